@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What differs between architectures, in one table: a new one is a row here, a folder in `vdso_src/` and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+REPLACE, SYSCALL, KEEP, HIDE = "replace", "syscall", "keep", "hide"
+
+
+@dataclass(frozen=True)
+class Arch:
+    """Facts on one architecture.
+
+    machine         e_machine of the ELF specification
+    debian          the name of the architecture at Debian, also in the names of its kernel packages
+    version         symbol version of every export (arch/*/kernel/vdso/vdso.lds.S of Linux)
+    prefixes        of a cross compiler, in the order in which they are tried
+    ccflags         beyond those that every architecture gets (see SConscript of the stubs: the tool's `__init__`)
+    e_flags_mask    the bits of e_flags in which stubs and base must agree
+    trap            what fills code room that is not used: executed, it raises an illegal instruction
+    decoder         the module that decodes its machine code
+    number_register, result_registers     of a system call
+    frame_registers     which a function without a frame never writes: stack pointer, return address, frame pointer
+    thread_registers    which code of a vDSO never touches: thread and global pointer
+    no_return       system calls that do not come back: rt_sigreturn, exit, exit_group
+    sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
+    syscalls        export, without its `__vdso_`, to system call number (include/uapi/asm-generic/unistd.h)
+    policy          export, without its `__vdso_`, to what becomes of it
+    """
+
+    name: str
+    machine: int
+    debian: str
+    version: str
+    prefixes: tuple[str, ...]
+    ccflags: tuple[str, ...]
+    e_flags_mask: int
+    trap: bytes
+    decoder: str
+    number_register: str
+    result_registers: tuple[str, ...]
+    frame_registers: frozenset[str]
+    thread_registers: frozenset[str]
+    no_return: frozenset[int]
+    sigreturn: bytes
+    syscalls: Mapping[str, int]
+    policy: Mapping[str, str]
+
+
+RISCV64 = Arch(
+    name="riscv64",
+    machine=243,
+    debian="riscv64",
+    version="LINUX_4.15",
+    prefixes=(
+        "riscv64-linux-gnu-",
+        "riscv64-unknown-elf-",
+        "riscv64-unknown-linux-gnu-",
+        "riscv64-none-elf-",
+        "riscv64-elf-",
+    ),
+    ccflags=("-march=rv64imac_zicsr", "-mabi=lp64", "-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0"),
+    e_flags_mask=0x6,  # EF_RISCV_FLOAT_ABI; RVC may differ
+    trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
+    decoder="riscv",
+    number_register="a7",
+    result_registers=("a0",),
+    frame_registers=frozenset({"sp", "ra", "s0"}),
+    thread_registers=frozenset({"tp", "gp"}),
+    no_return=frozenset({93, 94, 139}),
+    sigreturn=bytes.fromhex("9308b00873000000"),  # li a7, 139; ecall (libgcc config/riscv/linux-unwind.h)
+    syscalls=MappingProxyType(
+        {
+            "clock_gettime": 113,
+            "clock_getres": 114,
+            "getcpu": 168,
+            "gettimeofday": 169,
+            "riscv_hwprobe": 258,
+            "flush_icache": 259,
+        }
+    ),
+    policy=MappingProxyType(
+        {
+            "rt_sigreturn": KEEP,
+            "clock_gettime": REPLACE,
+            "gettimeofday": REPLACE,
+            "clock_getres": REPLACE,
+            "getcpu": KEEP,
+            "flush_icache": KEEP,
+            "riscv_hwprobe": SYSCALL,
+            "getrandom": HIDE,
+        }
+    ),
+)
+
+ARCHES: Mapping[str, Arch] = MappingProxyType({arch.name: arch for arch in (RISCV64,)})

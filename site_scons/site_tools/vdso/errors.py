@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+"""The one exception for what a user can mend. Anything else that escapes is a bug of ours and shows a traceback."""
+
+from __future__ import annotations
+
+
+class VdsoError(Exception):
+    """`<file>: <what, with numbers in hex> (<limit>); <what to do>`, in one line."""
+
+    def __init__(self, file: str, what: str, todo: str = "") -> None:
+        self.file = file
+        self.what = " ".join(what.split())
+        self.todo = " ".join(todo.split())
+        super().__init__(f"{file}: {self.what}" + (f"; {self.todo}" if todo else ""))

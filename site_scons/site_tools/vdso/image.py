@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: MIT
+"""The read-only model of a vDSO: what its headers say, every number checked against the bytes that are there.
+
+Nothing is taken on trust: `read` accepts a file only if a splice of it can be sound, and says otherwise why not. The
+independent look, with another parser, is `verify`.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+
+from . import elf, mark, unwind
+from .arch import Arch
+from .elf import DYN, EHDR, PHDR, SHDR, SYM, Ehdr, Phdr, Shdr, Sym
+from .errors import VdsoError
+
+_NOTE = struct.Struct("<III")
+_OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """An entry of .dynsym. `version`: its index in .gnu.version, as it stands there."""
+
+    name: str
+    name_offset: int
+    info: int
+    other: int
+    shndx: int
+    value: int
+    size: int
+    version: int
+
+    @property
+    def bind(self) -> int:
+        return self.info >> 4
+
+    @property
+    def type(self) -> int:
+        return self.info & 15
+
+
+@dataclass(frozen=True)
+class Note:
+    owner: bytes
+    type: int
+    desc: bytes
+
+    def pack(self) -> bytes:
+        body = self.owner + bytes(-len(self.owner) % 4) + self.desc + bytes(-len(self.desc) % 4)
+        return _NOTE.pack(len(self.owner), len(self.desc), self.type) + body
+
+
+@dataclass(frozen=True)
+class Image:
+    """A vDSO. Addresses are those of the ELF, which are also offsets into `data`, the bytes of its one PT_LOAD.
+
+    file        the whole file, sections behind the load included
+    dynamic     (tag, value) in the order of the table, DT_NULL and all spare entries included
+    tables      name to (address, size) of each table that PT_DYNAMIC and the program headers name
+    section_names     empty where there is no section table
+    """
+
+    name: str
+    arch: Arch
+    file: bytes
+    data: bytes
+    ehdr: Ehdr
+    phdrs: tuple[Phdr, ...]
+    dynamic: tuple[tuple[int, int], ...]
+    symbols: tuple[Symbol, ...]
+    notes: tuple[Note, ...]
+    fdes: tuple[unwind.Fde, ...]
+    tables: dict[str, tuple[int, int]]
+    section_names: tuple[str, ...]
+
+    @cached_property
+    def exports(self) -> dict[str, Symbol]:
+        """Functions that a program can find, by name, in the order of their addresses."""
+        functions = (
+            s
+            for s in self.symbols
+            if s.type == elf.STT_FUNC and s.bind != elf.STB_LOCAL and s.shndx != elf.SHN_UNDEF and s.name
+        )
+        return {s.name: s for s in sorted(functions, key=lambda s: (s.value, s.name))}
+
+    @property
+    def linux(self) -> str:
+        """Version of the kernel that it was built with, from the note that Linux puts in (include/linux/elfnote-lto.h)."""
+        for note in self.notes:
+            if note.owner == b"Linux\0" and note.type == 0 and len(note.desc) == 4:
+                code = int.from_bytes(note.desc, "little")
+                return f"{code >> 16}.{code >> 8 & 0xFF}.{code & 0xFF}"
+        return "none"
+
+    @property
+    def build_id(self) -> str:
+        return next((n.desc.hex() for n in self.notes if (n.owner, n.type) == (b"GNU\0", elf.NT_GNU_BUILD_ID)), "")
+
+    @property
+    def data_offset(self) -> int | None:
+        """Where an image of ours has its data page (None: none); None for others."""
+        desc = next((n.desc for n in self.notes if (n.owner, n.type) == (mark.OWNER, mark.TYPE)), None)
+        return mark.data_offset(desc) or None if desc is not None else None
+
+    def tag(self, tag: int) -> int | None:
+        return next((value for t, value in self.dynamic if t == tag), None)
+
+    def phdr(self, type: int) -> Phdr | None:
+        return next((p for p in self.phdrs if p.type == type), None)
+
+
+def read(name: str, file: bytes, arch: Arch) -> Image:
+    """The model of the ELF `file`; `name` is what messages call it.
+
+    Raises VdsoError for anything that is not a plain vDSO of `arch`, whole, with one PT_LOAD and no relocations.
+    """
+    return _Reader(name, file, arch).image()
+
+
+def refuse_as_base(image: Image) -> None:
+    """VdsoError where no image can be made: code that is patched at boot, an image that is ours already."""
+    name = image.name
+    if any((n.owner, n.type) == (mark.OWNER, mark.TYPE) for n in image.notes):
+        raise VdsoError(name, "already spliced: it carries a note of scons-vdso", "give the base that it was made from")
+    for section in image.section_names:
+        if section.startswith((".alternative", ".altinstr")):
+            what = f"has code that Linux patches at boot (section {section})"
+            raise VdsoError(name, what, "take it from a running Linux, or " + _OTHER_BASE.removeprefix("take "))
+    if not image.exports:
+        raise VdsoError(name, "exports no function", _OTHER_BASE)
+
+
+class _Reader:
+    def __init__(self, name: str, file: bytes, arch: Arch) -> None:
+        self.name, self.file, self.arch = name, file, arch
+        self.data = b""
+
+    def error(self, what: str, todo: str = _OTHER_BASE) -> VdsoError:
+        return VdsoError(self.name, what, todo)
+
+    def bytes(self, what: str, address: int, size: int) -> bytes:
+        if address < 0 or size < 0 or address + size > len(self.data):
+            raise self.error(f"{what} at {address:#x} of {size:#x} bytes leaves the load of {len(self.data):#x} bytes")
+        return self.data[address : address + size]
+
+    def image(self) -> Image:
+        ehdr = self.header()
+        phdrs = self.segments(ehdr)
+        dynamic = self.dynamic(phdrs)
+        tags = dict(reversed(dynamic))
+        if elf.DT_AUXILIARY in tags:
+            raise self.error("a vDSO for user-mode CFI (DT_AUXILIARY)", "take the plain one of the same kernel")
+        tables = self.tables(tags, phdrs, len(dynamic))
+        symbols = self.symbols(tags, tables)
+        return Image(
+            name=self.name,
+            arch=self.arch,
+            file=self.file,
+            data=self.data,
+            ehdr=ehdr,
+            phdrs=phdrs,
+            dynamic=dynamic,
+            symbols=symbols,
+            notes=self.notes(phdrs),
+            fdes=self.fdes(phdrs, tables),
+            tables=tables,
+            section_names=self.section_names(ehdr),
+        )
+
+    def header(self) -> Ehdr:
+        file = self.file
+        if not file:
+            raise self.error("empty", "give a vDSO")
+        if len(file) < EHDR.size or not file.startswith(b"\x7fELF"):
+            raise self.error("not ELF", "give a vDSO, or a file that holds one")
+        if file[elf.EI_DATA] != elf.ELFDATA2LSB:
+            raise self.error(f"big-endian ELF (EI_DATA {file[elf.EI_DATA]:#x})", f"{self.arch.name} is little-endian")
+        if file[elf.EI_CLASS] != elf.ELFCLASS64:
+            raise self.error(f"32-bit ELF (EI_CLASS {file[elf.EI_CLASS]:#x})", "give the 64-bit vDSO")
+        ehdr = Ehdr(*EHDR.unpack_from(file))
+        if ehdr.machine != self.arch.machine:
+            what = f"e_machine is {ehdr.machine:#x}, not {self.arch.machine:#x} ({self.arch.name})"
+            raise self.error(what, "give a vDSO of this architecture, or set ARCH")
+        if ehdr.type != elf.ET_DYN:
+            raise self.error(f"e_type is {ehdr.type:#x}, not ET_DYN", "give a vDSO, which is a shared object")
+        if (ehdr.ehsize, ehdr.phentsize) != (EHDR.size, PHDR.size):
+            raise self.error(f"e_ehsize {ehdr.ehsize:#x}, e_phentsize {ehdr.phentsize:#x}, not 0x40 and 0x38")
+        return ehdr
+
+    def segments(self, ehdr: Ehdr) -> tuple[Phdr, ...]:
+        end = ehdr.phoff + ehdr.phnum * PHDR.size
+        if ehdr.phoff < EHDR.size or end > len(self.file):
+            raise self.error(f"truncated: program headers end at {end:#x}, the file at {len(self.file):#x}")
+        phdrs = tuple(Phdr(*PHDR.unpack_from(self.file, ehdr.phoff + i * PHDR.size)) for i in range(ehdr.phnum))
+        loads = [p for p in phdrs if p.type == elf.PT_LOAD]
+        if len(loads) != 1:
+            raise self.error(f"{len(loads)} PT_LOAD segments, not 1")
+        load = loads[0]
+        if load.offset or load.vaddr or load.filesz != load.memsz or load.flags & elf.PF_W:
+            raise self.error(
+                f"PT_LOAD has offset {load.offset:#x}, address {load.vaddr:#x}, file size {load.filesz:#x}, "
+                f"memory size {load.memsz:#x}, flags {load.flags:#x}, not 0, 0, two equal sizes and R-X"
+            )
+        if load.filesz > len(self.file) or load.filesz < end:
+            raise self.error(f"truncated: PT_LOAD ends at {load.filesz:#x}, the file at {len(self.file):#x}")
+        for p in phdrs:
+            if p.type in (elf.PT_INTERP, elf.PT_TLS):
+                raise self.error(f"has a program header of type {p.type:#x}, which no vDSO has")
+        self.data = self.file[: load.filesz]
+        return phdrs
+
+    def dynamic(self, phdrs: tuple[Phdr, ...]) -> tuple[tuple[int, int], ...]:
+        header = next((p for p in phdrs if p.type == elf.PT_DYNAMIC), None)
+        if header is None:
+            raise self.error("no PT_DYNAMIC")
+        if header.offset != header.vaddr or header.filesz % DYN.size:
+            raise self.error(f"PT_DYNAMIC at offset {header.offset:#x}, address {header.vaddr:#x}")
+        entries = tuple(DYN.iter_unpack(self.bytes("PT_DYNAMIC", header.vaddr, header.filesz)))
+        if all(tag != elf.DT_NULL for tag, _ in entries):
+            raise self.error("PT_DYNAMIC has no DT_NULL")
+        return entries
+
+    def tables(
+        self, tags: dict[int, int], phdrs: tuple[Phdr, ...], entries: int
+    ) -> dict[str, tuple[int, int]]:
+        for tag, size in ((elf.DT_RELA, elf.DT_RELASZ), (elf.DT_REL, elf.DT_RELSZ), (elf.DT_RELR, elf.DT_RELRSZ)):
+            if tags.get(tag) or tags.get(size):
+                raise self.error(f"has relocations ({tags.get(size, 0):#x} bytes at {tags.get(tag, 0):#x})")
+        if tags.get(elf.DT_JMPREL) or tags.get(elf.DT_TEXTREL):
+            raise self.error("has relocations (DT_JMPREL or DT_TEXTREL)")
+        needed = {"DT_STRTAB": elf.DT_STRTAB, "DT_STRSZ": elf.DT_STRSZ, "DT_SYMTAB": elf.DT_SYMTAB,
+                  "DT_VERSYM": elf.DT_VERSYM, "DT_VERDEF": elf.DT_VERDEF, "DT_SONAME": elf.DT_SONAME}  # fmt: skip
+        for name, tag in needed.items():
+            if tag not in tags:
+                raise self.error(f"no {name}")
+        if tags.get(elf.DT_SYMENT, SYM.size) != SYM.size:
+            raise self.error(f"DT_SYMENT is {tags[elf.DT_SYMENT]:#x}, not {SYM.size:#x}")
+        tables = {".dynstr": (tags[elf.DT_STRTAB], tags[elf.DT_STRSZ])}
+        tables |= self.hashes(tags)
+        count = self.symbol_count(tables)
+        tables[".dynsym"] = (tags[elf.DT_SYMTAB], count * SYM.size)
+        tables[".gnu.version"] = (tags[elf.DT_VERSYM], count * 2)
+        tables[".gnu.version_d"] = (tags[elf.DT_VERDEF], self.verdef_size(tags))
+        for name, type in ((".dynamic", elf.PT_DYNAMIC), (".note", elf.PT_NOTE), (".eh_frame_hdr", elf.PT_GNU_EH_FRAME)):
+            for p in phdrs:
+                if p.type == type:
+                    tables[name] = (p.vaddr, p.filesz)
+        if ".note" not in tables:
+            raise self.error("no PT_NOTE, so no build-id could be told from another's")
+        for name, (address, size) in tables.items():
+            self.bytes(name, address, size)
+        return tables
+
+    def hashes(self, tags: dict[int, int]) -> dict[str, tuple[int, int]]:
+        tables = {}
+        if elf.DT_HASH in tags:
+            at = tags[elf.DT_HASH]
+            nbucket, nchain = struct.unpack("<II", self.bytes("DT_HASH", at, 8))
+            tables[".hash"] = (at, 8 + 4 * (nbucket + nchain))
+            self.bytes("DT_HASH", *tables[".hash"])
+        if elf.DT_GNU_HASH in tags:
+            at = tags[elf.DT_GNU_HASH]
+            nbucket, first, words, _ = struct.unpack("<IIII", self.bytes("DT_GNU_HASH", at, 16))
+            buckets = at + 16 + 8 * words
+            heads = struct.unpack(f"<{nbucket}I", self.bytes("DT_GNU_HASH", buckets, 4 * nbucket))
+            chains = buckets + 4 * nbucket
+            last = max(heads, default=0)
+            if last and last < first:
+                raise self.error(f"DT_GNU_HASH: bucket {last:#x} lies before the first hashed symbol {first:#x}")
+            while last and not self.bytes("DT_GNU_HASH", chains + 4 * (last - first), 4)[0] & 1:
+                last += 1
+            tables[".gnu.hash"] = (at, chains + 4 * max(0, last + 1 - first if last else 0) - at)
+        if not tables:
+            raise self.error("neither DT_HASH nor DT_GNU_HASH")
+        return tables
+
+    def symbol_count(self, tables: dict[str, tuple[int, int]]) -> int:
+        """DT_HASH says it outright; else it is the end of the last chain of DT_GNU_HASH (Oracle's and glibc's way)."""
+        if ".hash" in tables:
+            return int.from_bytes(self.bytes("DT_HASH", tables[".hash"][0] + 4, 4), "little")
+        at, size = tables[".gnu.hash"]
+        nbucket, first, words, _ = struct.unpack("<IIII", self.bytes("DT_GNU_HASH", at, 16))
+        return int(first + (size - 16 - 8 * words - 4 * nbucket) // 4)
+
+    def verdef_size(self, tags: dict[int, int]) -> int:
+        """Walk the version definitions (LSB core, "Version Definitions"); the end of the last one."""
+        start = at = tags[elf.DT_VERDEF]
+        end = at
+        for _ in range(tags.get(elf.DT_VERDEFNUM, 0)):
+            version, _, _, count, _, aux, following = struct.unpack("<HHHHIII", self.bytes("DT_VERDEF", at, 20))
+            if version != 1:
+                raise self.error(f"DT_VERDEF: vd_version {version:#x} at {at:#x}, not 1")
+            entry = at + aux
+            for _ in range(count):
+                _, step = struct.unpack("<II", self.bytes("DT_VERDEF", entry, 8))
+                end = max(end, entry + 8)
+                entry += step
+            if not following:
+                break
+            at += following
+        return end - start
+
+    def string(self, tables: dict[str, tuple[int, int]], offset: int) -> str:
+        address, size = tables[".dynstr"]
+        raw = self.data[address : address + size]
+        end = raw.find(b"\0", offset)
+        if not 0 <= offset < size or end < 0:
+            raise self.error(f"a name at {offset:#x} leaves .dynstr of {size:#x} bytes")
+        return raw[offset:end].decode("ascii", "backslashreplace")
+
+    def symbols(self, tags: dict[int, int], tables: dict[str, tuple[int, int]]) -> tuple[Symbol, ...]:
+        table = self.bytes("DT_SYMTAB", *tables[".dynsym"])
+        versions = struct.unpack(f"<{len(table) // SYM.size}H", self.bytes("DT_VERSYM", *tables[".gnu.version"]))
+        symbols = []
+        for fields, version in zip(SYM.iter_unpack(table), versions, strict=True):
+            raw = Sym(*fields)
+            name = self.string(tables, raw.name)
+            symbol = Symbol(name, raw.name, raw.info, raw.other, raw.shndx, raw.value, raw.size, version)
+            if symbol.type == elf.STT_FUNC and raw.shndx != elf.SHN_UNDEF:
+                self.bytes(f"symbol {name}", raw.value, raw.size)
+            symbols.append(symbol)
+        self.string(tables, tags[elf.DT_SONAME])
+        return tuple(symbols)
+
+    def notes(self, phdrs: tuple[Phdr, ...]) -> tuple[Note, ...]:
+        header = next(p for p in phdrs if p.type == elf.PT_NOTE)
+        raw = self.bytes("PT_NOTE", header.vaddr, header.filesz)
+        notes, at = [], 0
+        while at + _NOTE.size <= len(raw):
+            namesz, descsz, type = _NOTE.unpack_from(raw, at)
+            desc = at + _NOTE.size + elf.align_up(namesz, 4)
+            end = desc + elf.align_up(descsz, 4)
+            if end > len(raw):
+                raise self.error(f"PT_NOTE: a note at {header.vaddr + at:#x} ends at {header.vaddr + end:#x}, behind it")
+            notes.append(Note(raw[at + _NOTE.size :][:namesz], type, raw[desc : desc + descsz]))
+            at = end
+        return tuple(notes)
+
+    def fdes(self, phdrs: tuple[Phdr, ...], tables: dict[str, tuple[int, int]]) -> tuple[unwind.Fde, ...]:
+        header = next((p for p in phdrs if p.type == elf.PT_GNU_EH_FRAME), None)
+        if header is None:
+            return ()
+        try:
+            fdes, extent = unwind.read(self.data, header.vaddr, header.filesz)
+        except (struct.error, IndexError, ValueError) as error:
+            raise self.error(f"PT_GNU_EH_FRAME at {header.vaddr:#x}: {error}") from error
+        tables[".eh_frame"] = extent
+        return fdes
+
+    def section_names(self, ehdr: Ehdr) -> tuple[str, ...]:
+        """Names from the section table, if the file has a whole one: a memory dump has not."""
+        if not ehdr.shoff or ehdr.shentsize != SHDR.size or ehdr.shstrndx >= ehdr.shnum:
+            return ()
+        if ehdr.shoff + ehdr.shnum * SHDR.size > len(self.file):
+            return ()
+        headers = [Shdr(*SHDR.unpack_from(self.file, ehdr.shoff + i * SHDR.size)) for i in range(ehdr.shnum)]
+        strings = headers[ehdr.shstrndx]
+        raw = self.file[strings.offset : strings.offset + strings.size]
+        return tuple(raw[h.name :].partition(b"\0")[0].decode("ascii", "backslashreplace") for h in headers if h.size)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""The note that an image of ours carries: how we know it again, and where its data page lies.
+
+An ELF note (gABI, "Note Section") with owner `scons-vdso`, type 1, and a descriptor of 16 bytes:
+data offset from the image's first byte, signed (0: no data page), then the layout's version, both 64-bit little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+
+OWNER = b"scons-vdso\0"
+TYPE = 1
+LAYOUT = 1
+
+
+def descriptor(data_offset: int) -> bytes:
+    return struct.pack("<qQ", data_offset, LAYOUT)
+
+
+def data_offset(desc: bytes) -> int:
+    """The data offset that a descriptor holds. struct.error when it is not 16 bytes long."""
+    offset: int = struct.unpack("<qQ", desc)[0]
+    return offset

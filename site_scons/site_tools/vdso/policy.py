@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""What becomes of each export of the base: replace, syscall, keep or hide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .analysis import Function, analyse, outside
+from .arch import HIDE, KEEP, REPLACE, SYSCALL, Arch
+from .errors import VdsoError
+from .image import Image
+
+PREFIX = "__vdso_"
+_KINDS = (REPLACE, SYSCALL, KEEP, HIDE)
+_WHERE = "POLICY"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`export` with its prefix; `stub`: the symbol of the code that takes its place, "" for keep and hide."""
+
+    export: str
+    policy: str
+    stub: str = ""
+
+
+def parse(text: str) -> dict[str, str]:
+    """`getcpu:hide,riscv_hwprobe:syscall` as a table. VdsoError where it isn't of that form."""
+    table: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        export, colon, kind = (part.strip() for part in item.partition(":"))
+        export = export.removeprefix(PREFIX)
+        if not colon or kind not in _KINDS:
+            raise VdsoError(_WHERE, f"`{item}` is not EXPORT:KIND", f"KIND is one of {', '.join(_KINDS)}")
+        if export in table:
+            raise VdsoError(_WHERE, f"`{export}` stands in it twice", "leave one of them out")
+        table[export] = kind
+    return table
+
+
+def decide(base: Image, overrides: Mapping[str, str], replacements: Mapping[str, str]) -> tuple[Decision, ...]:
+    """One decision for every export of `base`, in the order of their addresses.
+
+    overrides       export, without its prefix, to kind: what the user asked for
+    replacements    symbol defined by a stub source to the file that defines it
+
+    An export that neither the user nor the table of the architecture speaks of is kept where its code proves to read
+    nothing outside of the image, and hidden else. VdsoError for what can't be kept, replaced or found.
+    """
+    exports = {name.removeprefix(PREFIX): name for name in base.exports}
+    for unknown in overrides.keys() - exports.keys():
+        raise VdsoError(_WHERE, f"{base.name} has no export `{unknown}`", f"it has {', '.join(sorted(exports))}")
+    decisions = []
+    for short, name in exports.items():
+        kind = overrides.get(short) or ("" if name not in replacements else REPLACE) or base.arch.policy.get(short)
+        reason = unsafe(base, name)
+        if kind is None:
+            kind = HIDE if reason else KEEP
+        if kind == KEEP and reason:
+            raise VdsoError(_WHERE, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
+        decisions.append(Decision(name, kind, _stub(base.arch, short, name, kind, replacements)))
+    return tuple(decisions)
+
+
+def unsafe(base: Image, export: str) -> str:
+    """Why the code of `export` can't be kept; "" where it provably reads nothing outside of the image."""
+    symbol = base.exports[export]
+    function = analyse(base.data, symbol.value, base.arch)
+    return _why_unsafe(function, len(base.data))
+
+
+def _why_unsafe(function: Function, size: int) -> str:
+    for formed in outside(function, size, None):
+        sort = "absolute address" if formed.absolute else "address"
+        return f"its code at {formed.pc:#x} forms the {sort} {formed.target:#x}, outside of the image (0 to {size:#x})"
+    for pc in function.unknown:
+        return f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
+    return ""
+
+
+def _stub(arch: Arch, short: str, name: str, kind: str, replacements: Mapping[str, str]) -> str:
+    if kind == REPLACE:
+        if name not in replacements:
+            what = f"`{short}:replace`: there is no {name} in the stub sources"
+            raise VdsoError(_WHERE, what, "give one in EXTRA_SRC, or take syscall or hide")
+        return name
+    if kind == SYSCALL:
+        if short not in arch.syscalls:
+            what = f"`{short}:syscall`: no plain system call keeps its contract"
+            raise VdsoError(_WHERE, what, f"this works for {', '.join(sorted(arch.syscalls))}")
+        return f"{PREFIX}syscall_{short}"
+    return ""

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""Text from `templates/`: all that is generated for people and compilers stands there, none of it in Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def render(templates: Path, name: str, **values: Any) -> str:
+    """The template `name` filled in. A value that it uses and does not get is a bug, and raises."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(str(templates))
+    environment = jinja2.Environment(
+        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["hex"] = lambda number: f"{number:#x}"
+    return environment.get_template(name).render(**values)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Unwind information: read what a base says of functions that stay, write it for the image.
+
+Formats: LSB core, "Exception Frames" (.eh_frame) and "Exception Frame Header" (.eh_frame_hdr). The encodings are the two that
+GNU ld and gas write for a vDSO: 4-byte signed, relative to the field, and in the header's table relative to the header.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PCREL_SDATA4, DATAREL_SDATA4, UDATA4 = 0x1B, 0x3B, 0x03
+_HEADER = struct.Struct("<BBBBiI")  # version, three encodings, eh_frame_ptr, fde_count
+_FDE = struct.Struct("<IIiI")  # length, CIE_pointer, pc_begin, pc_range
+
+# What gcc writes for a leaf function without a frame on RISC-V, in DWARF's bytes: version 1, "zR", code alignment 1,
+# data alignment -4, return address in x1, DW_CFA_def_cfa(x2, 0).
+LEAF_CIE = b"\x01zR\0\x01\x7c\x01\x01\x1b\x0c\x02\x00"
+
+
+@dataclass(frozen=True)
+class Fde:
+    """One function's unwind information. `cie`: the CIE behind its CIE_id; `tail`: the FDE behind its pc_range."""
+
+    start: int
+    size: int
+    cie: bytes
+    tail: bytes
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+
+def leaf(start: int, size: int) -> Fde:
+    """For a function that never touches stack pointer and return address: one rule holds from first to last byte."""
+    return Fde(start, size, LEAF_CIE, b"\0" * 4)
+
+
+def read(image: bytes, header: int, limit: int) -> tuple[tuple[Fde, ...], tuple[int, int]]:
+    """All FDEs that the .eh_frame_hdr at `header` lists, and (address, size) of .eh_frame.
+
+    ValueError, struct.error or IndexError where it is malformed or encoded in another way.
+    """
+    version, pointer, count_encoding, table, frame, count = _HEADER.unpack_from(image, header)
+    if (version, pointer, count_encoding, table) != (1, PCREL_SDATA4, UDATA4, DATAREL_SDATA4):
+        raise ValueError(f"version {version:#x}, encodings {pointer:#x}, {count_encoding:#x}, {table:#x} are not known")
+    if header_size(count) > limit:
+        raise ValueError(f"{count:#x} entries do not fit into {limit:#x} bytes")
+    start = end = header + 4 + frame
+    fdes = []
+    for i in range(count):
+        _, place = struct.unpack_from("<ii", image, header + _HEADER.size + 8 * i)
+        at = header + place
+        if at < start:
+            raise ValueError(f"an FDE at {at:#x} lies before .eh_frame at {start:#x}")
+        fde, limit = _read_fde(image, at, start)
+        fdes.append(fde)
+        end = max(end, limit)
+    return tuple(fdes), (start, end - start)
+
+
+def _read_fde(image: bytes, at: int, start: int) -> tuple[Fde, int]:
+    length, back, begin, size = _FDE.unpack_from(image, at)
+    cie = at + 4 - back
+    end = at + 4 + length
+    if length < 12 or end > len(image) or not start <= cie < at:
+        raise ValueError(f"FDE at {at:#x} of {length:#x} bytes with its CIE at {cie:#x}")
+    (cie_length, cie_id) = struct.unpack_from("<II", image, cie)
+    body = image[cie + 8 : cie + 4 + cie_length]
+    if cie_id or len(body) != cie_length - 4 or body[1:].partition(b"\0")[0] not in (b"zR", b"zRS"):
+        raise ValueError(f"CIE at {cie:#x} with augmentation {body[1:5]!r}")
+    if PCREL_SDATA4 not in body:
+        raise ValueError(f"CIE at {cie:#x} does not encode addresses as {PCREL_SDATA4:#x}")
+    return Fde(at + 8 + begin, size, body, image[at + 16 : end]), end
+
+
+def header_size(count: int) -> int:
+    """Bytes of an .eh_frame_hdr for `count` FDEs."""
+    return _HEADER.size + 8 * count
+
+
+def write(fdes: Sequence[Fde], at: int) -> bytes:
+    """.eh_frame_hdr, .eh_frame behind it (8-aligned) and the terminator, for address `at` (8-aligned)."""
+    header_end = at + header_size(len(fdes))
+    frame = header_end + (-header_end % 8)
+    body = b""
+    places: list[tuple[int, int]] = []
+    for cie in dict.fromkeys(fde.cie for fde in fdes):
+        cie_at = frame + len(body)
+        padded = cie + bytes(-len(cie) % 4)
+        body += struct.pack("<II", len(padded) + 4, 0) + padded
+        for fde in (f for f in fdes if f.cie == cie):
+            here = frame + len(body)
+            tail = fde.tail + bytes(-len(fde.tail) % 4)
+            body += _FDE.pack(12 + len(tail), here + 4 - cie_at, fde.start - here - 8, fde.size) + tail
+            places.append((fde.start, here))
+    table = b"".join(struct.pack("<ii", start - at, here - at) for start, here in sorted(places))
+    header = _HEADER.pack(1, PCREL_SDATA4, UDATA4, DATAREL_SDATA4, frame - at - 4, len(fdes)) + table
+    return header + bytes(frame - header_end) + body + bytes(4)
