@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""SCons tool: a Linux vDSO with time functions of one's own in it, for a kernel that is not Linux.
+
+``env.Vdso(outdir, base, VDSO_LOAD_ADDR=..., VDSO_POLICY=...)`` makes vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in
+``outdir`` and returns their nodes in that order. ``base`` is a file that holds a vDSO, ``debian``, ``debian:SUITE`` or
+``minimal``. ``env.VdsoBase(target, base)`` makes only the base. The rest is private. Variables: `variables`.
+
+This is the one module that imports SCons. The rest of the package is a plain library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from SCons.Action import Action
+from SCons.Builder import Builder
+from SCons.Errors import BuildError, StopError
+from SCons.Scanner.C import CScanner
+from SCons.Util import CLVar
+
+from . import toolchain, variables
+from .arch import ARCHES
+from .errors import VdsoError
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+SOURCES = ROOT / "vdso_src"
+
+
+def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
+    """The pipeline, a node a line."""
+    env = _configured(env, overrides)
+    out = env.Dir(outdir)
+    work = out.Dir("work")
+
+    base_so = vdso_base(env, out.File("base.so"), base)
+    objects = [env.VdsoObject(work.File(name), source)[0] for name, source in _stub_sources(env)]
+    plan, script = env.VdsoPlace([work.File("plan.json"), work.File("stubs.ld")], [base_so, objects])
+    linked = env.VdsoLink(work.File("stubs.elf"), [script, objects])
+    image = env.VdsoSplice([work.File("image.so"), work.File("image.json")], [base_so, linked, plan])
+    outputs = env.VdsoEmit([out.File(f"vdso.{suffix}") for suffix in ("so", "h", "rs", "S", "json")], image)
+
+    env.Depends(outputs, [env.File(str(path)) for path in sorted((ROOT / "templates").iterdir())])
+    env.Depends(outputs, env.File(str(SOURCES / "vdso_data.h")))
+    env.Precious(outputs)  # SCons would delete the good ones before an action that may fail
+    return outputs
+
+
+def vdso_base(env: Any, target: Any, base: Any) -> Any:
+    """The node of the base: fetched once and kept, extracted from a file, or linked from a source of our own."""
+    env = _configured(env, {})
+    word = str(base).partition(":")[0]
+    if word == "debian":
+        # never rebuilt for a change of our code: that would move the user to another Linux
+        node = env.VdsoFetch(target, env.Value(f"{base} {env['VDSO_ARCH']}"), VDSO_BASE=str(base))
+        env.NoClean(node)
+    elif word == "minimal":
+        folder = SOURCES / env["VDSO_ARCH"] / "minimal"
+        node = env.VdsoMinimal(target, [env.File(str(folder / "vdso.S")), env.File(str(folder / "vdso.lds"))])
+    else:
+        node = env.VdsoExtract(target, base)
+    env.Precious(node)
+    return node
+
+
+def _configured(env: Any, overrides: dict[str, Any]) -> Any:
+    """`env` with the caller's settings, checked, and the compiler that they lead to."""
+    env = env.Override(overrides) if overrides else env
+    try:
+        variables.check({name: str(env[name]) for name in variables.defaults()})
+    except VdsoError as error:
+        raise StopError(str(error)) from None
+    arch = ARCHES[env["VDSO_ARCH"]]
+    prefix = toolchain.find(arch, env["VDSO_CROSS_COMPILE"], env["ENV"]["PATH"])
+    derived: dict[str, Any] = {
+        "VDSO_PREFIX": prefix or env["VDSO_CROSS_COMPILE"] or arch.prefixes[0],
+        "VDSO_FOUND": bool(prefix) or "VDSO_CC" in env,
+        "VDSO_HZ": [],
+    }
+    if env["VDSO_DATA_PAGE"] == "none":
+        derived["VDSO_HZ"] = ["-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={int(str(env['VDSO_TIMEBASE_HZ']), 0)}"]
+    if "VDSO_CC" not in env:
+        derived |= {"VDSO_CC": f"{derived['VDSO_PREFIX']}gcc", "VDSO_LD": f"{derived['VDSO_PREFIX']}ld"}
+    if "VDSO_CCFLAGS" not in env:
+        derived["VDSO_CCFLAGS"] = CLVar([*toolchain.CCFLAGS, *arch.ccflags])
+    if str(env["VDSO_V"]) == "1":
+        derived |= {"VDSOCCCOMSTR": None, "VDSOLDCOMSTR": None, "VDSOMINIMALCOMSTR": None}
+    return env.Override(derived)
+
+
+def _stub_sources(env: Any) -> list[tuple[str, Any]]:
+    """(name of the object file, source) of every stub: ours, then the user's. No name is the end of another's."""
+    folders = (SOURCES, SOURCES / env["VDSO_ARCH"])
+    ours = sorted(path for folder in folders for path in folder.glob("*.c"))
+    extra = env["VDSO_EXTRA_SRC"]
+    users = [env.File(path) for path in (extra.split() if isinstance(extra, str) else extra)]
+    named = [(f"stub_{path.stem}.o", env.File(str(path))) for path in ours]
+    return named + [(f"extra{index}_{Path(str(node)).stem}.o", node) for index, node in enumerate(users)]
+
+
+def _step(step: str, *uses: str, show: Callable[..., str] | None = None) -> Any:
+    """The SCons action of a step: the library, LIEF with it, is imported only when there is work."""
+    uses = tuple(variables.PREFIX + name for name in ("ARCH", *uses))
+
+    def run(target: Any, source: Any, env: Any) -> None:
+        from . import steps
+
+        settings = {name.removeprefix(variables.PREFIX): str(env.get(name, "")) for name in uses}
+        made_from = "\n".join(str(node.sources[0] if node.sources else node) for node in source)
+        settings |= {"PATH": env["ENV"]["PATH"], "MADE_FROM": made_from}
+        paths = [[Path(str(node)) for node in nodes] for nodes in (target, source)]
+        try:
+            getattr(steps, step)(*paths, settings)
+        except VdsoError as error:
+            raise BuildError(node=target[0], errstr=str(error), filename=error.file, status=2) from None
+
+    run.__name__ = step
+    return Action(run, show or f"$VDSO{step.upper()}COMSTR", varlist=list(uses))
+
+
+def _has_compiler(target: Any, source: Any, env: Any) -> None:
+    if not env["VDSO_FOUND"]:
+        error = toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"])
+        raise BuildError(node=target[0], errstr=str(error), filename=error.file, status=2)
+
+
+def _code_of_the_tool() -> str:
+    """A digest of all our modules: what they make is made anew when one of them changes."""
+    digest = hashlib.sha256()
+    for path in sorted(HERE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _builder(action: Any, code: str, **kw: Any) -> Any:
+    """A builder whose targets depend on our own code."""
+
+    def emitter(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
+        env.Depends(target, env.Value(code))
+        return target, source
+
+    return Builder(action=action, emitter=emitter, **kw)
+
+
+def _command(line: str, comstr: str) -> list[Any]:
+    return [Action(_has_compiler, None, varlist=["VDSO_FOUND"]), Action(line, comstr)]
+
+
+def generate(env: Any) -> None:
+    """Called by SCons: construction variables, builders, and the two methods."""
+    env.PrependENVPath("PATH", os.environ.get("PATH", ""))
+    env.SetDefault(**variables.defaults())
+    env.SetDefault(
+        VDSO_LDFLAGS=CLVar(list(toolchain.LDFLAGS)),
+        VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH"],
+        VDSO_MAP=[f"-ffile-prefix-map={ROOT}/="],
+        VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_HZ $( $VDSO_INCLUDES $VDSO_MAP $) -c -o $TARGET $SOURCE",
+        VDSO_LDCOM="$VDSO_LD $VDSO_LDFLAGS -T $SOURCE -o $TARGET ${SOURCES[1:]}",
+        VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS -nostdlib -shared -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both "
+        "-Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-T,${SOURCES[1]} -o $TARGET $SOURCE",
+        VDSOEXTRACTCOMSTR="  EXTRACT $TARGET",
+        VDSOFETCHCOMSTR="  FETCH   $TARGET",
+        VDSOMINIMALCOMSTR="  LD      $TARGET",
+        VDSOCCCOMSTR="  CC      $TARGET",
+        VDSOPLACE_STUBSCOMSTR="  PLACE   $TARGET",
+        VDSOLDCOMSTR="  LD      $TARGET",
+        VDSOSPLICECOMSTR="  SPLICE  $TARGET",
+        VDSOEMITCOMSTR="  EMIT    ${TARGET.dir}/vdso.{so,h,rs,S,json}",
+    )
+    code = _code_of_the_tool()
+    includes = [str(SOURCES), str(SOURCES / env["VDSO_ARCH"])]
+    compile_stub = Builder(
+        action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), source_scanner=CScanner(), CPPPATH=includes
+    )
+    env["BUILDERS"].update(
+        VdsoExtract=_builder(_step("extract"), code),
+        VdsoFetch=Builder(action=_step("fetch", "BASE", "MIRROR")),
+        VdsoMinimal=Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR")),
+        VdsoObject=compile_stub,
+        VdsoPlace=_builder(_step("place_stubs", "DATA_PAGE", "POLICY"), code),
+        VdsoLink=Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR")),
+        VdsoSplice=_builder(_step("splice"), code),
+        VdsoEmit=_builder(_step("emit", "DATA_PAGE", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD"), code),
+    )
+    env.AddMethod(vdso, "Vdso")
+    env.AddMethod(vdso_base, "VdsoBase")
+
+
+def exists(_env: Any) -> bool:
+    return True

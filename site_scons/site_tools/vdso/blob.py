@@ -68,6 +68,11 @@ class Blob:
     changes: tuple[Change, ...]
     tools: Mapping[str, str]
 
+    @property
+    def changed(self) -> int:
+        """How many bytes differ from the base."""
+        return sum(change.end - change.start for change in self.changes)
+
     def facts(self) -> dict[str, Any]:
         """All but the bytes, as plain data for JSON."""
         facts = asdict(self)

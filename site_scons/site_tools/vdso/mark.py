@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The note that an image of ours carries: how we know it again, and where its data page lies.
 
-An ELF note (gABI, "Note Section") with owner `scons-vdso`, type 1, and a descriptor of 16 bytes:
+An ELF note (gABI, "Note Section") with owner `scons-vdso`, a type of its own, and a descriptor of 16 bytes:
 data offset from the image's first byte, signed (0: no data page), then the layout's version, both 64-bit little-endian.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 
 OWNER = b"scons-vdso\0"
-TYPE = 1
+TYPE = 0x7664736F  # "vdso": not a number that tools know under another meaning
 LAYOUT = 1
 
 

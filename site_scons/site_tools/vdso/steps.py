@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""The steps of the build, each from files to files: the only place where the library meets the disk.
+
+A step computes everything, and checks it, before it writes anything; then each file appears whole. All of them take the
+same: paths of the targets, paths of the sources, and the tool's construction variables without their `VDSO_`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from . import debian, find, image, objects, place, plan, policy, stubs, templating, toolchain, variables
+from .arch import ARCHES, Arch
+from .blob import Blob, Change, Export
+from .elf import pages
+from .emit import emit as emit_outputs
+from .errors import VdsoError
+from .splice import splice as splice_image
+from .verify import verify
+from .verify.render import render as render_report
+
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATES = ROOT / "templates"
+SOURCES = ROOT / "vdso_src"
+OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
+
+Paths = Sequence[Path]
+Settings = Mapping[str, str]
+
+
+def write(files: Mapping[Path, bytes]) -> None:
+    """All files aside first, then each under its name: a full disk or a signal leaves the earlier ones."""
+    aside = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
+    try:
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside[path].write_bytes(data)
+        for path in files:
+            aside[path].replace(path)
+    except OSError as error:
+        raise VdsoError(str(error.filename or next(iter(files))), f"can't be written: {error.strerror}") from error
+    finally:
+        for path in aside.values():
+            path.unlink(missing_ok=True)
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VdsoError(str(path), f"can't be read: {error.strerror}") from error
+
+
+def extract(targets: Paths, sources: Paths, settings: Settings) -> None:
+    """base.so from a file that holds a vDSO."""
+    arch = ARCHES[settings["ARCH"]]
+    write({targets[0]: find.find(str(sources[0]), read(sources[0]), arch)})
+
+
+def fetch(targets: Paths, _sources: Paths, settings: Settings) -> None:
+    """base.so from the kernel package of Debian."""
+    arch = ARCHES[settings["ARCH"]]
+    kernel = debian.fetch(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
+    name = f"{kernel.package} {kernel.version} ({kernel.suite})"
+    print(f"  FOUND   {name}", flush=True)
+    write({targets[0]: find.find(name, kernel.data, arch)})
+
+
+def _base(path: Path, arch: Arch) -> image.Image:
+    base = image.read(str(path), read(path), arch)
+    image.refuse_as_base(base)
+    return base
+
+
+def place_stubs(targets: Paths, sources: Paths, settings: Settings) -> None:
+    """plan.json and stubs.ld from base.so and the object files; settings["MADE_FROM"]: what each source was made from."""
+    arch = ARCHES[settings["ARCH"]]
+    base = _base(sources[0], arch)
+    named = list(zip(sources, settings["MADE_FROM"].split("\n"), strict=True))[1:]
+    read_objects = [objects.read(path.name, read(path), source) for path, source in named]
+    defined = {symbol: object.source for object in read_objects for symbol in object.defined}
+    decisions = policy.decide(base, policy.parse(settings["POLICY"]), defined)
+    units = objects.units(read_objects, [decision.stub for decision in decisions if decision.stub])
+    made = place.place(base, decisions, units, settings["DATA_PAGE"])
+    write({targets[0]: made.to_json().encode(), targets[1]: stubs.script(made, TEMPLATES).encode()})
+
+
+def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
+    """image.so and its story, image.json, from base.so, stubs.elf and plan.json: spliced and verified."""
+    arch = ARCHES[settings["ARCH"]]
+    base = _base(sources[0], arch)
+    planned = plan.from_json(read(sources[2]).decode())
+    linked = stubs.read(str(sources[1]), read(sources[1]), planned)
+    spliced = splice_image(base, planned, linked)
+    report = verify(spliced.image, arch, name=str(targets[0]))
+    if report.findings:
+        raise AssertionError("the image breaks rules:\n" + render_report(report, str(targets[0]), TEMPLATES))
+    made = image.read(str(targets[0]), spliced.image, arch)
+    story = {
+        "base_sha256": hashlib.sha256(base.file).hexdigest(),
+        "base_pages": pages(len(base.data)),
+        "linux": base.linux,
+        "build_id": made.build_id,
+        "data_offset": planned.data_offset,
+        "rules": report.rules,
+        "exports": [asdict(export) for export in spliced.exports],
+        "changes": [asdict(change) for change in spliced.changes],
+    }
+    write({targets[0]: spliced.image, targets[1]: json.dumps(story, indent=1, sort_keys=True).encode()})
+
+
+def emit(targets: Paths, sources: Paths, settings: Settings) -> None:
+    """The five outputs from image.so and image.json; then the summary, for a person to check."""
+    data = read(sources[0])
+    story = json.loads(read(sources[1]))
+    rules = story.pop("rules")
+    blob = Blob(
+        arch=settings["ARCH"],
+        image=data,
+        image_sha256=hashlib.sha256(data).hexdigest(),
+        data_page=settings["DATA_PAGE"],
+        timebase_hz=variables.timebase_hz(settings["DATA_PAGE"], settings["TIMEBASE_HZ"]),
+        load_addr=variables.load_addr(settings["LOAD_ADDR"]),
+        tools=_tools(settings),
+        **{
+            **story,
+            "exports": tuple(Export(**export) for export in story["exports"]),
+            "changes": tuple(Change(**change) for change in story["changes"]),
+        },
+    )
+    outputs = emit_outputs(blob, TEMPLATES, SOURCES)
+    write({target: outputs[target.name] for target in targets})
+    shown = templating.render(TEMPLATES, "summary.txt.j2", blob=blob, rules=rules, out=targets[0].parent)
+    print(shown, end="", flush=True)
+
+
+def _tools(settings: Settings) -> dict[str, str]:
+    """Name to version of all that took part; of the two that are not locked, gcc and ld, the SHA-256 of the program too."""
+    tools = {name: version(name) for name in ("scons", "lief", "pyelftools", "capstone", "jinja2")}
+    for name, command in (("gcc", settings["CC"]), ("ld", settings["LD"])):
+        program = shutil.which(command, path=settings["PATH"])
+        if program is not None:
+            digest = hashlib.sha256(Path(program).read_bytes()).hexdigest()
+            tools[name] = f"{toolchain.version(program)}, sha256 {digest}"
+    return tools

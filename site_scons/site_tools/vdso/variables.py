@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The variables of the command line, once: `Variables`, `SetDefault`, varlists, `-h` and the README's table come from here.
+
+As construction variables they are called `VDSO_` and the name. (The module is not called `options`: SCons calls an
+attribute of that name of a tool.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from . import policy
+from .arch import ARCHES
+from .elf import PAGE
+from .errors import VdsoError
+
+PREFIX = "VDSO_"
+DATA_PAGES = ("after", "before", "none")
+HZ_LIMITS = (32768, 4_000_000_000)
+
+
+@dataclass(frozen=True)
+class Option:
+    """check(value) raises VdsoError for a value that can't be. `tool`: known to `env.Vdso`, not only to the command line."""
+
+    name: str
+    default: str
+    help: str
+    check: Callable[[str], object] = str
+    tool: bool = True
+
+
+def _one_of(name: str, allowed: tuple[str, ...], value: str) -> None:
+    if value not in allowed:
+        raise VdsoError(name, f"`{value}` is not known", f"it is one of {', '.join(allowed)}")
+
+
+def load_addr(value: str) -> int:
+    """A page-aligned address of 64 bits. VdsoError for anything else."""
+    try:
+        address = int(str(value), 0)
+    except ValueError:
+        raise VdsoError("LOAD_ADDR", f"`{value}` is not a number", "write it as 0x300000000") from None
+    if address % PAGE or not 0 < address < 1 << 64:
+        what = f"{address:#x} is not a page-aligned address (a multiple of {PAGE:#x} below 2^64)"
+        raise VdsoError("LOAD_ADDR", what, f"take {max(PAGE, address // PAGE * PAGE) % (1 << 64):#x}")
+    return address
+
+
+def timebase_hz(data_page: str, value: str) -> int | None:
+    """The frequency that DATA_PAGE=none compiles in; None with a data page, where the kernel tells it."""
+    if data_page != "none":
+        if value:
+            raise VdsoError("TIMEBASE_HZ", f"`{value}` with DATA_PAGE={data_page}", "leave it out: the kernel sets it")
+        return None
+    low, high = HZ_LIMITS
+    if not value:
+        raise VdsoError("TIMEBASE_HZ", "missing, and DATA_PAGE=none compiles it in", "set it, as in TIMEBASE_HZ=10000000")
+    try:
+        hz = int(str(value), 0)
+    except ValueError:
+        raise VdsoError("TIMEBASE_HZ", f"`{value}` is not a number", "set it, as in TIMEBASE_HZ=10000000") from None
+    if not low <= hz <= high:
+        raise VdsoError("TIMEBASE_HZ", f"{hz} is out of range ({low} to {high})", "give the frequency of the counter in Hz")
+    return hz
+
+
+def _base(value: str) -> None:
+    word, _, suite = value.partition(":")
+    if not value or (word == "debian" and ":" in value and not suite):
+        raise VdsoError("BASE", f"`{value}` is not known", "it is a file, debian, debian:SUITE or minimal")
+
+
+OPTIONS = (
+    Option("ARCH", "riscv64", "architecture: " + ", ".join(ARCHES), partial(_one_of, "ARCH", tuple(ARCHES))),
+    Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", _base, tool=False),
+    Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
+    Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
+    Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
+    Option("POLICY", "", "overrides, as in getcpu:hide,riscv_hwprobe:syscall", policy.parse),
+    Option("EXTRA_SRC", "", "C files of your own with more stubs, separated by spaces"),
+    Option("OUT", "build", "folder of everything that is made", tool=False),
+    Option("CROSS_COMPILE", "", "prefix of gcc and binutils; found where it is empty"),
+    Option("MIRROR", "", "Debian mirror for BASE=debian; the machine's own where it is empty"),
+    Option("IMAGE", "", "the file that `check` verifies", tool=False),
+    Option("V", "0", "V=1 prints whole commands", partial(_one_of, "V", ("0", "1"))),
+    Option("TEST", "", "arguments for pytest", tool=False),
+)
+
+
+def defaults() -> dict[str, str]:
+    """Construction variables of the tool with their defaults."""
+    return {PREFIX + option.name: option.default for option in OPTIONS if option.tool}
+
+
+def check(values: Mapping[str, str]) -> None:
+    """All construction variables of the tool in `values`. VdsoError for the first that can't be."""
+    for option in OPTIONS:
+        if option.tool:
+            option.check(values[PREFIX + option.name])
+    timebase_hz(values[PREFIX + "DATA_PAGE"], values[PREFIX + "TIMEBASE_HZ"])

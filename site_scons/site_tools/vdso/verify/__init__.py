@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Proves an image against everything that reads it: each C library's, runtime's and tool's demand is a rule of its own.
+
+The rules lie in the modules below by what they look at, not by who demands it: most demands have several consumers.
+"""
+
+from __future__ import annotations
+
+from ..arch import Arch
+from . import code, dynamic, hashes, header, identity, notes, sections, segments, symbols, unwinder, versions
+from .reader import open_elf, read
+from .registry import CONSUMERS, EVERY, RULES, Rule
+from .report import Finding, Report
+
+__all__ = ["RULES", "Finding", "Report", "verify"]
+
+# The modules whose import fills RULES; `identity` is not among them: it decides whether the rest can run.
+RULE_MODULES = (code, dynamic, hashes, header, notes, sections, segments, symbols, unwinder, versions)
+
+
+def verify(image: bytes, arch: Arch, data_offset: int | None = None, name: str = "image") -> Report:
+    """Runs every rule on `image` and lists all that it breaks, by consumer. Never raises, for any bytes.
+
+    data_offset     where the data page lies, in bytes from the image's first, whatever our note says, 0 for no page;
+                    None: where our note says, and no page without one
+    name            what findings on the whole file call it
+
+    An image that is not 64-bit ELF for `arch` gets one finding that says what it is, and no other rule is run.
+    """
+    elffile = open_elf(image)
+    refusal = identity.refusal(elffile, len(image), arch, name)
+    if refusal is not None:
+        rule, what = refusal
+        return Report(len(identity.RULES), (Finding(EVERY, rule, what),), (EVERY,))
+    assert not isinstance(elffile, str)
+    subject = read(image, elffile, arch, data_offset)
+    facts = [(rule, tuple(rule.check(subject))) for rule in RULES.values()]
+    found = [
+        (consumer, Finding(consumer, rule.name, f"{consumer} {harm}: {fact}"))
+        for rule, those in facts
+        for fact in those
+        for consumer, harm in rule.harms
+    ]
+    found.sort(key=lambda pair: CONSUMERS.index(pair[0]))
+    return Report(len(identity.RULES) + len(RULES), tuple(finding for _consumer, finding in found), _consumers(facts))
+
+
+def _consumers(facts: list[tuple[Rule, tuple[str, ...]]]) -> tuple[str, ...]:
+    spoken_for = {consumer for rule, _facts in facts for consumer in rule.consumers}
+    return tuple(consumer for consumer in CONSUMERS if consumer in spoken_for)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""What verify says: plain words, one finding for each consumer that a broken rule harms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`what` is a whole sentence that names the consumer: "musl finds nothing: no DT_HASH (…)".
+
+    `rule` is the rule's name.
+    """
+
+    consumer: str
+    rule: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings in the order of the consumers, and how many rules were run to get them.
+
+    consumers   all that the rules which were run speak for, in their order: one without a finding is content
+    """
+
+    rules: int
+    findings: tuple[Finding, ...]
+    consumers: tuple[str, ...]
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The names of the rules that found something, each once."""
+        return tuple(dict.fromkeys(finding.rule for finding in self.findings))
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """The consumers that nothing was found for."""
+        unhappy = {finding.consumer for finding in self.findings}
+        return tuple(consumer for consumer in self.consumers if consumer not in unhappy)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""How long the build takes, against what it can't do without: `build_times.py ROOT OUT [NAME=VALUE...]`.
+
+* Nothing to do: `scons vdso` once more, against scons with an empty SConstruct, in turns; the median of the ratios.
+  What a run imports is read from `-X importtime`: LIEF must not be among it (then the status is 1).
+* From clean, the base at hand: against the sum of its parts, each timed alone: the interpreter with `import lief`, one
+  compile and one link. These are the build's own first ones, as `V=1` prints them.
+
+ROOT is the checkout. All that is written lies in OUT/bench, the result in OUT/bench/build_times.json, in seconds. Other
+words are variables for the build; without a BASE among them it is OUT/base.so where that is, else `minimal`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+SCONS = (sys.executable, "-m", "SCons", "-Q")
+LARGE = frozenset(("lief", "elftools", "capstone", "jinja2", "zstandard"))
+# What the two ratios may be at most.
+IDLE_LIMIT, CLEAN_LIMIT = 1.1, 1.3
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Medians of `runs` pairs, in seconds; `imports`: what of the large packages a run with nothing to do imports."""
+
+    runs: int
+    empty: float
+    build: float
+    ratio: float
+    limit: float
+    imports: list[str]
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Medians of `runs` runs, in seconds; `whole` is the sum of the parts."""
+
+    runs: int
+    parts: dict[str, float]
+    whole: float
+    build: float
+    ratio: float
+    limit: float
+
+
+def run(command: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"build_times: {shlex.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def seconds(command: Sequence[str], cwd: Path) -> float:
+    start = time.perf_counter()
+    run(command, cwd)
+    return time.perf_counter() - start
+
+
+def imported(command: Sequence[str], cwd: Path) -> set[str]:
+    """The top-level modules that a Python command imports."""
+    log = run([command[0], "-X", "importtime", *command[1:]], cwd).stderr
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in log.splitlines() if line.startswith("import")}
+
+
+def tool_commands(log: str) -> tuple[list[str], list[str]]:
+    """The first compile and the first link among the commands that a build printed with V=1."""
+    commands = [shlex.split(line) for line in log.splitlines() if re.match(r"\S*(gcc|cc|clang|ld)(\.bfd)? ", line)]
+    compiles = [command for command in commands if "-c" in command]
+    links = [command for command in commands if "-c" not in command]
+    if not compiles or not links:
+        sys.exit(f"build_times: no compile or no link among what V=1 printed:\n{log}")
+    return compiles[0], links[0]
+
+
+def idle(build: Sequence[str], work: Path, runs: int) -> Idle:
+    """Nothing to do, in `work`, where `build` has already been run."""
+    nothing = work / "empty"
+    nothing.mkdir()
+    (nothing / "SConstruct").touch()
+    empty = [*SCONS, "."]
+    for command, cwd in ((empty, nothing), (build, work)):
+        said = run(command, cwd).stdout
+        if "is up to date" not in said:
+            sys.exit(f"build_times: {shlex.join(command)}: something to do still\n{said}")
+    pairs = [(seconds(empty, nothing), seconds(build, work)) for _ in range(runs)]
+    return Idle(
+        runs=runs,
+        empty=median(first for first, _ in pairs),
+        build=median(second for _, second in pairs),
+        ratio=median(second / first for first, second in pairs),
+        limit=IDLE_LIMIT,
+        imports=sorted(imported(build, work) & LARGE),
+    )
+
+
+def clean(build: Sequence[str], out: Path, root: Path, work: Path, runs: int) -> Clean:
+    """From clean, each time into a new folder, against its parts."""
+    times = []
+    for _ in range(runs):
+        shutil.rmtree(out)
+        times.append(seconds(build, work))
+    shutil.rmtree(out)
+    compile_one, link_one = tool_commands(run([*build, "V=1"], work).stdout)
+    parts = {
+        "interpreter and lief": median(seconds([sys.executable, "-c", "import lief"], work) for _ in range(runs)),
+        "one compile": median(seconds(compile_one, root) for _ in range(runs)),
+        "one link": median(seconds(link_one, root) for _ in range(runs)),
+    }
+    whole, build_time = sum(parts.values()), median(times)
+    return Clean(runs, parts, whole, build_time, build_time / whole, CLEAN_LIMIT)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("variables", nargs="*", metavar="NAME=VALUE")
+    parser.add_argument("--runs", type=int, default=15, help="pairs of runs with nothing to do (default 15)")
+    parser.add_argument("--clean-runs", type=int, default=5, help="runs from clean (default 5)")
+    args = parser.parse_args()
+
+    root, out, work = args.root.resolve(), args.out.resolve(), args.out.resolve() / "bench"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    variables = list(args.variables)
+    if not any(word.startswith("BASE=") for word in variables):
+        base = out / "base.so"
+        if base.is_file():
+            shutil.copy(base, work / "base.so")
+        variables.append(f"BASE={work / 'base.so'}" if base.is_file() else "BASE=minimal")
+    # What scons hands down to its children would make these runs unlike those that a user starts.
+    os.environ.pop("SCONSFLAGS", None)
+
+    result = work / "out"
+    build = [*SCONS, "-C", str(root), "vdso", f"OUT={result}", *variables]
+    run(build, work)
+    nothing = idle(build, work, args.runs)
+    fresh = clean(build, result, root, work, args.clean_runs)
+    report = {"variables": variables, "nothing to do": asdict(nothing), "from clean": asdict(fresh)}
+    (work / "build_times.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+    print(f"build times, {' '.join(variables)}, medians in seconds")
+    print(f"  nothing to do    {nothing.build:6.3f}   ratio {nothing.ratio:.2f} (limit {nothing.limit}),", end="")
+    print(f" {nothing.runs} pairs")
+    print(f"    empty SConstruct        {nothing.empty:6.3f}")
+    print(f"    imports of {', '.join(sorted(LARGE))}: {', '.join(nothing.imports) or 'none'}")
+    print(f"  from clean       {fresh.build:6.3f}   ratio {fresh.ratio:.2f} (limit {fresh.limit}), {fresh.runs} runs")
+    print(f"    sum of its parts        {fresh.whole:6.3f}")
+    for name, part in fresh.parts.items():
+        print(f"      {name:22}{part:6.3f}")
+    return 1 if "lief" in nothing.imports else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

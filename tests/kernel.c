@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* A kernel of five lines for tests/kernel_side.py: the functions of vdso_data.h with addresses. */
+#include KERNEL_HEADER
+
+void k_init(struct vdso_data *d, uint64_t hz) { vdso_data_init(d, hz); }
+void k_begin(struct vdso_data *d) { vdso_data_begin(d); }
+void k_end(struct vdso_data *d) { vdso_data_end(d); }
+void k_disable(struct vdso_data *d) { vdso_data_disable(d); }
+void k_set_realtime(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
+{
+	vdso_data_set_realtime(d, counter, sec, nsec);
+}
+int k_read(const struct vdso_data *d, int clock, uint64_t counter, int64_t *sec, uint32_t *nsec)
+{
+	return vdso_data_read(d, clock, counter, sec, nsec);
+}
+int k_getres(const struct vdso_data *d, int clock, int64_t *sec, uint32_t *nsec)
+{
+	return vdso_data_getres(d, clock, sec, nsec);
+}

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's side of the clock, compiled for this machine from the real header and called through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE.parent / "vdso_src"
+PAGE = 4096
+
+
+def build(folder: Path, header: Path = SOURCES / "vdso_data.h") -> ctypes.CDLL:
+    """The functions of `header` (vdso_data.h or a generated vdso.h) as a library, made in `folder`."""
+    library = folder / "kernel.so"
+    strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
+    command = ["cc", *strict, "-O2", "-fPIC", "-shared", f'-DKERNEL_HEADER="{header}"', "-o", library, HERE / "kernel.c"]
+    subprocess.run(command, check=True)
+    return ctypes.CDLL(str(library))
+
+
+class DataPage:
+    """One data page. `stale` is what its memory holds before init."""
+
+    def __init__(self, library: ctypes.CDLL, stale: bytes = bytes(PAGE)) -> None:
+        self._library = library
+        self._memory = ctypes.create_string_buffer(PAGE + 64)
+        self._at = -(-ctypes.addressof(self._memory) // 64) * 64
+        ctypes.memmove(self._at, stale, PAGE)
+
+    def __bytes__(self) -> bytes:
+        return ctypes.string_at(self._at, PAGE)
+
+    def _call(self, name: str, *arguments: object) -> int:
+        result: int = getattr(self._library, name)(ctypes.c_void_p(self._at), *arguments)
+        return result
+
+    def init(self, hz: int) -> DataPage:
+        self._call("k_init", ctypes.c_uint64(hz))
+        return self
+
+    def begin(self) -> None:
+        self._call("k_begin")
+
+    def end(self) -> None:
+        self._call("k_end")
+
+    def disable(self) -> None:
+        self._call("k_disable")
+
+    def set_realtime(self, counter: int, sec: int, nsec: int) -> DataPage:
+        self._call("k_set_realtime", ctypes.c_uint64(counter), ctypes.c_int64(sec), ctypes.c_uint32(nsec))
+        return self
+
+    def read(self, clock: int, counter: int) -> tuple[int, int] | None:
+        """(sec, nsec), or None where the kernel must answer by itself."""
+        return self._answer("k_read", ctypes.c_int(clock), ctypes.c_uint64(counter))
+
+    def getres(self, clock: int) -> tuple[int, int] | None:
+        return self._answer("k_getres", ctypes.c_int(clock))
+
+    def _answer(self, name: str, *arguments: object) -> tuple[int, int] | None:
+        sec, nsec = ctypes.c_int64(-77), ctypes.c_uint32(77)
+        status = self._call(name, *arguments, ctypes.byref(sec), ctypes.byref(nsec))
+        assert status in (0, -1)
+        if status:
+            assert (sec.value, nsec.value) == (-77, 77), "a refusal must leave the results alone"
+            return None
+        return sec.value, nsec.value

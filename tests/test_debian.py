@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+"""debian.py: which package is chosen, what apt is told, and apt itself on a signed archive of our own and on Debian's."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+from elf_builder import Spec, build
+from vdso import debian, elf
+from vdso.arch import RISCV64
+from vdso.debian import Candidate, carry_over, choose_site, complaint, configuration, kernel_packages, newest
+from vdso.errors import VdsoError
+from vdso.find import find
+
+BASE = build(Spec())
+
+
+def test_kernel_packages() -> None:
+    names = """linux-image-6.12.94+deb13-riscv64 linux-image-6.12.94+deb13-riscv64-dbg linux-image-riscv64
+        linux-binary-7.2.12+deb14-riscv64 linux-headers-7.2.12+deb14-riscv64 linux-image-7.2.12+deb14-amd64
+        linux-image-7.2-riscv64-unsigned linux-libc-dev linux-source-7.2"""
+    assert kernel_packages(names, RISCV64) == ["linux-binary-7.2.12+deb14-riscv64", "linux-image-6.12.94+deb13-riscv64"]
+
+
+def records(*pairs: tuple[str, str]) -> str:
+    return "\n".join(f"Package: {name}\nVersion: {version}\nDescription: x\n y\n" for name, version in pairs)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "best"),
+    [
+        ([("linux-image-9", "6.12.94-1"), ("linux-image-10", "6.12.107-1")], 1),
+        ([("linux-image-1", "6.12~rc1-1"), ("linux-image-2", "6.12-1")], 1),
+        ([("linux-image-1", "1:5.0-1"), ("linux-image-2", "6.12-1")], 0),
+        ([("linux-image-1", "6.12-1"), ("linux-image-1", "6.12-1+b1")], 1),
+        ([("linux-image-8", "8-1"), ("linux-binary-7", "7-1"), ("linux-binary-6", "6-1")], 1),
+        ([("linux-image-8-rt-riscv64", "8-1"), ("linux-image-8-riscv64", "8-1")], 1),
+    ],
+)
+def test_newest(pairs: list[tuple[str, str]], best: int) -> None:
+    assert newest(records(*pairs)) == Candidate(*pairs[best])
+
+
+def test_choose_site() -> None:
+    lines = "Google|cloud|https://x/\nDebian|Debian-Security|http://s/debian-security/\nDebian|Debian|http://m/debian/\n"
+    assert choose_site(lines) == "http://m/debian"
+    assert choose_site("") == choose_site("Ubuntu|Ubuntu|http://u/\n") == "http://deb.debian.org/debian"
+
+
+def test_carry_over() -> None:
+    dump = """APT::Architecture "amd64";
+APT::Update::Post-Invoke-Success:: "touch /tmp/hook";
+DPkg::Post-Invoke:: "touch /tmp/hook";
+Acquire::http::Proxy "http://proxy:3128";
+Acquire::https::CaInfo "/etc/ssl/own.pem";
+Acquire::Check-Valid-Until "false";
+Acquire::httpsomething "no";
+Dir::Etc::parts "apt.conf.d";"""
+    assert carry_over(dump) == (
+        'Acquire::http::Proxy "http://proxy:3128";',
+        'Acquire::https::CaInfo "/etc/ssl/own.pem";',
+        'Acquire::Check-Valid-Until "false";',
+    )
+
+
+def test_configuration() -> None:
+    text = configuration(Path("/t"), ['Acquire::http::Proxy "p";'], ['APT::Architecture "riscv64";'])
+    lines = text.splitlines()
+    assert 'Dir::Etc::Parts "/dev/null";' in lines
+    assert 'Dir::Etc::Main "/dev/null";' in lines
+    assert 'Dir::State::Status "/dev/null";' in lines
+    assert 'Dir::State::Lists "/t/lists";' in lines
+    assert lines[-2:] == ['Acquire::http::Proxy "p";', 'APT::Architecture "riscv64";']
+
+
+def test_complaint() -> None:
+    assert complaint("W: a\nE: Failed to fetch http://x/y  Could not connect\nE: b") == "Could not connect"
+    assert complaint("W: only this\n") == "only this"
+    assert complaint("") == ""
+
+
+def refused(**arguments: str) -> str:
+    with pytest.raises(VdsoError) as caught:
+        debian.fetch(RISCV64, **arguments)
+    text = str(caught.value)
+    assert text.startswith("debian: ")
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("suite", ["Testing", "-o", "a b", "../x", "a'b", 'a"'])
+def test_no_suite(suite: str) -> None:
+    assert f"{suite!r} is no suite's name; BASE=debian:SUITE" in refused(suite=suite)
+
+
+def test_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "KEYRINGS", (Path("/nowhere/keyring.gpg"),))
+    assert "no keyring /nowhere/keyring.gpg (package debian-archive-keyring); install it" in refused()
+
+
+@pytest.fixture
+def some_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "KEYRINGS", (Path(__file__),))
+
+
+@pytest.mark.usefixtures("some_keyring")
+def test_no_apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = refused()
+    assert "no apt-config on this machine; give a file as BASE, or BASE=minimal, which needs no network" in text
+
+
+@pytest.mark.usefixtures("some_keyring")
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="no apt on this machine")
+def test_no_network() -> None:
+    text = refused(mirror=f"http://127.0.0.1:{free_port()}/debian")
+    assert "no kernel for riscv64 from http://127.0.0.1:" in text
+    for suite in debian.SUITES:
+        assert f"{suite}: Could not connect to 127.0.0.1" in text
+    assert "; give a file as BASE, or BASE=minimal, which needs no network" in text
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# An archive of our own: what Debian's looks like to apt, small and signed by a key of our own.
+
+
+def package(base: bytes) -> bytes:
+    """A .deb whose kernel image holds `base`."""
+    kernel, tar = bytes(elf.PAGE) + base, io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w:gz") as archive:
+        info = tarfile.TarInfo("./boot/vmlinux")
+        info.size = len(kernel)
+        archive.addfile(info, io.BytesIO(kernel))
+    out = b"!<arch>\n"
+    for name, data in (("debian-binary", b"2.0\n"), ("data.tar.gz", tar.getvalue())):
+        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+    return out
+
+
+@dataclass(frozen=True)
+class Archive:
+    folder: Path
+    site: str
+    gpg: list[str]
+
+    def publish(self, suite: str, *packages: tuple[str, str, bytes]) -> None:
+        """Writes `dists/suite` with (name, version, .deb), signed."""
+        index = ""
+        for name, version, deb in packages:
+            path = f"pool/{name}_{version}_riscv64.deb"
+            (self.folder / path).parent.mkdir(exist_ok=True)
+            (self.folder / path).write_bytes(deb)
+            index += f"Package: {name}\nVersion: {version}\nArchitecture: riscv64\nMaintainer: t <t@example.org>\n"
+            index += f"Filename: {path}\nSize: {len(deb)}\nSHA256: {hashlib.sha256(deb).hexdigest()}\nDescription: t\n\n"
+        files = {
+            "Packages": index.encode(),
+            "Packages.gz": gzip.compress(index.encode(), mtime=0),
+            "Release": f"Archive: {suite}\nComponent: main\nArchitecture: riscv64\n".encode(),
+        }
+        dist = self.folder / "dists" / suite
+        by_hash = dist / "main/binary-riscv64/by-hash/SHA256"
+        by_hash.mkdir(parents=True, exist_ok=True)
+        release = f"Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\nArchitectures: riscv64\n"
+        release += "Components: main\nAcquire-By-Hash: yes\nDate: Sat, 01 Aug 2020 00:00:00 UTC\nSHA256:\n"
+        for name, data in files.items():
+            digest = hashlib.sha256(data).hexdigest()
+            (by_hash / digest).write_bytes(data)
+            release += f" {digest} {len(data)} main/binary-riscv64/{name}\n"
+        (dist / "InRelease").unlink(missing_ok=True)
+        sign = [*self.gpg, "--clearsign", "--output", str(dist / "InRelease")]
+        subprocess.run(sign, input=release.encode(), check=True, capture_output=True)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    if not shutil.which("gpg") or not shutil.which("apt-get"):
+        pytest.skip("no gpg, or no apt, on this machine")
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # apt checks signatures as another user
+        home = folder / "home"
+        home.mkdir(mode=0o700)
+        gpg = ["gpg", "--homedir", str(home), "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
+        subprocess.run([*gpg, "--quick-gen-key", "test"], check=True, capture_output=True)
+        keyring = folder / "keyring.gpg"
+        keyring.write_bytes(subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout)
+        monkeypatch.setattr(debian, "KEYRINGS", (keyring,))
+        www = folder / "www"
+        www.mkdir()
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(www))) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield Archive(www, f"http://127.0.0.1:{server.server_port}", gpg)
+            finally:
+                server.shutdown()
+                thread.join()
+                subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
+
+
+NAME = "linux-image-6.12.94-riscv64"
+
+
+def test_suites_in_turn(archive: Archive) -> None:
+    other = package(build(Spec(linux=0x060100)))
+    archive.publish("unstable", ("linux-libc-dev", "7-1", other))
+    archive.publish("stable", (NAME, "6.12.94-1", other), ("linux-image-6.12.107-riscv64", "6.12.107-1", package(BASE)))
+    kernel = debian.fetch(RISCV64, mirror=archive.site)
+    assert (kernel.package, kernel.version) == ("linux-image-6.12.107-riscv64", "6.12.107-1")
+    assert (kernel.suite, kernel.site) == ("stable", archive.site)
+    assert find("package", kernel.data, RISCV64) == BASE
+    assert kernel.passed_over[0].startswith("testing: ")
+    assert kernel.passed_over[1] == "unstable: no package linux-binary or linux-image for riscv64"
+
+
+def test_one_suite_alone(archive: Archive) -> None:
+    archive.publish("stable", (NAME, "6.12.94-1", package(BASE)))
+    assert "no kernel for riscv64" in refused(suite="testing", mirror=archive.site)
+    assert debian.fetch(RISCV64, "stable", archive.site).package == NAME
+
+
+def test_machine_is_untouched(archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No hook of the machine's runs, also not one of the file that APT_CONFIG names; what says how to reach the net holds."""
+    hook = tmp_path / "hook"
+    conf = tmp_path / "apt.conf"
+    conf.write_text(
+        f'APT::Update::Pre-Invoke {{ "touch {hook}"; }};\nDPkg::Pre-Invoke {{ "touch {hook}"; }};\n'
+        'Acquire::http::User-Agent "machine";\n'
+    )
+    monkeypatch.setenv("APT_CONFIG", str(conf))
+    agents: set[str | None] = set()
+    answer = Quiet.do_GET
+    monkeypatch.setattr(Quiet, "do_GET", lambda self: (agents.add(self.headers["User-Agent"]), answer(self)))
+    archive.publish("testing", (NAME, "6.12.94-1", package(BASE)))
+    lists = Path("/var/lib/apt/lists")
+    before = sorted(lists.glob("*"))
+    debian.fetch(RISCV64, "testing", archive.site)
+    assert not hook.exists()
+    assert agents == {"machine"}
+    assert sorted(lists.glob("*")) == before
+
+
+def test_site_of_the_machines_own_sources(archive: Archive, tmp_path: Path) -> None:
+    archive.publish("testing", (NAME, "6.12.94-1", package(BASE)))
+    sources = tmp_path / "sources.list"
+    keyring = debian.KEYRINGS[0]
+    sources.write_text(
+        f"deb [arch=riscv64 signed-by={keyring}] http://127.0.0.1:{free_port()}/down stable main\n"
+        f"deb [arch=riscv64 signed-by={keyring}] {archive.site} testing main\n"
+    )
+    carried = [f'Dir::Etc::SourceList "{sources}";', 'Dir::Etc::SourceParts "/dev/null";']
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        assert debian.machine_site(Path(name) / "machine", carried) == archive.site
+
+
+def test_changed_package_is_refused(archive: Archive) -> None:
+    archive.publish("testing", (NAME, "6.12.94-1", package(BASE)))
+    path = next(archive.folder.glob("pool/*.deb"))
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    assert "testing: " in refused(suite="testing", mirror=archive.site)
+
+
+def test_changed_index_is_refused(archive: Archive) -> None:
+    archive.publish("testing", (NAME, "6.12.94-1", package(BASE)))
+    signed = archive.folder / "dists/testing/InRelease"
+    signed.write_text(signed.read_text().replace("Suite: testing", "Suite: Testing"))
+    assert "no kernel for riscv64" in refused(suite="testing", mirror=archive.site)
+
+
+def test_key_that_is_not_debians_is_refused(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.publish("testing", (NAME, "6.12.94-1", package(BASE)))
+    (archive.folder.parent / "empty.gpg").write_bytes(b"")
+    monkeypatch.setattr(debian, "KEYRINGS", (archive.folder.parent / "empty.gpg",))
+    assert "no kernel for riscv64" in refused(suite="testing", mirror=archive.site)
+
+
+@pytest.fixture(scope="module")
+def real() -> debian.Kernel:
+    """The kernel that BASE=debian gets here, today."""
+    site = debian.SITE.removeprefix("http://").partition("/")[0]
+    reachable = any(os.environ.get(name) for name in ("http_proxy", "https_proxy"))
+    if not shutil.which("apt-get") or not any(path.is_file() for path in debian.KEYRINGS):
+        pytest.skip("no apt, or no keyring of Debian, on this machine")
+    try:
+        return debian.fetch(RISCV64)
+    except VdsoError as error:
+        try:
+            socket.create_connection((site, 80), 10).close()
+        except OSError as down:
+            if not reachable:
+                pytest.skip(f"no network: {site}: {down}")
+        raise error
+
+
+def test_real_debian(real: debian.Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    base = find(real.package, real.data, RISCV64)
+    assert real.package in kernel_packages(real.package, RISCV64)
+    assert base.startswith(b"\x7fELF\2\1")
+    assert b"linux-vdso.so.1\0" in base
+    assert b"\0__vdso_clock_gettime\0" in base
+    with capsys.disabled():
+        where = f"{real.suite} of {real.site}"
+        print(f"\n{real.package} {real.version}, {where}: base.so SHA-256 {hashlib.sha256(base).hexdigest()}")
+        print(*(f"passed over: {reason}" for reason in real.passed_over), sep="\n", end="")

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#include "abi.h"
+#include "read.h"
+#include "syscall.h"
+
+long __vdso_clock_gettime(int clock, struct vdso_timespec *tp)
+{
+	struct vdso_time now;
+
+	if (!vdso_time(clock, &now))
+		return vdso_syscall2(VDSO_NR_CLOCK_GETTIME, clock, (long)tp);
+	tp->sec = now.sec;
+	tp->nsec = (int64_t)now.nsec;
+	return 0;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The time from the counter alone, without a data page: VDSO_TIMEBASE_HZ is compiled in. Only the clocks that start with
+ * the counter can be served so; a compiled-in wall clock would be wrong at the next boot.
+ *
+ * All divisions here are of constants: the compiler does them, the stub multiplies. With c the counter and hz its
+ * frequency, the seconds are floor(c / hz), exact for 136 years, and the nanoseconds those of the rest, rounded up by
+ * less than 1 ns.
+ */
+#ifndef VDSO_READ_COUNTER_H
+#define VDSO_READ_COUNTER_H
+
+#include "counter.h"
+
+#define HZ ((uint64_t)VDSO_TIMEBASE_HZ)
+#define GIGA 1000000000u
+
+_Static_assert(HZ >= 32768 && HZ <= 4000000000, "VDSO_TIMEBASE_HZ must lie between 32768 and 4000000000");
+
+#define FLOOR_LOG2(x) (63 - __builtin_clzll(x))
+
+/*
+ * floor(c / hz) = high((c + ADD) * INVERSE) >> SHIFT, where 2^SHIFT < hz <= 2^(SHIFT + 1) and INVERSE is POWER / hz.
+ * Rounded up it is too large by EXCESS / hz, which does no harm while c * EXCESS < POWER. Else it is rounded down and
+ * c + 1 makes up for that (Robison, "N-Bit Unsigned Division Via N-Bit Multiply-Add"); one of the two is always right.
+ * c may be up to 2^32 seconds.
+ */
+#define SHIFT FLOOR_LOG2(HZ - 1)
+#define POWER ((unsigned __int128)1 << (64 + SHIFT))
+#define EXCESS ((uint64_t)((HZ - POWER % HZ) % HZ))
+#define ADD (EXCESS * HZ >= (uint64_t)1 << (32 + SHIFT))
+#define INVERSE ((uint64_t)((POWER - !ADD) / HZ) + !ADD)
+
+/*
+ * rest * 10^9 / hz = rest * NSEC >> FRACTION, NSEC rounded up: too large by less than rest / 2^FRACTION. That must be
+ * less than 1 and less than 10^9 / hz: so a rest of hz - 1 is still below a second. Up to 1 GHz 31 bits of NSEC are
+ * enough, and cheap to load; beyond, rest * NSEC may take all 64 bits. Whole nanoseconds a tick need no fraction.
+ */
+#define FRACTION (GIGA % HZ == 0 ? 0 : HZ < GIGA ? FLOOR_LOG2((HZ << 31) / GIGA) : 34)
+#define NSEC ((((uint64_t)GIGA << FRACTION) + HZ - 1) / HZ)
+
+#define RESOLUTION ((GIGA + HZ - 1) / HZ)
+
+/* MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME of Linux */
+#define MONOTONIC 1
+#define CLOCKS 0xd2u
+
+static inline int vdso_served(int clock)
+{
+	return clock == MONOTONIC || ((unsigned)clock < 8 && (CLOCKS >> clock & 1));
+}
+
+/*
+ * INVERSE as code. Left to itself the compiler loads it from .rodata, which must go where the function goes and is aligned
+ * to 8: that can keep the function out of its slot. `li` of 64 bits is 8 instructions, this is 6. Beyond 1 GHz, where
+ * the other constants are longer too, two loads keep the function short.
+ */
+static inline uint64_t vdso_inverse(void)
+{
+	int64_t high = (int32_t)((INVERSE + 0x80000000) >> 32);
+
+	if (HZ > GIGA)
+		return INVERSE;
+	__asm__("" : "+r"(high)); /* or the compiler would put the halves together again */
+	return ((uint64_t)high << 32) + (uint64_t)(int32_t)INVERSE;
+}
+
+static inline int vdso_time(int clock, struct vdso_time *now)
+{
+	uint64_t counter, seconds;
+
+	if (!vdso_served(clock))
+		return 0;
+	counter = vdso_counter();
+	seconds = (uint64_t)((unsigned __int128)(counter + ADD) * vdso_inverse() >> 64) >> SHIFT;
+	now->sec = (int64_t)seconds;
+	now->nsec = (counter - seconds * HZ) * NSEC >> FRACTION;
+	return 1;
+}
+
+static inline int vdso_resolution(int clock, uint64_t *nsec)
+{
+	*nsec = RESOLUTION;
+	return vdso_served(clock);
+}
+
+#endif

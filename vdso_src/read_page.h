@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The time from the data page: the reader of the protocol that vdso_data.h describes. */
+#ifndef VDSO_READ_PAGE_H
+#define VDSO_READ_PAGE_H
+
+#include "counter.h"
+#include "vdso_data.h"
+
+/* The page itself; the linker script says where. Hidden: reached relative to the pc, without a GOT. */
+extern const struct vdso_data vdso_data __attribute__((visibility("hidden")));
+
+static inline int vdso_has_row(int clock)
+{
+	return __builtin_expect((unsigned)clock < VDSO_ROWS, 1); /* negative ids are above as well */
+}
+
+static inline const struct vdso_row *vdso_row(int clock)
+{
+	const struct vdso_row *row = &vdso_data.row[(unsigned)clock];
+
+	__asm__("" : "+r"(row)); /* one register for all loads: gcc would form the address of each field anew */
+	return row;
+}
+
+static inline int vdso_time(int clock, struct vdso_time *now)
+{
+	const struct vdso_row *row;
+	uint64_t state, counter, mult, base, nsec, ns, seconds;
+	int64_t sec;
+
+	if (!vdso_has_row(clock))
+		return 0;
+	row = vdso_row(clock);
+	state = VDSO_LOAD(row->state);
+	vdso_fence_load();
+	counter = vdso_counter();
+	mult = VDSO_LOAD(row->mult);
+	base = VDSO_LOAD(row->base);
+	nsec = VDSO_LOAD(row->nsec);
+	sec = VDSO_LOAD(row->sec);
+	vdso_fence_reload();
+	if (__builtin_expect((state | VDSO_STATE_VALID) != VDSO_LOAD(row->state), 0))
+		return 0;
+	ns = vdso_row_ns(state, mult, base, nsec, counter);
+	seconds = vdso_row_seconds(ns, VDSO_LOAD(row->k)); /* k and giga never change */
+	now->sec = (int64_t)((uint64_t)sec + seconds);
+	now->nsec = ns - seconds * VDSO_LOAD(row->giga);
+	return 1;
+}
+
+/* The resolution never changes either, so there is nothing to load twice. */
+static inline int vdso_resolution(int clock, uint64_t *nsec)
+{
+	const struct vdso_row *row;
+
+	if (!vdso_has_row(clock))
+		return 0;
+	row = vdso_row(clock);
+	if (!(VDSO_LOAD(row->state) & VDSO_STATE_VALID))
+		return 0;
+	vdso_fence_load();
+	*nsec = VDSO_LOAD(row->res);
+	return 1;
+}
+
+#endif

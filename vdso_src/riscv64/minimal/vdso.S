@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * Every export a plain system call: what libc would do without a vDSO, and a base whose functions wait to be replaced.
+ * The numbers are those of Linux's include/uapi/asm-generic/unistd.h, 258 and 259 of arch/riscv/include/uapi/asm/unistd.h. */
+	.text
+	.option norvc	/* unwinders match rt_sigreturn as two 4-byte instructions */
+
+/* Unwinders look up the address before the one that a signal handler returns to: a nop, in no FDE, stands there. */
+	nop
+	.globl	__vdso_rt_sigreturn
+	.type	__vdso_rt_sigreturn, @function
+__vdso_rt_sigreturn:
+	.cfi_startproc
+	.cfi_signal_frame
+	li	a7, 139
+	ecall
+	.cfi_endproc
+	.size	__vdso_rt_sigreturn, . - __vdso_rt_sigreturn
+
+.macro system_call name, number
+	.balign	4
+	.globl	__vdso_\name
+	.type	__vdso_\name, @function
+__vdso_\name:
+	.cfi_startproc
+	li	a7, \number
+	ecall
+	ret
+	.cfi_endproc
+	.size	__vdso_\name, . - __vdso_\name
+.endm
+
+	system_call clock_gettime, 113
+	system_call gettimeofday, 169
+	system_call clock_getres, 114
+	system_call getcpu, 168
+	system_call flush_icache, 259
+	system_call riscv_hwprobe, 258

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Real system calls: number in a7, arguments in a0 to a4, answer in a0; the kernel keeps all other registers. */
+#ifndef VDSO_SYSCALL_H
+#define VDSO_SYSCALL_H
+
+/* Linux, include/uapi/asm-generic/unistd.h and arch/riscv/include/uapi/asm/unistd.h */
+#define VDSO_NR_CLOCK_GETTIME 113
+#define VDSO_NR_CLOCK_GETRES 114
+#define VDSO_NR_GETCPU 168
+#define VDSO_NR_GETTIMEOFDAY 169
+#define VDSO_NR_RISCV_HWPROBE 258
+#define VDSO_NR_RISCV_FLUSH_ICACHE 259
+
+static inline long vdso_syscall2(long number, long first, long second)
+{
+	register long a0 __asm__("a0") = first;
+	register long a1 __asm__("a1") = second;
+	register long a7 __asm__("a7") = number;
+
+	__asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a7) : "memory");
+	return a0;
+}
+
+static inline long vdso_syscall3(long number, long first, long second, long third)
+{
+	register long a0 __asm__("a0") = first;
+	register long a1 __asm__("a1") = second;
+	register long a2 __asm__("a2") = third;
+	register long a7 __asm__("a7") = number;
+
+	__asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a7) : "memory");
+	return a0;
+}
+
+static inline long vdso_syscall5(long number, long first, long second, long third, long fourth, long fifth)
+{
+	register long a0 __asm__("a0") = first;
+	register long a1 __asm__("a1") = second;
+	register long a2 __asm__("a2") = third;
+	register long a3 __asm__("a3") = fourth;
+	register long a4 __asm__("a4") = fifth;
+	register long a7 __asm__("a7") = number;
+
+	__asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a7) : "memory");
+	return a0;
+}
+
+#endif
