@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Images that keep every rule of verify, and the tools to break them: `ours()` is what splice makes, `foreign()` another's.
 
-    patch = Patch(ours())
-    patch.segment(elf.PT_LOAD, flags=elf.PF_R)
-    verify(patch.image, RISCV64).broken            ("load-flags",)
+After `patch = Patch(ours()); patch.segment(elf.PT_LOAD, flags=elf.PF_R)` verify finds `load-flags` broken in `patch.image`.
 """
 
 from __future__ import annotations
@@ -11,9 +9,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from elf_builder import Code, Function, Spec, assemble, raw, reader, sigreturn, system_call
 from vdso import elf, mark
+from vdso.arch import PAGE
 
 ECALL, RET = b"\x73\0\0\0", b"\x82\x80"
 DATA = 0x1000  # the data page comes after an image of one page
@@ -53,17 +53,17 @@ def with_code(name: str, code: bytes | Code, target: int = HEADER) -> tuple[Func
     return tuple(made if f.name == name else f for f in functions(target))
 
 
-def foreign(spec: Spec | None = None, **changes: object) -> bytes:
+def foreign(spec: Spec | None = None, **changes: Any) -> bytes:
     """An image that carries no note of ours: laid out as Linux does it, its code keeps to the image."""
     spec = spec or Spec(functions=functions(HEADER))
-    return assemble(replace(spec, **changes)).data  # type: ignore[arg-type]
+    return assemble(replace(spec, **changes)).data
 
 
 def note(owner: bytes, kind: int, desc: bytes) -> bytes:
     return struct.pack("<III", len(owner), len(desc), kind) + owner.ljust(elf.align_up(len(owner), 4), b"\0") + desc
 
 
-def ours(data_offset: int = DATA, target: int = DATA, spec: Spec | None = None, **changes: object) -> bytes:
+def ours(data_offset: int = DATA, target: int = DATA, spec: Spec | None = None, **changes: Any) -> bytes:
     """An image with our note: whole pages, the section table in the load. The notes are behind everything else."""
     spec = spec or Spec(functions=functions(target))
     patch = Patch(foreign(spec, **changes))
@@ -71,7 +71,7 @@ def ours(data_offset: int = DATA, target: int = DATA, spec: Spec | None = None, 
     notes = build_id + note(mark.OWNER, mark.TYPE, mark.descriptor(data_offset))
     at = elf.align_up(len(patch.data), 4)
     patch.data += bytes(at - len(patch.data)) + notes
-    patch.data += bytes(elf.align_up(len(patch.data) + 16, elf.PAGE) - len(patch.data))
+    patch.data += bytes(elf.align_up(len(patch.data) + 16, PAGE) - len(patch.data))
     patch.segment(elf.PT_LOAD, filesz=len(patch.data), memsz=len(patch.data))
     patch.segment(elf.PT_NOTE, offset=at, vaddr=at, paddr=at, filesz=len(notes), memsz=len(notes))
     patch.section(elf.SHT_NOTE, addr=at, offset=at, size=len(notes))
@@ -99,7 +99,7 @@ class Patch:
     def ehdr(self) -> elf.Ehdr:
         return elf.Ehdr(*elf.EHDR.unpack_from(self.data))
 
-    def header(self, **fields: int) -> None:
+    def header(self, **fields: Any) -> None:
         elf.EHDR.pack_into(self.data, 0, *self.ehdr._replace(**fields))
 
     def phdr(self, kind: int) -> tuple[int, elf.Phdr]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from elf_builder import NOP, RET, raw
 from image_builder import (
@@ -31,11 +32,15 @@ MV_TP_A0, LD_A5_TP, MV_SP_A0, LW_A5_8, UNKNOWN = 0x00050213, 0x00023783, 0x00050
 
 @dataclass(frozen=True)
 class Sabotage:
-    """`text` is a part of each fact that verify must give."""
+    """`text` is a part of each fact that verify must give.
+
+    change      how it is made of any image of ours, where that is possible
+    """
 
     rule: str
     text: str
     image: Callable[[], bytes]
+    change: Callable[[Patch], object] | None = None
 
 
 def patched(rule: str, text: str, change: Callable[[Patch], object], base: Callable[[], bytes] = ours) -> Sabotage:
@@ -44,10 +49,10 @@ def patched(rule: str, text: str, change: Callable[[Patch], object], base: Calla
         change(patch)
         return patch.image
 
-    return Sabotage(rule, text, image)
+    return Sabotage(rule, text, image, change if base is ours else None)
 
 
-def built(rule: str, text: str, **changes: object) -> Sabotage:
+def built(rule: str, text: str, **changes: Any) -> Sabotage:
     return Sabotage(rule, text, lambda: ours(target=HEADER, **changes))
 
 
@@ -234,7 +239,7 @@ SABOTAGES = (
     patched("hash-buckets", "DT_HASH at", lambda p: p.put(p.value(elf.DT_HASH), "<I", FAR)),
     patched("hash-buckets", "has no bucket", lambda p: gnu(p, 0, 0)),
     patched("hash-buckets", "DT_GNU_HASH at", lambda p: gnu(p, 0, FAR)),
-    patched("hash-nchain", "nchain of DT_HASH is 0x8", lambda p: p.put(p.value(elf.DT_HASH) + 4, "<I", 8)),
+    patched("hash-nchain", "nchain of DT_HASH is 0x8", lambda p: bump(p, p.value(elf.DT_HASH) + 4, -1)),
     patched("hash-lookup", "is not in bucket", drop_first),
     patched("hash-chain-end", "goes on to 0xffff", lambda p: p.put(chain_end(p), "<I", 0xFFFF)),
     patched("hash-chain-end", "goes on to", lambda p: p.put(chain_end(p), "<I", p.get(used_bucket(p)))),
@@ -258,7 +263,7 @@ SABOTAGES = (
         f"{CLOCK} has version index 0x1, LINUX_4.15 is 0x2",
         lambda p: p.put(p.value(elf.DT_VERSYM) + 2 * p.index(CLOCK), "<H", 1),
     ),
-    patched("versym-count", "0x10 bytes of versions", lambda p: p.section(elf.SHT_GNU_VERSYM, size=16)),
+    patched("versym-count", "0x10 bytes of versions", lambda p: bump(p, p.shdr(elf.SHT_GNU_VERSYM)[0] + 32, -2)),
     # symbols
     built("clock-gettime", f"no {CLOCK}", functions=tuple(f for f in functions(HEADER) if f.name != CLOCK)),
     patched("symbol-names", "outside of the string table", lambda p: p.symbol(DAY, name=FAR)),

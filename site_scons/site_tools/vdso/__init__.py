@@ -44,7 +44,6 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     image = env.VdsoSplice([work.File("image.so"), work.File("image.json")], [base_so, linked, plan])
     outputs = env.VdsoEmit([out.File(f"vdso.{suffix}") for suffix in ("so", "h", "rs", "S", "json")], image)
 
-    env.Depends(outputs, [env.File(str(path)) for path in sorted((ROOT / "templates").iterdir())])
     env.Depends(outputs, env.File(str(SOURCES / "vdso_data.h")))
     env.Precious(outputs)  # SCons would delete the good ones before an action that may fail
     return outputs
@@ -129,9 +128,9 @@ def _has_compiler(target: Any, source: Any, env: Any) -> None:
 
 
 def _code_of_the_tool() -> str:
-    """A digest of all our modules: what they make is made anew when one of them changes."""
+    """A digest of all our modules and templates: what they make is made anew when one of them changes."""
     digest = hashlib.sha256()
-    for path in sorted(HERE.rglob("*.py")):
+    for path in sorted([*HERE.rglob("*.py"), *(ROOT / "templates").iterdir()]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -146,8 +145,11 @@ def _builder(action: Any, code: str, **kw: Any) -> Any:
     return Builder(action=action, emitter=emitter, **kw)
 
 
+_FIND_COMPILER = Action(_has_compiler, None, varlist=["VDSO_FOUND"])
+
+
 def _command(line: str, comstr: str) -> list[Any]:
-    return [Action(_has_compiler, None, varlist=["VDSO_FOUND"]), Action(line, comstr)]
+    return [_FIND_COMPILER, Action(line, comstr)]
 
 
 def generate(env: Any) -> None:
@@ -161,7 +163,7 @@ def generate(env: Any) -> None:
         VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_HZ $( $VDSO_INCLUDES $VDSO_MAP $) -c -o $TARGET $SOURCE",
         VDSO_LDCOM="$VDSO_LD $VDSO_LDFLAGS -T $SOURCE -o $TARGET ${SOURCES[1:]}",
         VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS -nostdlib -shared -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both "
-        "-Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-T,${SOURCES[1]} -o $TARGET $SOURCE",
+        "-Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,${SOURCES[1]} -o $TARGET $SOURCE",
         VDSOEXTRACTCOMSTR="  EXTRACT $TARGET",
         VDSOFETCHCOMSTR="  FETCH   $TARGET",
         VDSOMINIMALCOMSTR="  LD      $TARGET",

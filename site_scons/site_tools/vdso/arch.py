@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+PAGE = 0x1000
 REPLACE, SYSCALL, KEEP, HIDE = "replace", "syscall", "keep", "hide"
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from .arch import PAGE as PAGE
+
 EI_CLASS, EI_DATA, EI_OSABI = 4, 5, 7
 ELFCLASS64, ELFDATA2LSB = 2, 1
 ET_DYN = 3
@@ -28,7 +30,6 @@ SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_HASH, SHT_DYNAMIC, SHT_NOTE, SHT_NOBIT
 SHT_GNU_HASH, SHT_GNU_VERDEF, SHT_GNU_VERSYM = 0x6FFFFFF6, 0x6FFFFFFD, 0x6FFFFFFF
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 NT_GNU_BUILD_ID = 3
-PAGE = 0x1000
 
 
 class Ehdr(NamedTuple):

@@ -31,7 +31,7 @@ def write(prepared: bytes, patches: Sequence[tuple[int, bytes]]) -> bytes:
     phdrs = [Phdr(*PHDR.unpack_from(wanted, at)) for at in places]
     binary = lief.ELF.parse(_shown(prepared, places, phdrs))
     if binary is None:
-        raise RuntimeError(f"LIEF {lief.__version__} can't read an image of {len(prepared):#x} bytes")
+        raise RuntimeError(f"LIEF can't read an image of {len(prepared):#x} bytes")
     for start, data in patches:
         if start >= places[-1] + PHDR.size:
             binary.patch_address(start, list(data))

@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from . import policy
-from .arch import ARCHES
-from .elf import PAGE
+from .arch import ARCHES, PAGE
 from .errors import VdsoError
 
 PREFIX = "VDSO_"
@@ -49,6 +47,13 @@ def load_addr(value: str) -> int:
     return address
 
 
+def _policy(value: str) -> None:
+    if value:
+        from . import policy  # an unused import would cost more than all else that a build with nothing to do does here
+
+        policy.parse(value)
+
+
 def timebase_hz(data_page: str, value: str) -> int | None:
     """The frequency that DATA_PAGE=none compiles in; None with a data page, where the kernel tells it."""
     if data_page != "none":
@@ -79,7 +84,7 @@ OPTIONS = (
     Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
-    Option("POLICY", "", "overrides, as in getcpu:hide,riscv_hwprobe:syscall", policy.parse),
+    Option("POLICY", "", "overrides, as in getcpu:hide,riscv_hwprobe:syscall", _policy),
     Option("EXTRA_SRC", "", "C files of your own with more stubs, separated by spaces"),
     Option("OUT", "build", "folder of everything that is made", tool=False),
     Option("CROSS_COMPILE", "", "prefix of gcc and binutils; found where it is empty"),

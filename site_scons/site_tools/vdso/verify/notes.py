@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import mark
-from ..elf import NT_GNU_BUILD_ID, PAGE
+from ..arch import PAGE
+from ..elf import NT_GNU_BUILD_ID
 from .registry import GDB, KERNEL, rule
 from .subject import Subject, signed
 

@@ -45,9 +45,7 @@ def open_elf(image: bytes) -> ELFFile | str:
     """The image as pyelftools sees it, or the reason why it is no ELF file to it."""
     try:
         return ELFFile(io.BytesIO(image))
-    except (
-        Exception
-    ) as problem:  # pyelftools passes on what its parser and ours happen to raise: any of them means garbage
+    except Exception as problem:  # pyelftools passes on what its parser and ours happen to raise: any of them means garbage
         return " ".join(str(problem).split()) or type(problem).__name__
 
 
@@ -122,9 +120,7 @@ def _sections(image: bytes, elffile: ELFFile, header: Header) -> tuple[Section, 
     form = elffile.structs.Elf_Shdr
     if header.shoff == 0 or header.shnum == 0 or header.shoff + header.shnum * form.sizeof() > len(image):
         return None
-    raws: list[Any] = [
-        struct_parse(form, elffile.stream, header.shoff + i * form.sizeof()) for i in range(header.shnum)
-    ]
+    raws: list[Any] = [struct_parse(form, elffile.stream, header.shoff + i * form.sizeof()) for i in range(header.shnum)]
     names = raws[header.shstrndx] if header.shstrndx < len(raws) else None
     return tuple(
         Section(
@@ -184,9 +180,7 @@ def _gnu_count(image: bytes, gnu: GnuHash) -> int | None:
     return None
 
 
-def _count(
-    image: bytes, sysv: SysvHash | None, gnu: GnuHash | None, sections: tuple[Section, ...] | None
-) -> int | None:
+def _count(image: bytes, sysv: SysvHash | None, gnu: GnuHash | None, sections: tuple[Section, ...] | None) -> int | None:
     """How many entries the symbol table has. Nothing in ELF says it, four tables imply it: what most of them say."""
     votes = [sysv.nchain if sysv else None, _gnu_count(image, gnu) if gnu else None]
     for type, size in (("SHT_DYNSYM", SYM.size), ("SHT_GNU_versym", 2)):
@@ -205,9 +199,7 @@ def _symbols(image: bytes, elffile: ELFFile, tags: dict[Name, int], count: int |
         raw: Any = struct_parse(elffile.structs.Elf_Sym, elffile.stream, symtab + index * SYM.size)
         name = string(image, strtab, strsz, raw["st_name"])
         info = raw["st_info"]
-        symbols.append(
-            Symbol(index, name, info["type"], info["bind"], raw["st_shndx"], raw["st_value"], raw["st_size"])
-        )
+        symbols.append(Symbol(index, name, info["type"], info["bind"], raw["st_shndx"], raw["st_value"], raw["st_size"]))
     return tuple(symbols)
 
 
@@ -230,9 +222,7 @@ def _versions(image: bytes, elffile: ELFFile, tags: dict[Name, int]) -> Versions
                 break
             aux += entry["vda_next"]
         found.append(
-            Version(
-                at, raw["vd_version"], bool(raw["vd_flags"] & 1), raw["vd_ndx"] & 0x7FFF, raw["vd_hash"], tuple(names)
-            )
+            Version(at, raw["vd_version"], bool(raw["vd_flags"] & 1), raw["vd_ndx"] & 0x7FFF, raw["vd_hash"], tuple(names))
         )
         if raw["vd_next"] == 0:
             return Versions(tuple(found), "")

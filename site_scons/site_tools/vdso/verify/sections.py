@@ -92,9 +92,7 @@ def _elsewhere(s: Subject, section: Section, tag: str) -> bool:
     return at is not None and s.inside(at) and at != section.addr
 
 
-@rule(
-    "sections-agree", (BINUTILS, "show other tables than programs use"), (BIONIC, "reads another table than the others")
-)
+@rule("sections-agree", (BINUTILS, "show other tables than programs use"), (BIONIC, "reads another table than the others"))
 def sections_agree(s: Subject) -> Iterator[str]:
     """The sections of the dynamic tables lie where PT_DYNAMIC says. readelf reads the one, readelf -D the other."""
     for section in s.sections or ():

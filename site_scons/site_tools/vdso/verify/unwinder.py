@@ -104,7 +104,8 @@ def fde_function(s: Subject) -> Iterator[str]:
     """
     for fde in _fdes(s) if s.symbols is not None else ():
         where = f"the FDE at 0x{fde.at:x} describes {_hex(fde.start)} to {_hex(fde.end)}"
-        holder = next((e for e in s.exports if e.defined and e.value <= fde.start < e.value + e.size), None)
+        # any entry will do: one that has no name, or is undefined, is another rule's finding
+        holder = next((e for e in s.symbols or () if e.value <= fde.start < e.value + e.size), None)
         if fde.end <= fde.start or not s.inside(fde.start, fde.end - fde.start):
             yield f"{where}, not code of the image"
         elif holder is not None:
