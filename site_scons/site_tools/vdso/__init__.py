@@ -61,7 +61,10 @@ def vdso_base(env: Any, target: Any, base: Any) -> Any:
         folder = SOURCES / env["VDSO_ARCH"] / "minimal"
         node = env.VdsoMinimal(target, [env.File(str(folder / "vdso.S")), env.File(str(folder / "vdso.lds"))])
     else:
-        node = env.VdsoExtract(target, base)
+        source = env.arg2nodes(base, env.fs.File)[0]
+        if not source.has_builder() and not source.exists():
+            raise StopError(f"{base}: no such file; give a file that holds a vDSO, debian[:SUITE] or minimal")
+        node = env.VdsoExtract(target, source)
     env.Precious(node)
     return node
 
@@ -115,16 +118,20 @@ def _step(step: str, *uses: str, show: Callable[..., str] | None = None) -> Any:
         try:
             getattr(steps, step)(*paths, settings)
         except VdsoError as error:
-            raise BuildError(node=target[0], errstr=str(error), filename=error.file, status=2) from None
+            raise build_error(target[0], error) from None
 
     run.__name__ = step
     return Action(run, show or f"$VDSO{step.upper()}COMSTR", varlist=list(uses))
 
 
+def build_error(node: Any, error: VdsoError) -> BuildError:
+    """How SCons is told of a user's mistake in an action: one line, no traceback."""
+    return BuildError(node=node, errstr=error.reason, filename=error.file, status=2)
+
+
 def _has_compiler(target: Any, source: Any, env: Any) -> None:
     if not env["VDSO_FOUND"]:
-        error = toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"])
-        raise BuildError(node=target[0], errstr=str(error), filename=error.file, status=2)
+        raise build_error(target[0], toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"]))
 
 
 def _code_of_the_tool() -> str:

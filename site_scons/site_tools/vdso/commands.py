@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import image, steps, templating
@@ -20,45 +20,33 @@ from .verify.render import render
 FAILED = 2
 
 
-def info(sources: Sequence[str], env: Mapping[str, str]) -> int:
+def info(sources: Sequence[str], arch: str) -> int:
     """What is known of the base."""
-    try:
-        base = image.read(sources[0], steps.read(Path(sources[0])), ARCHES[env["ARCH"]])
-    except VdsoError as error:
-        return _fail(error)
+    base = image.read(sources[0], steps.read(Path(sources[0])), ARCHES[arch])
     print(templating.render(steps.TEMPLATES, "info.txt.j2", **describe(base)), end="", flush=True)
     return 0
 
 
-def check(_sources: Sequence[str], env: Mapping[str, str], path: str) -> int:
+def check(_sources: Sequence[str], arch: str, path: str) -> int:
     """What the consumers of an image would find wrong with it."""
-    try:
-        if not path:
-            raise VdsoError("IMAGE", "missing", "name the image, as in `check IMAGE=build/vdso.so`")
-        report = verify(steps.read(Path(path)), ARCHES[env["ARCH"]], name=path)
-    except VdsoError as error:
-        return _fail(error)
+    if not path:
+        raise VdsoError("IMAGE", "missing", "name the image, as in `check IMAGE=build/vdso.so`")
+    report = verify(steps.read(Path(path)), ARCHES[arch], name=path)
     print(render(report, path, steps.TEMPLATES), end="", flush=True)
     return FAILED if report.findings else 0
 
 
-def test(_sources: Sequence[str], env: Mapping[str, str], root: str, arguments: str) -> int:
+def test(_sources: Sequence[str], root: str, arguments: str) -> int:
     """pytest, as it is in the environment that runs SCons."""
-    full = shlex.split(arguments)
-    return subprocess.run([sys.executable, "-m", "pytest", *full], cwd=root, env=_clean(), check=False).returncode
+    return _python(root, "-m", "pytest", *shlex.split(arguments))
 
 
-def bench(_sources: Sequence[str], env: Mapping[str, str], root: str, out: str) -> int:
+def bench(_sources: Sequence[str], root: str, out: str) -> int:
     """Build times against their floors."""
-    script = Path(root, "tests", "bench", "build_times.py")
-    return subprocess.run([sys.executable, str(script), root, out], env=_clean(), check=False).returncode
+    return _python(root, str(Path(root, "tests", "bench", "build_times.py")), root, out)
 
 
-def _clean() -> dict[str, str]:
-    """The caller's environment, less what would make the SCons of a test behave like this one."""
-    return {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
-
-
-def _fail(error: VdsoError) -> int:
-    print(f"scons: *** {error}", file=sys.stderr, flush=True)
-    return FAILED
+def _python(root: str, *words: str) -> int:
+    """Run Python in the caller's environment, less what would make the SCons of a test behave like this one."""
+    clean = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
+    return subprocess.run([sys.executable, *words], cwd=root, env=clean, check=False).returncode

@@ -11,4 +11,5 @@ class VdsoError(Exception):
         self.file = file
         self.what = " ".join(what.split())
         self.todo = " ".join(todo.split())
-        super().__init__(f"{file}: {self.what}" + (f"; {self.todo}" if todo else ""))
+        self.reason = f"{self.what}; {self.todo}" if todo else self.what
+        super().__init__(f"{file}: {self.reason}")

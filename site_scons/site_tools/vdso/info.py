@@ -40,7 +40,7 @@ def describe(base: Image) -> dict[str, Any]:
     known |= {name: (s.value, s.size) for name, s in base.exports.items()}
     places = sorted((at, at + size, name) for name, (at, size) in known.items())
     return {
-        "name": base.name,
+        "title": base.name,
         "arch": base.arch.name,
         "linux": base.linux,
         "build_id": base.build_id,
