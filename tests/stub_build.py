@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from vdso import toolchain
+from vdso.arch import RISCV64
 
 SOURCES = Path(__file__).resolve().parents[1] / "vdso_src"
 PREFIX = "riscv64-linux-gnu-"
-CCFLAGS = (
-    "-O2 -march=rv64imac_zicsr -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0 -ffreestanding "
-    "-fno-stack-protector -fno-jump-tables -ffunction-sections -fno-asynchronous-unwind-tables -fno-unwind-tables "
-    "-fomit-frame-pointer -std=gnu11 -Wall -Wextra -Werror"
-).split()
+CCFLAGS = (*toolchain.CCFLAGS, *RISCV64.ccflags)
 PLACES = {"after": 0x1000, "before": -0x1000, "none": None}
 # Any order and any address will do; an odd start, so that nothing is aligned by luck.
 SCRIPT = """SECTIONS {{

@@ -53,9 +53,7 @@ def script(path: Path, text: str) -> Path:
 def run(words: Sequence[str], cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTHONPYCACHEPREFIX")}
     command = [sys.executable, str(SCONSW), *words]
-    return subprocess.run(
-        command, cwd=cwd, env={**kept, **environ}, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(command, cwd=cwd, env={**kept, **environ}, capture_output=True, text=True, timeout=60, check=False)
 
 
 # Without the right to install
@@ -147,9 +145,7 @@ def test_any_known_cross_compiler_will_do(sconsw: ModuleType, tmp_path: Path, mo
     assert sconsw.has_cross_compiler(sconsw.parse([], {}))
 
 
-def test_a_compiler_without_headers_is_none(
-    sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_compiler_without_headers_is_none(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not sconsw.compiles("gcc", "c", "stdio.h")
     script(tmp_path / "gcc", "exit 1")

@@ -182,9 +182,7 @@ def generate(env: Any) -> None:
     )
     code = _code_of_the_tool()
     includes = [str(SOURCES), str(SOURCES / env["VDSO_ARCH"])]
-    compile_stub = Builder(
-        action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), source_scanner=CScanner(), CPPPATH=includes
-    )
+    compile_stub = Builder(action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), source_scanner=CScanner(), CPPPATH=includes)
     env["BUILDERS"].update(
         VdsoExtract=_builder(_step("extract"), code),
         VdsoFetch=Builder(action=_step("fetch", "BASE", "MIRROR")),

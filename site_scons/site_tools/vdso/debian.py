@@ -63,9 +63,7 @@ def fetch(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
         raise VdsoError("debian", f"{suite!r} is no suite's name", f"BASE=debian:SUITE, such as {', '.join(SUITES)}")
     keyring = next((path for path in KEYRINGS if path.is_file()), None)
     if keyring is None:
-        raise VdsoError(
-            "debian", f"no keyring {KEYRINGS[0]} (package debian-archive-keyring)", f"install it; or {TODO}"
-        )
+        raise VdsoError("debian", f"no keyring {KEYRINGS[0]} (package debian-archive-keyring)", f"install it; or {TODO}")
     with tempfile.TemporaryDirectory(prefix="scons-vdso-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # root's apt downloads as another user

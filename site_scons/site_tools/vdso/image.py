@@ -153,7 +153,7 @@ class _Reader:
         tags = dict(reversed(dynamic))
         if elf.DT_AUXILIARY in tags:
             raise self.error("a vDSO for user-mode CFI (DT_AUXILIARY)", "take the plain one of the same kernel")
-        tables = self.tables(tags, phdrs, len(dynamic))
+        tables = self.tables(tags, phdrs)
         symbols = self.symbols(tags, tables)
         return Image(
             name=self.name,
@@ -223,9 +223,7 @@ class _Reader:
             raise self.error("PT_DYNAMIC has no DT_NULL")
         return entries
 
-    def tables(
-        self, tags: dict[int, int], phdrs: tuple[Phdr, ...], entries: int
-    ) -> dict[str, tuple[int, int]]:
+    def tables(self, tags: dict[int, int], phdrs: tuple[Phdr, ...]) -> dict[str, tuple[int, int]]:
         for tag, size in ((elf.DT_RELA, elf.DT_RELASZ), (elf.DT_REL, elf.DT_RELSZ), (elf.DT_RELR, elf.DT_RELRSZ)):
             if tags.get(tag) or tags.get(size):
                 raise self.error(f"has relocations ({tags.get(size, 0):#x} bytes at {tags.get(tag, 0):#x})")

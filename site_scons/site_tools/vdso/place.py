@@ -109,9 +109,7 @@ def _try(ground: _Ground, units: Sequence[Unit], size: int, data_offset: int) ->
 def _code(ground: _Ground, units: Sequence[Unit], size: int) -> list[Placed] | None:
     # an unwinder looks up the address before rt_sigreturn (libgcc): no function may end there
     before = [
-        (symbol.value - 1, symbol.value)
-        for name, symbol in ground.base.exports.items()
-        if name == PREFIX + "rt_sigreturn"
+        (symbol.value - 1, symbol.value) for name, symbol in ground.base.exports.items() if name == PREFIX + "rt_sigreturn"
     ]
     room = Room(without([(ground.zone[0], min(ground.zone[1], size))], [*ground.held, *ground.fixed, *before]))
     addresses: dict[Unit, int] = {}
@@ -186,9 +184,7 @@ def kept_fdes(base: Image, held: Sequence[Range]) -> list[unwind.Fde]:
     return [fde for fde in base.fdes if any(low <= fde.start and fde.end <= high for low, high in held)]
 
 
-def _tables(
-    ground: _Ground, placed: Sequence[Placed], text: Range, size: int, data_offset: int
-) -> tuple[Area, ...] | None:
+def _tables(ground: _Ground, placed: Sequence[Placed], text: Range, size: int, data_offset: int) -> tuple[Area, ...] | None:
     base = ground.base
     code = tables.Code({}, _reserve(ground, placed))
     needs = {name: len(made) for name, made in tables.fresh(base, ground.decisions, code, {}, data_offset).items()}
@@ -214,7 +210,5 @@ def _reserve(ground: _Ground, placed: Sequence[Placed]) -> list[unwind.Fde]:
     """One FDE a function: the splice leaves out those that its code does not allow."""
     if not ground.base.fdes:
         return []
-    leaves = [
-        unwind.leaf(unit.address + offset, length) for unit in placed for offset, length in unit.functions.values()
-    ]
+    leaves = [unwind.leaf(unit.address + offset, length) for unit in placed for offset, length in unit.functions.values()]
     return kept_fdes(ground.base, ground.held) + leaves

@@ -26,10 +26,7 @@ def without(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
     result = merged(ranges)
     for start, end in merged(taken):
         result = [
-            piece
-            for low, high in result
-            for piece in ((low, min(high, start)), (max(low, end), high))
-            if piece[0] < piece[1]
+            piece for low, high in result for piece in ((low, min(high, start)), (max(low, end), high)) if piece[0] < piece[1]
         ]
     return result
 

@@ -36,11 +36,7 @@ class Code:
 def visible(base: Image, decisions: Sequence[Decision]) -> list[Symbol]:
     """The symbols that stay: defined and global, less those that are hidden. Undefined and section symbols go."""
     hidden = {d.export for d in decisions if d.policy == HIDE}
-    return [
-        s
-        for s in base.symbols
-        if s.bind != elf.STB_LOCAL and s.shndx != elf.SHN_UNDEF and s.name and s.name not in hidden
-    ]
+    return [s for s in base.symbols if s.bind != elf.STB_LOCAL and s.shndx != elf.SHN_UNDEF and s.name and s.name not in hidden]
 
 
 def notes(base: Image, data_offset: int, build_id: bytes = bytes(_BUILD_ID_SIZE)) -> bytes:
@@ -99,7 +95,7 @@ def dynamic(base: Image, places: Mapping[str, int]) -> bytes:
 
 def blanked_names(base: Image, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
     """Ranges of .dynstr that only names of symbols that went away take."""
-    address, size = base.tables[".dynstr"]
+    address = base.tables[".dynstr"][0]
     used = {s.name_offset: s.name for s in visible(base, decisions)}
     gone = {s.name_offset: s.name for s in base.symbols if s.name and s.name_offset not in used}
     soname = base.tag(elf.DT_SONAME) or 0
