@@ -19,13 +19,14 @@ class Arch:
     debian          the name of the architecture at Debian, also in the names of its kernel packages
     version         symbol version of every export (arch/*/kernel/vdso/vdso.lds.S of Linux)
     prefixes        of a cross compiler, in the order in which they are tried
-    ccflags         beyond those that every architecture gets (see SConscript of the stubs: the tool's `__init__`)
+    ccflags         beyond those that every architecture gets (see `toolchain`)
     e_flags_mask    the bits of e_flags in which stubs and base must agree
     trap            what fills code room that is not used: executed, it raises an illegal instruction
     decoder         the module that decodes its machine code
     number_register, result_registers     of a system call
-    frame_registers     which a function without a frame never writes: stack pointer, return address, frame pointer
+    stack_register, frame_pointer, return_register     a function that writes none of them has no frame
     thread_registers    which code of a vDSO never touches: thread and global pointer
+    leaf_cie        what gcc writes into the unwind information of such a function, in DWARF's bytes behind the CIE_id
     no_return       system calls that do not come back: rt_sigreturn, exit, exit_group
     sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
     syscalls        export, without its `__vdso_`, to system call number (include/uapi/asm-generic/unistd.h)
@@ -43,12 +44,19 @@ class Arch:
     decoder: str
     number_register: str
     result_registers: tuple[str, ...]
-    frame_registers: frozenset[str]
-    thread_registers: frozenset[str]
+    stack_register: str
+    frame_pointer: str
+    return_register: str
+    thread_registers: tuple[str, ...]
+    leaf_cie: bytes
     no_return: frozenset[int]
     sigreturn: bytes
     syscalls: Mapping[str, int]
     policy: Mapping[str, str]
+
+    @property
+    def frame_registers(self) -> frozenset[str]:
+        return frozenset((self.stack_register, self.frame_pointer, self.return_register))
 
 
 RISCV64 = Arch(
@@ -69,8 +77,12 @@ RISCV64 = Arch(
     decoder="riscv",
     number_register="a7",
     result_registers=("a0",),
-    frame_registers=frozenset({"sp", "ra", "s0"}),
-    thread_registers=frozenset({"tp", "gp"}),
+    stack_register="sp",
+    frame_pointer="s0",
+    return_register="ra",
+    thread_registers=("tp", "gp"),
+    # version 1, "zR", code alignment 1, data alignment -4, return address in x1; augmentation 0x1b; DW_CFA_def_cfa(x2, 0)
+    leaf_cie=b"\x01zR\0\x01\x7c\x01\x01\x1b\x0c\x02\x00",
     no_return=frozenset({93, 94, 139}),
     sigreturn=bytes.fromhex("9308b00873000000"),  # li a7, 139; ecall (libgcc config/riscv/linux-unwind.h)
     syscalls=MappingProxyType(

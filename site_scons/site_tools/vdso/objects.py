@@ -36,10 +36,12 @@ class Unit:
     """Sections of one object file that must stay together, code first.
 
     object      base name of the object file
+    source      what messages call the file that it was compiled from
     functions   global functions in it: name to (offset from the unit's start, size)
     """
 
     object: str
+    source: str
     sections: tuple[Section, ...]
     functions: dict[str, tuple[int, int]] = field(hash=False)
 
@@ -169,4 +171,4 @@ def _unit(object: Object, group: list[int]) -> Unit:
             if where == index and section.executable:
                 functions[name] = (at + value, size)
         at += section.size
-    return Unit(object.name, tuple(object.sections[index] for index in ordered), functions)
+    return Unit(object.name, object.source, tuple(object.sections[index] for index in ordered), functions)

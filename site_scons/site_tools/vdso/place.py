@@ -60,7 +60,7 @@ def place(base: Image, decisions: tuple[Decision, ...], units: Sequence[Unit], d
             return plan
     largest = max(units, key=lambda unit: unit.size)
     raise VdsoError(
-        f"{largest.object}: {', '.join(largest.functions) or 'constants'}",
+        f"{largest.source}: {', '.join(largest.functions) or 'constants'}",
         f"{largest.size:#x} bytes of code, {sum(u.size for u in units):#x} with all other stubs, do not fit "
         f"(limit: an image of {MAX_PAGES * PAGE:#x} bytes)",
         "make it smaller",
@@ -131,6 +131,7 @@ def _code(ground: _Ground, units: Sequence[Unit], size: int) -> list[Placed] | N
     return [
         Placed(
             object=unit.object,
+            source=unit.source,
             sections=tuple(section.name for section in unit.sections),
             address=addresses[unit],
             size=unit.size,
@@ -210,5 +211,9 @@ def _reserve(ground: _Ground, placed: Sequence[Placed]) -> list[unwind.Fde]:
     """One FDE a function: the splice leaves out those that its code does not allow."""
     if not ground.base.fdes:
         return []
-    leaves = [unwind.leaf(unit.address + offset, length) for unit in placed for offset, length in unit.functions.values()]
+    leaves = [
+        unwind.leaf(unit.address + offset, length, ground.base.arch.leaf_cie)
+        for unit in placed
+        for offset, length in unit.functions.values()
+    ]
     return kept_fdes(ground.base, ground.held) + leaves

@@ -14,6 +14,7 @@ class Placed:
     """A unit of code at its final address. `sections` in the order in which they are linked; `how`: the kind of room."""
 
     object: str
+    source: str
     sections: tuple[str, ...]
     address: int
     size: int

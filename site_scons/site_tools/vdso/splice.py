@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import elf, sections, tables, unwind
-from .analysis import analyse
+from .analysis import analyse, outside
 from .arch import HIDE, KEEP, Arch
 from .blob import Change, Export
 from .elf import EHDR, PHDR, Phdr
@@ -46,6 +46,7 @@ class Spliced:
 def splice(base: Image, plan: Plan, stubs: Linked) -> Spliced:
     """The image. VdsoError where stubs are not what was planned; AssertionError (a bug) where LIEF wrote anything else."""
     functions = _functions(base, plan)
+    _refuse(base, plan, stubs)
     fdes = _unwind(base, plan, stubs)
     patches = _code(plan, stubs)
     patches += _tables(base, plan, tables.Code(functions, fdes))
@@ -92,9 +93,27 @@ def _code(plan: Plan, stubs: Linked) -> list[Patch]:
         address, data = stubs.units[index]
         if address != unit.address or len(data) != unit.size:
             what = f"linked at {address:#x} with {len(data):#x} bytes, planned at {unit.address:#x} with {unit.size:#x}"
-            raise VdsoError(unit.object, what, "use gcc and ld of the same toolchain")
+            raise VdsoError(unit.source, what, "use gcc and ld of the same toolchain")
         patches.append(Patch(unit.address, data, "code of " + ", ".join(unit.functions or ["constants"])))
     return patches
+
+
+def _refuse(base: Image, plan: Plan, stubs: Linked) -> None:
+    """What no stub may do: touch the registers of threads, read elsewhere, or do what can't be followed."""
+    arch, image = base.arch, applied(bytes(plan.size), _code(plan, stubs))
+    page = plan.data_offset or None
+    for unit in plan.units:
+        for name, (offset, _) in unit.functions.items():
+            function = analyse(image, unit.address + offset, arch)
+            for register in arch.thread_registers:
+                if register in function.writes | function.uses:
+                    raise VdsoError(f"{unit.source}: {name}", f"uses {register}", "a vDSO runs on any thread: use none")
+            for formed in outside(function, plan.size, page):
+                what = f"its code at {formed.pc:#x} forms the address {formed.target:#x}, outside of image and data page"
+                raise VdsoError(f"{unit.source}: {name}", what, "read from the data page or make a system call")
+            for pc in function.unknown:
+                what = f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
+                raise VdsoError(f"{unit.source}: {name}", what, "write it without function pointers and jump tables")
 
 
 def _functions(base: Image, plan: Plan) -> dict[str, tuple[int, int]]:
@@ -120,7 +139,7 @@ def _unwind(base: Image, plan: Plan, stubs: Linked) -> list[unwind.Fde]:
         for offset, size in unit.functions.values():
             function = analyse(image, unit.address + offset, base.arch)
             if not function.writes & base.arch.frame_registers and not function.unknown:
-                fdes.append(unwind.leaf(unit.address + offset, size))
+                fdes.append(unwind.leaf(unit.address + offset, size, base.arch.leaf_cie))
     return [fde for fde in fdes if fde.end not in sigreturn]
 
 

@@ -15,10 +15,6 @@ PCREL_SDATA4, DATAREL_SDATA4, UDATA4 = 0x1B, 0x3B, 0x03
 _HEADER = struct.Struct("<BBBBiI")  # version, three encodings, eh_frame_ptr, fde_count
 _FDE = struct.Struct("<IIiI")  # length, CIE_pointer, pc_begin, pc_range
 
-# What gcc writes for a leaf function without a frame on RISC-V, in DWARF's bytes: version 1, "zR", code alignment 1,
-# data alignment -4, return address in x1, DW_CFA_def_cfa(x2, 0).
-LEAF_CIE = b"\x01zR\0\x01\x7c\x01\x01\x1b\x0c\x02\x00"
-
 
 @dataclass(frozen=True)
 class Fde:
@@ -34,9 +30,9 @@ class Fde:
         return self.start + self.size
 
 
-def leaf(start: int, size: int) -> Fde:
-    """For a function that never touches stack pointer and return address: one rule holds from first to last byte."""
-    return Fde(start, size, LEAF_CIE, b"\0" * 4)
+def leaf(start: int, size: int, cie: bytes) -> Fde:
+    """For a function that never writes a register that its frame needs: the rule of `cie` holds from first to last byte."""
+    return Fde(start, size, cie, b"\0" * 4)
 
 
 def read(image: bytes, header: int, limit: int) -> tuple[tuple[Fde, ...], tuple[int, int]]:

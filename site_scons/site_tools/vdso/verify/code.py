@@ -7,13 +7,12 @@ import importlib
 from collections.abc import Iterator
 
 from ..analysis import Formed, Function, outside
+from ..arch import REPLACE
 from ..effects import Add, Clobber, Const, Jump, Memory
 from .registry import EVERY, GLIBC, GO, rule
 from .subject import Subject, signed
 from .symbols import PREFIX
 
-STACK, FRAME = "sp", "s0"
-THREAD, GLOBAL = "tp", "gp"
 MOST_LISTED = 4
 
 
@@ -54,7 +53,7 @@ def code_known(s: Subject) -> Iterator[str]:
 def code_registers(s: Subject) -> Iterator[str]:
     """No function writes or uses gp or tp. RISC-V psABI, "Integer Register Convention": neither may be allocated."""
     for symbol, function in s.functions:
-        for register in (THREAD, GLOBAL):
+        for register in s.arch.thread_registers:
             if register in function.writes:
                 yield f"{symbol} writes {register}"
             elif register in function.uses:
@@ -74,7 +73,7 @@ def code_stack(s: Subject) -> Iterator[str]:
 
 
 def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
-    if STACK not in function.writes:
+    if s.arch.stack_register not in function.writes:
         return
     decode = importlib.import_module(f"..{s.arch.decoder}", __package__).decode
     for start, end in function.covered:
@@ -83,13 +82,13 @@ def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
             size, effect = decode(s.image, pc) or (2, None)
             match effect:
                 case Add(register=register, source=source):
-                    switched = register == STACK and source not in (STACK, FRAME)
+                    switched = register == s.arch.stack_register and source not in (s.arch.stack_register, s.arch.frame_pointer)
                 case Const(register=register) | Clobber(register=register):
-                    switched = register == STACK
+                    switched = register == s.arch.stack_register
                 case Memory(result=register):
-                    switched = register == STACK
+                    switched = register == s.arch.stack_register
                 case Jump(link=register):
-                    switched = register == STACK
+                    switched = register == s.arch.stack_register
                 case _:
                     switched = False
             if switched:
@@ -103,13 +102,20 @@ def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
     (GO, "ignores the answer and takes what was not written"),
 )
 def code_asks_kernel(s: Subject) -> Iterator[str]:
-    """An export that stands for a system call can make it: what it doesn't serve it asks the kernel. DESIGN 7.
+    """A function of the clock can make its system call: no code serves every clock id and argument. DESIGN 7.
 
+    Others may serve all by themselves, as a `getcpu` of a kernel with one CPU does.
     Not judged where code is not known, which is another rule's finding.
     glibc sysdeps/unix/sysv/linux/clock_gettime.c: any non-zero answer is an error; Go runtime/sys_linux_riscv64.s does not
     look at it.
     """
     for symbol, function in s.functions:
-        number = s.arch.syscalls.get((symbol.name or "").removeprefix(PREFIX))
-        if number is not None and not function.unknown and number not in function.numbers:
+        short = (symbol.name or "").removeprefix(PREFIX)
+        number = s.arch.syscalls.get(short)
+        if (
+            number is not None
+            and s.arch.policy.get(short) == REPLACE
+            and not function.unknown
+            and number not in function.numbers
+        ):
             yield f"{symbol} never makes system call 0x{number:x}"
