@@ -129,7 +129,7 @@ CROSS = {"gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu"}
         (("vdso", "-h"), set()),
         (
             ("test", "BASE=minimal"),
-            CROSS | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "rustc-web|rustc", "git"},
+            CROSS | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "rustc-web|rustc", "git", "gpg", "gpg-agent"},
         ),
     ],
 )

@@ -37,7 +37,7 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     out = env.Dir(outdir)
     work = out.Dir("work")
 
-    base_so = vdso_base(env, out.File("base.so"), base)
+    base_so = _base(env, out.File("base.so"), base)
     objects = [env.VdsoObject(work.File(name), source)[0] for name, source in _stub_sources(env)]
     plan, script = env.VdsoPlace([work.File("plan.json"), work.File("stubs.ld")], [base_so, objects])
     linked = env.VdsoLink(work.File("stubs.elf"), [script, objects])
@@ -50,8 +50,16 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
 
 
 def vdso_base(env: Any, target: Any, base: Any) -> Any:
+    """``env.VdsoBase(target, base)``: the base alone."""
+    return _base(_configured(env, {}), target, base)
+
+
+def _base(env: Any, target: Any, base: Any) -> Any:
     """The node of the base: fetched once and kept, extracted from a file, or linked from a source of our own."""
-    env = _configured(env, {})
+    try:
+        variables.base(str(base))
+    except VdsoError as error:
+        raise StopError(str(error)) from None
     word = str(base).partition(":")[0]
     if word == "debian":
         # never rebuilt for a change of our code: that would move the user to another Linux

@@ -60,8 +60,10 @@ def read(path: Path) -> bytes:
 
 def extract(targets: Paths, sources: Paths, settings: Settings) -> None:
     """base.so from a file that holds a vDSO."""
-    arch = ARCHES[settings["ARCH"]]
-    write({targets[0]: find.find(str(sources[0]), read(sources[0]), arch)})
+    arch, name = ARCHES[settings["ARCH"]], str(sources[0])
+    found = find.find(name, read(sources[0]), arch)
+    image.refuse_as_base(image.read(name, found, arch))
+    write({targets[0]: found})
 
 
 def fetch(targets: Paths, _sources: Paths, settings: Settings) -> None:

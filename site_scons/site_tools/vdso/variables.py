@@ -72,7 +72,8 @@ def timebase_hz(data_page: str, value: str) -> int | None:
     return hz
 
 
-def _base(value: str) -> None:
+def base(value: str) -> None:
+    """A file, debian[:SUITE] or minimal. VdsoError for nothing, and for a suite without a name."""
     word, _, suite = value.partition(":")
     if not value or (word == "debian" and ":" in value and not suite):
         raise VdsoError("BASE", f"`{value}` is not known", "it is a file, debian, debian:SUITE or minimal")
@@ -80,7 +81,7 @@ def _base(value: str) -> None:
 
 OPTIONS = (
     Option("ARCH", "riscv64", "architecture: " + ", ".join(ARCHES), partial(_one_of, "ARCH", tuple(ARCHES))),
-    Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", _base, tool=False),
+    Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", base, tool=False),
     Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
