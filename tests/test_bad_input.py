@@ -61,7 +61,8 @@ BAD = (
     source("global pointer", f'{GETCPU}{{ long x; __asm__("mv %0, gp" : "=r"(x)); return x; }}', "uses gp", ".c"),
     source(
         "relocation left",
-        f'{GETCPU}{{ long x; __asm__("1: auipc %0, %%got_pcrel_hi(vdso_data)\\nld %0, %%pcrel_lo(1b)(%0)" : "=r"(x)); return x; }}',
+        f'{GETCPU}{{ long x; __asm__("1: auipc %0, %%got_pcrel_hi(vdso_data)\\nld %0, %%pcrel_lo(1b)(%0)" : "=r"(x));'
+        " return x; }",
         "Error 1",
     ),
     source("absolute address", f"{GETCPU}{{ return *(volatile int *)0x1000; }}", "0x1000", "outside of image", ".c"),
