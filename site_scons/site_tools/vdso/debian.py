@@ -24,7 +24,6 @@ from .arch import Arch
 from .errors import VdsoError
 
 SUITES = ("testing", "unstable", "stable")  # testing's kernel image is a small package; stable's carries all modules
-SITE = "http://deb.debian.org/debian"  # where the machine's own sources name no Debian
 KEYRINGS = tuple(Path("/usr/share/keyrings") / f"debian-archive-keyring.{kind}" for kind in ("gpg", "pgp"))
 TODO = "give a file as BASE, or BASE=minimal, which needs no network"
 SUITE = re.compile(r"[a-z][a-z0-9/.+-]*")
@@ -69,6 +68,9 @@ def fetch(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
         folder.chmod(0o755)  # root's apt downloads as another user
         carried = carry_over(_run(["apt-config", "dump"], dict(os.environ)))
         site = mirror or machine_site(folder / "machine", carried)
+        if not site:
+            what = "no network, or no Debian among the sources of this machine's apt"
+            raise VdsoError("debian", what, f"set MIRROR to a mirror of Debian; or {TODO}")
         failures: list[str] = []
         for each in (suite,) if suite else SUITES:
             try:
@@ -141,7 +143,7 @@ class _Apt:
 
 
 def machine_site(folder: Path, carried: Iterable[str]) -> str:
-    """The address of Debian in the machine's own sources, SITE when they name none.
+    """The address of Debian in the machine's own sources; "" when they name none, or none answers.
 
     `apt-get indextargets` names a target only where its file is there, which before a first update none is. So a state
     of our own reads the machine's sources, and of each the smallest file it has: the Release file of a component.
@@ -159,16 +161,16 @@ def machine_site(folder: Path, carried: Iterable[str]) -> str:
     try:
         return choose_site(apt("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"))
     except _Failed:
-        return SITE
+        return ""
 
 
 def choose_site(targets: str) -> str:
-    """Of lines ORIGIN|LABEL|REPO_URI the first that is Debian itself, not its security archive."""
+    """Of lines ORIGIN|LABEL|REPO_URI the first that is Debian itself, not its security archive; "" if none is."""
     for line in targets.splitlines():
         origin, label, address = line.split("|", 2)
         if (origin, label) == ("Debian", "Debian") and address:
             return address.rstrip("/")
-    return SITE
+    return ""
 
 
 def _fetch(folder: Path, arch: Arch, suite: str, site: str, keyring: Path, carried: Iterable[str]) -> Kernel:
