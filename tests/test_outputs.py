@@ -265,3 +265,10 @@ def test_nothing_of_this_machine_is_in_the_outputs(out: Path) -> None:
         data = (out / name).read_bytes()
         for word in (str(out), str(ROOT), "/tmp", "/home", "/root"):
             assert word.encode() not in data, (name, word)
+
+
+def test_tools_take_the_image_without_a_warning(out: Path) -> None:
+    for tool in (["readelf", "-aW"], ["objdump", "-d"]):
+        shown = run(CROSS + tool[0], *tool[1:], out / "vdso.so")
+        assert "arning" not in shown
+        assert "__vdso_clock_gettime" in shown

@@ -71,6 +71,8 @@ def fetch(targets: Paths, _sources: Paths, settings: Settings) -> None:
     arch = ARCHES[settings["ARCH"]]
     kernel = debian.fetch(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
     name = f"{kernel.package} {kernel.version} ({kernel.suite})"
+    for reason in kernel.passed_over:
+        print(f"  PASSED  {reason}", flush=True)
     print(f"  FOUND   {name}", flush=True)
     write({targets[0]: find.find(name, kernel.data, arch)})
 
