@@ -11,8 +11,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
-from .arch import Arch
+from .arch import ARCHES, Arch
 from .effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
 from .elf import PAGE
 
@@ -177,7 +178,12 @@ class _Walk:
 
 def analyse(code: bytes, entry: int, arch: Arch) -> Function:
     """Follow `code` (address 0 is its first byte) from `entry`. Never raises for any bytes."""
-    walk = _Walk(code, arch)
+    return _analyse(code, entry, arch.name)
+
+
+@lru_cache(maxsize=256)  # policy, placement and splice ask for the same functions of a base
+def _analyse(code: bytes, entry: int, arch: str) -> Function:
+    walk = _Walk(code, ARCHES[arch])
     walk.reach(entry, {})
     while walk.work:
         pc = walk.work.pop()

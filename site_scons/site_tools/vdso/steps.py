@@ -16,7 +16,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from . import debian, find, image, objects, place, plan, policy, stubs, templating, toolchain, variables
+from . import find, image, objects, place, plan, policy, stubs, templating, toolchain, variables
 from .arch import ARCHES, Arch
 from .blob import Blob, Change, Export
 from .elf import pages
@@ -68,6 +68,8 @@ def extract(targets: Paths, sources: Paths, settings: Settings) -> None:
 
 def fetch(targets: Paths, _sources: Paths, settings: Settings) -> None:
     """base.so from the kernel package of Debian."""
+    from . import debian  # only who fetches pays for it
+
     arch = ARCHES[settings["ARCH"]]
     kernel = debian.fetch(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
     name = f"{kernel.package} {kernel.version} ({kernel.suite})"
