@@ -33,6 +33,15 @@ class Step:
     size: int = 0
     value: int = 0
 
+    @property
+    def samples(self) -> bool:
+        """Does it read the counter."""
+        return self.word & RDTIME_MASK == RDTIME
+
+    @property
+    def accesses(self) -> bool:
+        return self.samples or isinstance(self.effect, Memory)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -104,7 +113,7 @@ class Tracer:
         step = Step(pc, word, effect)
         if isinstance(effect, Memory):
             step = self._access(step, effect)
-        elif word & RDTIME_MASK == RDTIME:
+        elif step.samples:
             engine.reg_write(regs.UC_RISCV_REG_X0 + (word >> 7 & 31), self._counter(self._counts))
             engine.reg_write(regs.UC_RISCV_REG_PC, pc + 4)
             self._counts += 1

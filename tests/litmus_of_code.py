@@ -12,10 +12,11 @@ values. Loads, stores and jumps carry none on; a counter read has none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from code_trace import Step
 from rvwmo import Access, Fence
-from stub_runner import ECALL, RDTIME, RDTIME_MASK
+from stub_runner import ECALL
 from vdso.effects import Add, Branch, Clobber, Const, Jump, Memory, Return
 
 FENCE, SYSTEM, AMO = 0x0F, 0x73, 0x2F
@@ -54,7 +55,7 @@ def items(calls: Iterable[Sequence[Step]]) -> list[Item]:
             effect, word = step.effect, step.word
             if is_fence(step):
                 found.append(fence(step))
-            elif word & RDTIME_MASK == RDTIME:
+            elif step.samples:
                 found.append(Access(reads=True, writes=False, counter=True, control=control))
                 taint[effect.register] = 1 << count  # type: ignore[union-attr, index]
                 count += 1
@@ -103,3 +104,13 @@ def _union(taint: dict[str, int], registers: Iterable[str]) -> int:
     for register in registers:
         mask |= taint.get(register, 0)
     return mask
+
+
+def weakened(steps: Sequence[Step], ordinal: int, instead: Fence | None) -> tuple[Step, ...]:
+    """The trace with another fence, or none, in place of its fence number `ordinal`."""
+    at = [i for i, step in enumerate(steps) if is_fence(step)][ordinal]
+    if instead is None:
+        return (*steps[:at], *steps[at + 1 :])
+    sides = ((24, instead.before), (20, instead.after))
+    word = FENCE | sum(bit << shift for shift, side in sides for bit, letter in LETTERS if letter in side)
+    return (*steps[:at], replace(steps[at], word=word), *steps[at + 1 :])
