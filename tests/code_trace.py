@@ -39,6 +39,10 @@ class Step:
         return self.word & RDTIME_MASK == RDTIME
 
     @property
+    def loads(self) -> bool:
+        return isinstance(self.effect, Memory) and self.effect.result is not None
+
+    @property
     def accesses(self) -> bool:
         return self.samples or isinstance(self.effect, Memory)
 

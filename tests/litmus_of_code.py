@@ -47,6 +47,15 @@ def items(calls: Iterable[Sequence[Step]]) -> list[Item]:
 
     Between calls registers pass nothing on: what a caller does with results could only add order.
     """
+    return _flow(calls)[0]
+
+
+def deciding(steps: Sequence[Step]) -> int:
+    """On which accesses (a mask) the path of this call depends."""
+    return _flow([steps])[1]
+
+
+def _flow(calls: Iterable[Sequence[Step]]) -> tuple[list[Item], int]:
     found: list[Item] = []
     count = control = 0
     for steps in calls:
@@ -80,7 +89,7 @@ def items(calls: Iterable[Sequence[Step]]) -> list[Item]:
             elif word != ECALL:
                 raise NotModelled(f"{step.at:#x}: {word:#x} is not modelled")
             taint["zero"] = 0
-    return found
+    return found, control
 
 
 def _access(step: Step, effect: Memory, taint: dict[str, int], control: int) -> Access:

@@ -11,17 +11,18 @@ an answer, so each is taken, and an outcome counts only if the values in it lead
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from code_trace import BUFFER, STACK, Run, Step, Tracer
 from linked_code import DATA, compile_source, link
-from litmus_of_code import Item, fence, is_fence, items, weakened
+from litmus_of_code import Item, deciding, fence, is_fence, items, weakened
 from order_scenarios import ANSWER, FLAGS, Call, HartCall, Scenario, Verdict, Weak
-from rvwmo import Access, Fence, Outcome, Program, Source, order, outcomes
-from rvwmo_reduce import reduce
+from rvwmo import Access, Fence, HartAccess, Outcome, Program, Source, Wanted, order, outcomes
+from rvwmo_reduce import Reduced, reduce
 from stub_build import compile_stub
 
 HZ = 10**7
@@ -34,18 +35,37 @@ Items = tuple[tuple[Item, ...], ...]
 
 @dataclass(frozen=True)
 class Code:
-    """What the calls of each hart execute, with what they stored in that run; and the page before, between and after."""
+    """What all harts execute in one run.
+
+    steps       of each call of each hart, with what they stored in that run
+    pages       before, between and after the calls that write
+    paths       for each call that reads the number of its path
+    """
 
     steps: tuple[tuple[Steps, ...], ...]
     pages: tuple[bytes, ...]
+    paths: tuple[int, ...]
 
+    @functools.cached_property
     def items(self) -> Items:
         return tuple(tuple(items(calls)) for calls in self.steps)
 
-    def stored(self) -> dict[Source, int]:
-        """To each access (hart, number) its value."""
+    @functools.cached_property
+    def stored(self) -> dict[HartAccess, int]:
+        """To each access its value."""
         values = [[step.value for call in calls for step in call if step.accesses] for calls in self.steps]
         return {(hart, i): value for hart, row in enumerate(values) for i, value in enumerate(row)}
+
+    @functools.cached_property
+    def reads(self) -> dict[HartCall, list[tuple[int, int, Step]]]:
+        """For each call what it loads: number of the access of its hart, of the call, and the step."""
+        found: dict[HartCall, list[tuple[int, int, Step]]] = {}
+        for hart, calls in enumerate(self.steps):
+            of_hart = itertools.count()
+            for number, call in enumerate(calls):
+                numbered = [(next(of_hart), i, step) for i, step in enumerate(s for s in call if s.accesses)]
+                found[hart, number] = [(h, i, step) for h, i, step in numbered if step.samples or step.loads]
+        return found
 
 
 @dataclass(frozen=True)
@@ -60,9 +80,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Read:
-    """What a call made of what it loaded; `asked`: it made the system call."""
+    """What a call made of what it loaded; path: the number of the path that it took."""
 
-    asked: bool
+    path: int
     answer: tuple[int, int]
     loads: tuple[Load, ...]
 
@@ -102,31 +122,29 @@ class World:
     def verdict(self, scenario: Scenario, *weak: Weak) -> Verdict:
         mix = back = answers = False
         for reads, pages in self.executions(scenario, *weak):
-            answered = {name: read for name, read in reads.items() if not read.asked}
-            answers = answers or bool(answered)
-            mix = mix or any(read.mixed(pages) for read in answered.values())
-            pairs = [(answered[a], answered[b]) for a, b in scenario.later if a in answered and b in answered]
-            back = back or any(second.answer < first.answer for first, second in pairs)
+            answers = True
+            mix = mix or any(read.mixed(pages) for read in reads.values())
+            back = back or any(reads[second].answer < reads[first].answer for first, second in scenario.later)
         return Verdict(mix, back, answers)
 
     def executions(self, scenario: Scenario, *weak: Weak) -> Iterator[tuple[dict[HartCall, Read], tuple[bytes, ...]]]:
-        """For each outcome what the reading calls made of it, and the states that the page went through."""
-        nominal = next(self._codes(scenario, weak, ())).items()
-        counters, samples = _counters(nominal), _counters(nominal, scenario)
-        shapes: dict[Items, dict[tuple[Source, ...], Code]] = {}
-        for ticks in itertools.product(range(len(counters)), repeat=len(samples)):
+        """For each outcome in which all reading calls answer: their reads, and the states that the page goes through."""
+        nominal = next(self._codes(scenario, weak, ())).items
+        shapes: dict[Items, dict[tuple[Source, ...], list[Code]]] = {}
+        for ticks in itertools.product(range(len(_counters(nominal))), repeat=len(_counters(nominal, scenario))):
             for code in self._codes(scenario, weak, ticks):
-                shapes.setdefault(code.items(), {})[ticks] = code
+                shapes.setdefault(code.items, {}).setdefault(ticks, []).append(code)
         for shape, codes in shapes.items():
             reduced = reduce([order(hart) for hart in shape])
-            new = {(h, old): (h, k) for h, kept in enumerate(reduced.kept) for k, old in enumerate(kept)}
-            required = tuple((new[load], new[store]) for load, store in _messages(shape))
-            for outcome in self._outcomes(reduced.programs, required):
-                returned = reduced.whole(outcome)
-                code = codes.get(tuple(returned[h][i] for h, i in _counters(shape, scenario)))
-                reads = None if code is None else self._reads(scenario, weak, code, shape, returned)
-                if code is not None and reads is not None:
-                    yield reads, code.pages
+            wanted = self._wanted(scenario, reduced, [code for alike in codes.values() for code in alike])
+            samples = _counters(shape, scenario)
+            for outcome in self._outcomes(reduced.programs, wanted):
+                alike = codes.get(tuple(reduced.returned(outcome, *sample) for sample in samples))
+                if alike is None:
+                    continue  # the writers execute something else if they take their samples then
+                reads = self._reads(scenario, alike[0], functools.partial(reduced.returned, outcome))
+                if tuple(read.path for read in reads.values()) in (code.paths for code in alike):
+                    yield reads, alike[0].pages
 
     def _run(self, call: Call, page: bytes, hart: int = 0, ticks: Iterator[Source] | None = None, **kw: Mapping[int, int]) -> Run:
         """The call on this page; its samples of the counter are taken at these ticks, else at the start."""
@@ -149,10 +167,14 @@ class World:
             [[runs[h, c]] if (h, c) in runs else self._paths(call, h, pages) for c, call in enumerate(calls)]
             for h, calls in enumerate(scenario.harts)
         ]
-        for choice in itertools.product(*itertools.chain(*harts)):
+        calls = [call for row in scenario.harts for call in row]
+        for choice in itertools.product(*(range(len(paths)) for row in harts for paths in row)):
             chosen = iter(choice)
-            steps = tuple(tuple(_weakened(call, next(chosen), weak) for call in calls) for calls in scenario.harts)
-            yield Code(steps, pages)
+            steps = tuple(
+                tuple(_weakened(call, paths[next(chosen)], weak) for call, paths in zip(*row, strict=True))
+                for row in zip(scenario.harts, harts, strict=True)
+            )
+            yield Code(steps, pages, tuple(path for call, path in zip(calls, choice, strict=True) if call.reads))
 
     def _written(self, scenario: Scenario, ticks: tuple[Source, ...]) -> tuple[dict[HartCall, Run], tuple[bytes, ...]]:
         """All calls that don't read, one hart after the other, each on the page that the one before has left."""
@@ -180,48 +202,78 @@ class World:
             self._known[key] = list(paths.values())
         return self._known[key]  # type: ignore[return-value]
 
-    def _outcomes(self, programs: tuple[Program, ...], required: tuple[tuple[HartCall, HartCall], ...]) -> set[Outcome]:
-        key = (programs, required)
+    def _wanted(self, scenario: Scenario, reduced: Reduced, codes: Sequence[Code]) -> tuple[Wanted, ...]:
+        """Of messages that they arrive; of the reading calls that they answer, which hangs on the states that they load."""
+        stores: dict[int, list[HartAccess]] = {}
+        accesses = [((h, k), a) for h, program in enumerate(reduced.programs) for k, a in enumerate(program.accesses)]
+        for name, access in accesses:
+            if access.writes:
+                stores.setdefault(access.start, []).append(name)
+        flags = [(name, access) for name, access in accesses if access.reads and access.start >> 8 == FLAGS >> 8]
+        wanted = [((name,), frozenset((store,) for store in stores[access.start])) for name, access in flags]
+        for (hart, number), loads in codes[0].reads.items():
+            call = scenario.harts[hart][number]
+            states = [(reduced.place(hart, n), i, step) for n, i, step in loads if call.reads and _is_state(step)]
+            watched = tuple(place for place, _, _ in states if place is not None)
+            if not watched:
+                continue
+            answering = set()
+            for choice in itertools.product(*([None, *stores[step.address]] for place, _, step in states if place)):
+                sources, values = iter(choice), {}
+                for place, i, step in states:
+                    source = next(sources) if place else None
+                    old = _word(scenario.start, step.address, step.size)
+                    (values[i],) = {old if source is None else code.stored[reduced.old(source)] for code in codes}
+                if self._answers(call, hart, tuple(values.items())):
+                    answering.add(choice)
+            wanted.append((watched, frozenset(answering)))
+        return tuple(wanted)
+
+    def _answers(self, call: Call, hart: int, states: tuple[tuple[int, int], ...]) -> bool:
+        """Whether the call answers by itself when it loads these states. Nothing else may decide that it does not."""
+        if (call, hart, states) not in self._known:
+            run = self._run(call, EMPTY, hart, loads=dict(states))
+            if run.asked and deciding(run.steps) & ~sum(1 << i for i, _ in states):
+                raise ValueError(f"{call.function} asks the kernel for another reason than the state of the row")
+            self._known[call, hart, states] = not run.asked
+        return bool(self._known[call, hart, states])
+
+    def _outcomes(self, programs: tuple[Program, ...], wanted: tuple[Wanted, ...]) -> set[Outcome]:
+        key = (programs, wanted)
         if key not in self._known:
-            self._known[key] = outcomes(programs, dict(required))
+            self._known[key] = outcomes(programs, wanted)
         return self._known[key]  # type: ignore[return-value]
 
-    def _reads(
-        self, scenario: Scenario, weak: tuple[Weak, ...], code: Code, shape: Items, returned: tuple[tuple[Source, ...], ...]
-    ) -> dict[HartCall, Read] | None:
-        """None: the values lead down another path than that whose events these are."""
-        stored, reads = code.stored(), {}
+    def _reads(self, scenario: Scenario, code: Code, returned: Callable[[int, int], Source]) -> dict[HartCall, Read]:
+        reads = {}
         for hart, calls in enumerate(scenario.harts):
-            accesses, first = _accesses(shape[hart]), 0
             for number, call in enumerate(calls):
-                steps = code.steps[hart][number]
-                end = first + sum(step.accesses for step in steps)
-                if call.reads:
-                    loads, tick = [], 0
-                    for i in range(first, end):
-                        source, access = returned[hart][i], accesses[i]
-                        if access.counter:
-                            tick = source  # type: ignore[assignment]
-                        elif access.reads:
-                            old = _word(scenario.start, access.start, access.size)
-                            value = old if source is None else stored[source]
-                            loads.append(Load(i - first, access.start, access.size, value))
-                    read = self._read(call, hart, weak, steps, tuple(loads), tick)
-                    if read is None:
-                        return None
-                    reads[hart, number] = read
-                first = end
+                if not call.reads:
+                    continue
+                loads, tick = [], 0
+                for access, i, step in code.reads[hart, number]:
+                    source = returned(hart, access)
+                    if step.samples:
+                        tick = source  # type: ignore[assignment]
+                    else:
+                        old = _word(scenario.start, step.address, step.size)
+                        value = code.stored[source] if isinstance(source, tuple) else old
+                        loads.append(Load(i, step.address, step.size, value))
+                reads[hart, number] = self._read(call, hart, code.pages, tuple(loads), tick)
         return reads
 
-    def _read(
-        self, call: Call, hart: int, weak: tuple[Weak, ...], steps: Steps, loads: tuple[Load, ...], tick: int
-    ) -> Read | None:
-        key = (call, hart, weak, steps, loads, tick)
+    def _read(self, call: Call, hart: int, pages: tuple[bytes, ...], loads: tuple[Load, ...], tick: int) -> Read:
+        key = (call, hart, loads, tick)
         if key not in self._known:
             run = self._run(call, EMPTY, hart, iter([tick]), loads={load.number: load.value for load in loads})
-            other = not run.asked and items([_weakened(call, run, weak)]) != items([steps])
-            self._known[key] = None if other else Read(run.asked, run.answer, loads)
+            assert not run.asked
+            paths = [items([path.steps]) for path in self._paths(call, hart, pages)]
+            self._known[key] = Read(paths.index(items([run.steps])), run.answer, loads)
         return self._known[key]  # type: ignore[return-value]
+
+
+def _is_state(step: Step) -> bool:
+    return DATA <= step.address < DATA + len(EMPTY) and (step.address - DATA) % ROW == 0
 
 
 def _word(page: bytes, start: int, size: int) -> int:
@@ -236,19 +288,8 @@ def _weakened(call: Call, run: Run, weak: tuple[Weak, ...]) -> Steps:
     return steps
 
 
-def _accesses(hart: Sequence[Item]) -> list[Access]:
-    return [item for item in hart if isinstance(item, Access)]
-
-
-def _counters(shape: Items, scenario: Scenario | None = None) -> list[tuple[int, int]]:
-    """All reads of the counter (hart, number of the access); with a scenario those of its writers only."""
+def _counters(shape: Items, scenario: Scenario | None = None) -> list[HartAccess]:
+    """All reads of the counter; with a scenario those of its writers only."""
     harts = [h for h in range(len(shape)) if scenario is None or scenario.harts[h][0].writes]
-    return [(h, i) for h in harts for i, access in enumerate(_accesses(shape[h])) if access.counter]
-
-
-def _messages(shape: Items) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Each load of a flag, and the store that it has to return."""
-    flags = [(a, (h, i)) for h, hart in enumerate(shape) for i, a in enumerate(_accesses(hart)) if a.start >> 8 == FLAGS >> 8]
-    for load, name in flags:
-        if load.reads:
-            yield name, next(store for other, store in flags if other.writes and other.start == load.start)
+    accesses = [(h, [item for item in shape[h] if isinstance(item, Access)]) for h in harts]
+    return [(h, i) for h, row in accesses for i, access in enumerate(row) if access.counter]

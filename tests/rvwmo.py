@@ -31,11 +31,19 @@ further agent counts up at will: rules 4 and 9 to 13 apply to it, and rule 2 amo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-Source = tuple[int, int] | int | None
-"""What a read returned: the store (hart, index); None: what was there before; for a counter read how often it ticked."""
+HartAccess = tuple[int, int]
+"""A hart, and the number of one of its accesses."""
+Source = HartAccess | int | None
+"""What a read returned: the store; None: what was there before; for a counter read how often it ticked."""
+
+
+State = tuple[int, tuple[Source, ...], int, tuple[Source, ...]]
+"""In the middle of an execution: which accesses are done, memory, ticks, what was returned so far."""
+Wanted = tuple[tuple[HartAccess, ...], frozenset[tuple[Source, ...]]]
+"""Some reads, and the choices of what they return."""
 
 
 @dataclass(frozen=True)
@@ -125,17 +133,21 @@ def order(items: Sequence[Access | Fence]) -> Program:
 class _Machine:
     """All harts at once: accesses are numbered through, and sets of them are bit masks."""
 
-    def __init__(self, programs: Sequence[Program], required: Mapping[tuple[int, int], Source]) -> None:
+    def __init__(self, programs: Sequence[Program], wanted: Sequence[Wanted]) -> None:
         self.names = [(h, i) for h, program in enumerate(programs) for i in range(len(program.accesses))]
         number = {name: g for g, name in enumerate(self.names)}
         self.accesses = [programs[h].accesses[i] for h, i in self.names]
         shift = [number.get((h, 0), 0) for h in range(len(programs))]
         self.before = [programs[h].before[i] << shift[h] for h, i in self.names]
         self.feeds = [programs[h].feeds[i] << shift[h] for h, i in self.names]
-        self.required = {number[name]: source for name, source in required.items()}
         self.all = (1 << len(self.names)) - 1
         self.reading = [g for g, a in enumerate(self.accesses) if a.reads]
         self.slot = {g: k for k, g in enumerate(self.reading)}
+        self.wanted: dict[int, list[tuple[list[int], frozenset[tuple[Source, ...]]]]] = {g: [] for g in self.reading}
+        for reads, sources in wanted:
+            group = [number[read] for read in reads]
+            for g in group:
+                self.wanted[g].append((group, sources))
         self.ranges = sorted({(a.start, a.size) for a in self.accesses if not a.counter})
         for (start, size), (following, _) in zip(self.ranges, self.ranges[1:], strict=False):
             if start + size > following:
@@ -164,56 +176,63 @@ class _Machine:
         return forwards, self.names[pending]
 
     def agrees(self, g: int, done: int, returned: Source, results: tuple[Source, ...]) -> bool:
-        """Rule 2, with the later reads of the same place that were taken before `g`; and what the caller requires."""
-        if g in self.required and self.required[g] != returned:
-            return False
+        """Rule 2, with the later reads of the same place that were taken before `g`; and what the caller wants."""
+        for group, sources in self.wanted[g]:
+            known = [(k, results[self.slot[f]]) for k, f in enumerate(group) if done >> f & 1]
+            known.append((group.index(g), returned))
+            if not any(all(choice[k] == source for k, source in known) for choice in sources):
+                return False
         return all(returned == results[self.slot[f]] for f in self.twins[g] if done >> f & 1)
 
 
-def outcomes(programs: Sequence[Program], required: Mapping[tuple[int, int], Source] | None = None) -> set[Outcome]:
-    """All outcomes; with `required` only those in which these reads (hart, index) return these sources."""
-    m = _Machine(programs, required or {})
+def outcomes(programs: Sequence[Program], wanted: Sequence[Wanted] = ()) -> set[Outcome]:
+    """All outcomes; with `wanted` only those in which, for each of it, the reads return one of the choices of sources."""
+    m = _Machine(programs, wanted)
     start = (0, (None,) * len(m.ranges), -1, (None,) * len(m.reading))
     seen, stack, ends = {start}, [start], set()
     while stack:
-        done, latest, ticks, results = stack.pop()
+        state = stack.pop()
+        done, latest, ticks, results = state
         if done == m.all:
             ends.add((latest, results))
             continue
-        following = []
-        for g in bits(m.all & ~done):
-            if m.before[g] & ~done:
-                continue
-            access = m.accesses[g]
-            if access.counter:
-                # the agent ticks only where it shows: between two counter reads
-                options: list[tuple[Source, int]] = [(t, t) for t in ((ticks, ticks + 1) if ticks >= 0 else (0,))]
-            elif access.reads:
-                possible, returned = m.source(g, done, latest)
-                options = [(returned, ticks)] if possible else []
-            else:
-                options = [(None, ticks)]
-            states = []
-            for returned, t in options:
-                after = results
-                if access.reads:
-                    if not m.agrees(g, done, returned, results):
-                        continue
-                    after = (*results[: m.slot[g]], returned, *results[m.slot[g] + 1 :])
-                memory = latest
-                if access.writes:
-                    memory = (*latest[: m.place[g]], m.names[g], *latest[m.place[g] + 1 :])
-                states.append((done | 1 << g, memory, t, after))
-            # What no other hart can any more disturb or notice may as well happen now: no outcome is lost by that.
-            if options and not access.counter and not m.rivals[g] & ~done:
-                following = states
-                break
-            following += states
-        for state in following:
-            if state not in seen:
-                seen.add(state)
-                stack.append(state)
+        for following in _following(m, done, latest, ticks, results):
+            if following not in seen:
+                seen.add(following)
+                stack.append(following)
     return {_named(m, len(programs), latest, results) for latest, results in ends}
+
+
+def _following(m: _Machine, done: int, latest: tuple[Source, ...], ticks: int, results: tuple[Source, ...]) -> list[State]:
+    """The states that the next operation may lead to."""
+    following: list[State] = []
+    for g in bits(m.all & ~done):
+        if m.before[g] & ~done:
+            continue
+        access = m.accesses[g]
+        if access.counter:
+            # the agent ticks only where it shows: between two counter reads
+            options: list[tuple[Source, int]] = [(t, t) for t in ((ticks, ticks + 1) if ticks >= 0 else (0,))]
+        elif access.reads:
+            possible, returned = m.source(g, done, latest)
+            options = [(returned, ticks)] if possible else []
+        else:
+            options = [(None, ticks)]
+        memory = latest
+        if access.writes:
+            memory = (*latest[: m.place[g]], m.names[g], *latest[m.place[g] + 1 :])
+        states: list[State] = []
+        for returned, t in options:
+            if not access.reads:
+                states.append((done | 1 << g, memory, t, results))
+            elif m.agrees(g, done, returned, results):
+                after = (*results[: m.slot[g]], returned, *results[m.slot[g] + 1 :])
+                states.append((done | 1 << g, memory, t, after))
+        # What no other hart can any more disturb or notice may as well happen now: no outcome is lost by that.
+        if options and not access.counter and not m.rivals[g] & ~done:
+            return states
+        following += states
+    return following
 
 
 def _named(m: _Machine, harts: int, latest: tuple[Source, ...], results: tuple[Source, ...]) -> Outcome:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rvwmo import Access, Outcome, Program, Source, bits
+from rvwmo import Access, HartAccess, Outcome, Program, Source, bits
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,25 @@ class Reduced:
     kept: tuple[tuple[int, ...], ...]
     known: tuple[tuple[Source, ...], ...]
 
+    def place(self, hart: int, access: int) -> HartAccess | None:
+        """Where an access of the whole programs is now; None if it is left out."""
+        return (hart, self.kept[hart].index(access)) if access in self.kept[hart] else None
+
+    def old(self, place: HartAccess) -> HartAccess:
+        """What an access of the reduced programs was called before."""
+        return place[0], self.kept[place[0]][place[1]]
+
+    def returned(self, outcome: Outcome, hart: int, access: int) -> Source:
+        """What an access of the whole programs returned; None for stores."""
+        place = self.place(hart, access)
+        source = None if place is None else outcome.reads[hart][place[1]]
+        if source is None:
+            return self.known[hart][access]
+        return self.old(source) if isinstance(source, tuple) else source
+
     def whole(self, outcome: Outcome) -> tuple[tuple[Source, ...], ...]:
-        """What each access of the whole programs returned; None for stores."""
-
-        def name(source: Source) -> Source:
-            return (source[0], self.kept[source[0]][source[1]]) if isinstance(source, tuple) else source
-
-        harts = []
-        for kept, known, reads in zip(self.kept, self.known, outcome.reads, strict=True):
-            remained = {k: name(source) for k, source in zip(kept, reads, strict=True) if source is not None}
-            harts.append(tuple(remained.get(i, source) for i, source in enumerate(known)))
-        return tuple(harts)
+        """What each access of the whole programs returned."""
+        return tuple(tuple(self.returned(outcome, h, i) for i in range(len(row))) for h, row in enumerate(self.known))
 
 
 def reduce(programs: Sequence[Program]) -> Reduced:
