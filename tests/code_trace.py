@@ -43,6 +43,10 @@ class Step:
         return isinstance(self.effect, Memory) and self.effect.result is not None
 
     @property
+    def stores(self) -> bool:
+        return isinstance(self.effect, Memory) and self.effect.source is not None
+
+    @property
     def accesses(self) -> bool:
         return self.samples or isinstance(self.effect, Memory)
 

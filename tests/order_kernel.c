@@ -37,26 +37,10 @@ void bare_set_realtime(struct vdso_data *d, int64_t a, uint32_t b) { vdso_data_s
 void bare_set_tai_offset(struct vdso_data *d, int64_t a) { vdso_data_set_tai_offset(d, (int32_t)a); }
 void bare_disable(struct vdso_data *d) { vdso_data_disable(d); }
 
-/* The kernel's own clock_gettime: what stands between lock and unlock, without and with fences around the counter. */
-#define SYSTEM_CALL(name, before, after)                                                       \
-	int name(const struct vdso_data *d, int64_t *answer, int clock)                        \
-	{                                                                                      \
-		uint64_t counter;                                                              \
-		uint32_t nsec = 0;                                                             \
-		int status;                                                                    \
-		__asm__ volatile(before ::: "memory");                                         \
-		counter = vdso_counter();                                                      \
-		__asm__ volatile(after ::: "memory");                                          \
-		status = vdso_data_read(d, clock, counter, &answer[0], &nsec);                 \
-		answer[1] = nsec;                                                              \
-		return status;                                                                 \
-	}
-
-SYSTEM_CALL(kernel_read, "", "")
-SYSTEM_CALL(kernel_read_fenced, "fence r,i", "fence i,w")
-
-/* Release store and acquire load as compilers make them (RISC-V psABI, "Memory order mapping"): the least that a program
- * does that passes a message, and a lock that is handed over. */
+/*
+ * Release store and acquire load as compilers make them (RISC-V psABI, "Memory order mapping"): the least that a program
+ * does that passes a message, and a kernel that hands its lock on.
+ */
 void tell(uint64_t *flag) { __asm__ volatile("fence rw,w\n\tsd %1, %0" : "=m"(*flag) : "r"(1L) : "memory"); }
 uint64_t told(const uint64_t *flag)
 {
@@ -65,3 +49,24 @@ uint64_t told(const uint64_t *flag)
 	__asm__ volatile("ld %0, %1\n\tfence r,rw" : "=r"(value) : "m"(*flag) : "memory");
 	return value;
 }
+
+/* The kernel's own clock_gettime, which answers when it has left the lock; without and with fences for the counter. */
+#define SYSTEM_CALL(name, before, after)                                                       \
+	void name(const struct vdso_data *d, int64_t *answer, int clock, const uint64_t *lock, \
+		  uint64_t *unlock)                                                            \
+	{                                                                                      \
+		uint64_t counter;                                                              \
+		int64_t sec = 0;                                                               \
+		uint32_t nsec = 0;                                                             \
+		told(lock);                                                                    \
+		__asm__ volatile(before ::: "memory");                                         \
+		counter = vdso_counter();                                                      \
+		__asm__ volatile(after ::: "memory");                                          \
+		vdso_data_read(d, clock, counter, &sec, &nsec);                                \
+		tell(unlock);                                                                  \
+		answer[0] = sec;                                                               \
+		answer[1] = nsec;                                                              \
+	}
+
+SYSTEM_CALL(system_call, "", "")
+SYSTEM_CALL(system_call_fenced, "fence r,i", "fence i,w")

@@ -17,12 +17,18 @@ HartCall = tuple[int, int]
 
 @dataclass(frozen=True)
 class Call:
-    """One function and its arguments. writes: it updates the page; reads: what it answers is looked at."""
+    """One function and its arguments.
+
+    writes      it updates the page
+    reads       what it answers is looked at
+    lives       it dies after so many instructions; None: it does not
+    """
 
     function: str
     arguments: tuple[int, ...]
     writes: bool = False
     reads: bool = False
+    lives: int | None = None
 
 
 def update(function: str, *arguments: int) -> Call:
@@ -41,9 +47,10 @@ def clock_getres(clock: int) -> Call:
     return Call("__vdso_clock_getres", (clock, ANSWER), reads=True)
 
 
-def system_call(clock: int, function: str) -> Call:
-    """The kernel's own clock_gettime, with its lock held: one of those of order_kernel.c."""
-    return Call(function, (DATA, ANSWER, clock), reads=True)
+def system_call(clock: int, lock: int, unlock: int, fenced: bool) -> Call:
+    """The kernel's own clock_gettime. It gets its lock by the flag `lock` and hands it on by the flag `unlock`."""
+    arguments = (DATA, ANSWER, clock, FLAGS + 8 * lock, FLAGS + 8 * unlock)
+    return Call("system_call_fenced" if fenced else "system_call", arguments, reads=True)
 
 
 def tell(flag: int) -> Call:
@@ -59,7 +66,7 @@ def told(flag: int) -> Call:
 class Scenario:
     """start: the page before; harts: the calls of each; later: pairs of reads, the second after the first.
 
-    A hart whose first call writes does nothing but write and pass messages.
+    A hart that writes reads nothing but messages.
     """
 
     start: bytes
@@ -78,11 +85,11 @@ class Weak:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What some execution shows, of calls that answered without a system call.
+    """What some execution shows in which all reading calls answer without a system call.
 
     mix         one believed a row that is a mix of two states of it
     back        a later one answered an earlier time
-    answers     one answered at all
+    answers     there is such an execution
     """
 
     mix: bool

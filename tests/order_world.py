@@ -27,7 +27,7 @@ from stub_build import compile_stub
 
 HZ = 10**7
 START, TICK = 10**12, HZ  # the counter before the first tick, and how far each goes
-ROW = 64
+ROW, ROWS = 64, 12
 EMPTY = bytes(4096)
 Steps = tuple[Step, ...]
 Items = tuple[tuple[Item, ...], ...]
@@ -86,11 +86,6 @@ class Read:
     answer: tuple[int, int]
     loads: tuple[Load, ...]
 
-    def mixed(self, pages: Sequence[bytes]) -> bool:
-        """Is what it loaded, but for the states, what the row was in none of these states of the page."""
-        fields = [load for load in self.loads if (load.start - DATA) % ROW]
-        return not any(all(_word(page, load.start, load.size) == load.value for load in fields) for page in pages)
-
 
 @dataclass
 class World:
@@ -116,14 +111,17 @@ class World:
             page = self._tracer.page
         return page
 
+    def steps(self, call: Call, page: bytes) -> Steps:
+        return self._run(call, page).steps
+
     def fences(self, call: Call, page: bytes) -> list[Fence]:
-        return [fence(step) for step in self._run(call, page).steps if is_fence(step)]
+        return [fence(step) for step in self.steps(call, page) if is_fence(step)]
 
     def verdict(self, scenario: Scenario, *weak: Weak) -> Verdict:
         mix = back = answers = False
         for reads, pages in self.executions(scenario, *weak):
             answers = True
-            mix = mix or any(read.mixed(pages) for read in reads.values())
+            mix = mix or any(self._mixed(scenario, name, read, pages) for name, read in reads.items())
             back = back or any(reads[second].answer < reads[first].answer for first, second in scenario.later)
         return Verdict(mix, back, answers)
 
@@ -186,7 +184,8 @@ class World:
                 for number, call in enumerate(calls):
                     if not call.reads:
                         runs[hart, number] = self._run(call, pages[-1], hart, samples)
-                        pages.append(self._tracer.page)
+                        if call.lives is None:
+                            pages.append(self._tracer.page)
             self._known[key] = (runs, tuple(pages))
         return self._known[key]  # type: ignore[return-value]
 
@@ -210,10 +209,10 @@ class World:
             if access.writes:
                 stores.setdefault(access.start, []).append(name)
         flags = [(name, access) for name, access in accesses if access.reads and access.start >> 8 == FLAGS >> 8]
-        wanted = [((name,), frozenset((store,) for store in stores[access.start])) for name, access in flags]
+        wanted = [((name,), frozenset((store,) for store in stores.get(access.start, [None]))) for name, access in flags]
         for (hart, number), loads in codes[0].reads.items():
             call = scenario.harts[hart][number]
-            states = [(reduced.place(hart, n), i, step) for n, i, step in loads if call.reads and _is_state(step)]
+            states = [(reduced.place(hart, n), i, step) for n, i, step in loads if call.reads and _is_state(step.address)]
             watched = tuple(place for place, _, _ in states if place is not None)
             if not watched:
                 continue
@@ -255,12 +254,24 @@ class World:
                     source = returned(hart, access)
                     if step.samples:
                         tick = source  # type: ignore[assignment]
-                    else:
+                    elif DATA <= step.address < DATA + len(EMPTY):
                         old = _word(scenario.start, step.address, step.size)
                         value = code.stored[source] if isinstance(source, tuple) else old
                         loads.append(Load(i, step.address, step.size, value))
                 reads[hart, number] = self._read(call, hart, code.pages, tuple(loads), tick)
         return reads
+
+    def _mixed(self, scenario: Scenario, name: HartCall, read: Read, pages: tuple[bytes, ...]) -> bool:
+        """Is what it loaded, but for the states, the row in none of the states of the page in which the call answers."""
+        fields = [load for load in read.loads if not _is_state(load.start)]
+        states = [load for load in read.loads if _is_state(load.start)]
+        for page in pages:
+            now = tuple((load.number, _word(page, load.start, load.size)) for load in states)
+            if self._answers(scenario.harts[name[0]][name[1]], name[0], now) and all(
+                _word(page, load.start, load.size) == load.value for load in fields
+            ):
+                return False
+        return True
 
     def _read(self, call: Call, hart: int, pages: tuple[bytes, ...], loads: tuple[Load, ...], tick: int) -> Read:
         key = (call, hart, loads, tick)
@@ -272,8 +283,8 @@ class World:
         return self._known[key]  # type: ignore[return-value]
 
 
-def _is_state(step: Step) -> bool:
-    return DATA <= step.address < DATA + len(EMPTY) and (step.address - DATA) % ROW == 0
+def _is_state(address: int) -> bool:
+    return DATA <= address < DATA + ROWS * ROW and (address - DATA) % ROW == 0
 
 
 def _word(page: bytes, start: int, size: int) -> int:
@@ -281,7 +292,7 @@ def _word(page: bytes, start: int, size: int) -> int:
 
 
 def _weakened(call: Call, run: Run, weak: tuple[Weak, ...]) -> Steps:
-    steps = run.steps
+    steps = run.steps[: call.lives]
     for change in sorted(weak, key=lambda w: -w.ordinal):
         if (change.side == "writes" and call.writes) or (change.side == "reads" and call.reads):
             steps = weakened(steps, change.ordinal, change.instead)
@@ -290,6 +301,6 @@ def _weakened(call: Call, run: Run, weak: tuple[Weak, ...]) -> Steps:
 
 def _counters(shape: Items, scenario: Scenario | None = None) -> list[HartAccess]:
     """All reads of the counter; with a scenario those of its writers only."""
-    harts = [h for h in range(len(shape)) if scenario is None or scenario.harts[h][0].writes]
+    harts = [h for h in range(len(shape)) if scenario is None or any(call.writes for call in scenario.harts[h])]
     accesses = [(h, [item for item in shape[h] if isinstance(item, Access)]) for h in harts]
     return [(h, i) for h, row in accesses for i, access in enumerate(row) if access.counter]
