@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds of the example kernels, of the blob in them, and of programs that run on them: as they are, or with a text replaced."""
+"""Builds of the example kernels, of their blob, and of programs for them: as they are, or with a text replaced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from conftest import ROOT
@@ -21,7 +21,7 @@ PROGRAMS = ROOT / "tests" / "programs"
 CC = "riscv64-linux-gnu-gcc"
 
 
-@lru_cache(maxsize=None)
+@cache
 def session_folder() -> Path:
     """A folder for what all tests of this process share; gone at its end."""
     folder = Path(tempfile.mkdtemp(prefix="scons-vdso-kernels."))
@@ -43,7 +43,7 @@ def patch(folder: Path, replace: Replace) -> None:
 
 
 def build_vdso(out: Path, *words: str, replace: Replace | None = None) -> Path:
-    """The folder `out` with the outputs of `scons vdso BASE=minimal words`; `replace` is relative to a copy of the repository."""
+    """`out` with the outputs of `scons vdso BASE=minimal words`; `replace` is relative to a copy of the repository."""
     root = ROOT
     if replace:
         root = out / "repository"
@@ -57,7 +57,7 @@ def build_vdso(out: Path, *words: str, replace: Replace | None = None) -> Path:
     return out
 
 
-@lru_cache(maxsize=None)
+@cache
 def minimal() -> Path:
     """The blob from BASE=minimal, as it is."""
     return build_vdso(session_folder() / "vdso")
@@ -79,7 +79,7 @@ KERNELS = {name: (sources, build) for name, (sources, build) in KERNELS.items() 
 
 
 def build_kernel(name: str, out: Path, replace: Replace | None = None, vdso: Path | None = None) -> Path:
-    """kernel.elf of an example, made in `out`. `replace` is relative to a copy of its sources; `vdso` as build_vdso gives it."""
+    """kernel.elf of an example, made in `out`. `replace` is relative to a copy of its sources; `vdso`: see build_vdso."""
     sources, build = KERNELS[name]
     if replace:
         sources = shutil.copytree(sources, out / "sources", ignore=shutil.ignore_patterns("build", "target"))
@@ -88,13 +88,13 @@ def build_kernel(name: str, out: Path, replace: Replace | None = None, vdso: Pat
     return out / "kernel.elf"
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel(name: str) -> Path:
     """kernel.elf of an example as it is, built once."""
     return build_kernel(name, session_folder() / f"kernel-{name}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def program(source: Path, *flags: str) -> Path:
     """A static program with Debian's cross glibc, built once."""
     out = session_folder() / "-".join([source.stem, *(flag.strip("-").replace("/", "_") for flag in flags)])
