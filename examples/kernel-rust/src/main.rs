@@ -63,13 +63,13 @@ _start:
 start_next_hart:
     mv a0, a1
     la sp, STACKS
-    li t0, {STACK}
-    addi t1, a1, 1
-    mul t0, t0, t1
-    add sp, sp, t0
+    addi a1, a1, 1
+    slli a1, a1, {STACK_SHIFT}
+    add sp, sp, a1
     tail boot_next
 "#,
-    STACK = const STACK
+    STACK = const STACK,
+    STACK_SHIFT = const STACK.ilog2()
 );
 
 /// The rest of the first hart's start: sets up what all share, and starts the others when the program is ready to run.
@@ -106,7 +106,7 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     }
     SATP.store(kernel.space.satp(), Ordering::Release);
     for index in 1..machine.hart_count {
-        sbi::start_hart(machine.harts[index], start_next_hart as usize, index);
+        sbi::start_hart(machine.harts[index], start_next_hart as *const () as usize, index);
     }
     drop(kernel);
     run(0)
@@ -119,11 +119,14 @@ extern "C" fn boot_next(index: usize) -> ! {
 
 fn run(index: usize) -> ! {
     let mut hart = Hart::new(index, SATP.load(Ordering::Acquire));
-    let threads = index < Kernel::lock().user_harts;
-    if threads {
+    let (user_harts, timebase_hz) = {
+        let kernel = Kernel::lock();
+        (kernel.user_harts, kernel.timebase_hz)
+    };
+    if index < user_harts {
         hart.run_threads();
     }
-    torture::run(WRITE_END.load(Ordering::Relaxed));
+    torture::run(timebase_hz, WRITE_END.load(Ordering::Relaxed));
     hart.report();
     loop {
         cpu::wait_for_interrupt();

@@ -376,7 +376,8 @@ fn limits(kernel: &Kernel, resource: usize, new: usize, old: usize) -> Result<us
 
 fn random(kernel: &mut Kernel, to: usize, size: usize) -> Result<usize, Errno> {
     for offset in 0..size {
-        kernel.space.write(to.wrapping_add(offset), &kernel.random().to_le_bytes()[..1])?;
+        let byte = kernel.random() as u8;
+        kernel.space.write(to.wrapping_add(offset), &[byte])?;
     }
     Ok(size)
 }

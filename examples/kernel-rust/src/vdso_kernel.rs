@@ -4,7 +4,7 @@
 use crate::cpu::{counter, csr};
 use crate::lock::Lock;
 use crate::memory::{EXECUTE, PAGE, READ};
-use crate::vdso::{sym, VdsoData, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
+use crate::vdso::{sym, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
 use core::arch::asm;
 
 const AT_SYSINFO_EHDR: usize = 33;
@@ -19,7 +19,7 @@ static CLOCK: Lock<()> = Lock::new(());
 /// Once, before the first program: the page counts from here on. `sec` is the time of day, from 1970.
 pub fn start_clock(timebase_hz: u64, sec: i64) {
     DATA.0.init(timebase_hz);
-    update(|data, counter| data.set_realtime(counter, sec, 0));
+    update(|update, now| update.set_realtime(now, sec, 0));
 }
 
 /// Into each address space. `map(user address, physical address, access)` maps one page for user mode.
@@ -51,13 +51,13 @@ pub fn allow_counter() {
     csr!("csrs", "scounteren", COUNTEREN_TM);
 }
 
-/// A change of the clock, by methods of the page that get the counter. It is read after `begin`, or MONOTONIC could go
-/// back on another hart, which has read a later counter and the old values.
-pub fn update(change: impl FnOnce(&VdsoData, u64)) {
+/// A change of the clock: `change` gets the update under way, whose methods are those of the page, and the counter. This
+/// is read after `begin`, or MONOTONIC could go back on another hart, which has read a later counter and the old values.
+pub fn update(change: impl FnOnce(&Update<'_>, u64)) {
     let _lock = CLOCK.lock();
-    let _update = DATA.0.begin();
+    let update = DATA.0.begin();
     let now = counter();
-    change(&DATA.0, now);
+    change(&update, now);
 }
 
 /// The kernel's own clock_gettime, for the system call: seconds and nanoseconds; None: there is no such clock.
