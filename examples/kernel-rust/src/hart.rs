@@ -84,6 +84,7 @@ impl Hart {
         thread.registers = self.frame.registers;
         // SAFETY: writes the registers there, and changes none.
         unsafe { cpu::save_fp(&mut thread.fp) };
+        kernel.space.leave(kernel.harts[self.index]);
         self.last = index;
         index
     }
@@ -95,6 +96,8 @@ impl Hart {
             if let Some(index) = kernel.take_ready(self.last) {
                 let tick = counter() + kernel.timebase_hz / TICKS_PER_SECOND;
                 sbi::set_timer(tick.min(kernel.next_deadline()));
+                let hart = kernel.harts[self.index];
+                kernel.space.enter(hart);
                 let thread = &mut kernel.threads[index];
                 thread.state = State::Runs(self.index);
                 self.frame.registers = thread.registers;

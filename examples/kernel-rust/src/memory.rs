@@ -101,11 +101,13 @@ fn page_of(entry: usize) -> usize {
 /// The address space. All sizes are in whole pages.
 pub struct Space {
     root: usize,
+    /// Harts that run a thread, a bit each by the firmware's number: only they may have translations in their TLB.
+    users: usize,
 }
 
 impl Space {
     pub const fn new() -> Self {
-        Self { root: 0 }
+        Self { root: 0, users: 0 }
     }
 
     pub fn start(&mut self, pages: &mut Pages) {
@@ -185,9 +187,22 @@ impl Space {
         }
     }
 
+    /// A hart is about to run a thread here, and starts without translations.
+    pub fn enter(&mut self, hart: usize) {
+        self.users |= 1 << hart;
+        crate::cpu::flush_translations_here();
+    }
+
+    pub fn leave(&mut self, hart: usize) {
+        self.users &= !(1 << hart);
+    }
+
+    /// No hart has an old translation after this.
     fn flush(&self) {
         crate::cpu::flush_translations_here();
-        crate::sbi::flush_translations();
+        if self.users.count_ones() > 1 {
+            crate::sbi::flush_translations(self.users);
+        }
     }
 
     /// Is there something at this address, so that a fault is one of access?

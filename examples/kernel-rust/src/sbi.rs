@@ -12,8 +12,6 @@ const HSM: usize = 0x48_534d;
 const SRST: usize = 0x5352_5354;
 const PMU: usize = 0x50_4d55;
 
-const ALL_HARTS: usize = usize::MAX; // as the base of a hart mask
-
 const PMU_CLEAR_AND_START: usize = 1 << 1 | 1 << 2;
 const PMU_FIRMWARE_ILLEGAL_INSN: usize = 0xf_0004;
 
@@ -37,9 +35,9 @@ pub fn interrupt(hart: usize) {
     call(IPI, 0, [1, hart, 0, 0, 0]).expect("SBI IPI");
 }
 
-/// No hart has an old translation in its TLB after this.
-pub fn flush_translations() {
-    call(RFENCE, 1, [0, ALL_HARTS, 0, usize::MAX, 0]).expect("SBI RFENCE");
+/// None of these harts, a bit each, has a translation in its TLB after this.
+pub fn flush_translations(harts: usize) {
+    call(RFENCE, 1, [harts, 0, 0, usize::MAX, 0]).expect("SBI RFENCE");
 }
 
 pub fn start_hart(hart: usize, entry: usize, argument: usize) {
