@@ -17,8 +17,8 @@ fn main() {
     let module = folder.join("vdso.rs");
     println!("cargo:rerun-if-changed={}", module.display());
     println!("cargo:rustc-env=VDSO_RS={}", module.display());
-    println!("cargo:rerun-if-changed=kernel.ld");
-    println!("cargo:rustc-link-arg=-T{}", here.join("kernel.ld").display());
+    println!("cargo:rerun-if-changed=kernel.lds");
+    println!("cargo:rustc-link-arg=-T{}", here.join("kernel.lds").display());
 }
 
 /// Makes the vDSO; cargo asks again when a source of scons-vdso has changed.

@@ -23,9 +23,14 @@ pub enum State {
     Runs(usize),
     Ready,
     /// In nanosleep, which when interrupted tells at `rest` how much is left.
-    Sleeps { rest: usize },
+    Sleeps {
+        rest: usize,
+    },
     /// In futex, for a wake of this address with a bit of the mask.
-    Waits { address: usize, mask: u32 },
+    Waits {
+        address: usize,
+        mask: u32,
+    },
 }
 
 #[derive(Clone, Copy)]

@@ -141,7 +141,11 @@ fn writev(kernel: &Kernel, file: usize, vector: usize, count: usize) -> Result<u
 fn stat(kernel: &Kernel, file: usize, path: usize, to: usize) -> Result<usize, Errno> {
     let mut first = [0];
     kernel.space.read(path, &mut first)?;
-    if first == [0] { write_stat(kernel, file, to) } else { Err(ENOENT) }
+    if first == [0] {
+        write_stat(kernel, file, to)
+    } else {
+        Err(ENOENT)
+    }
 }
 
 fn write_stat(kernel: &Kernel, file: usize, to: usize) -> Result<usize, Errno> {
@@ -325,7 +329,11 @@ fn set_break(kernel: &mut Kernel, end: usize) -> usize {
 
 fn range(address: usize, size: usize) -> Result<usize, Errno> {
     let size = page_up(size);
-    if address % PAGE == 0 && size != 0 && is_user(address, size) { Ok(size) } else { Err(EINVAL) }
+    if address % PAGE == 0 && size != 0 && is_user(address, size) {
+        Ok(size)
+    } else {
+        Err(EINVAL)
+    }
 }
 
 /// Anonymous pages, which are taken at once. Addresses are used again only where the lowest area goes.
