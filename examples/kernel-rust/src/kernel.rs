@@ -146,6 +146,10 @@ impl Kernel {
         Some(index)
     }
 
+    pub fn has_ready(&self) -> bool {
+        self.ready != 0
+    }
+
     pub fn set_idle(&mut self, hart: usize, idle: bool) {
         self.idle = self.idle & !(1 << hart) | u64::from(idle) << hart;
     }

@@ -185,8 +185,7 @@ fn set_clear_tid(kernel: &mut Kernel, thread: usize, address: usize) -> Result<u
 
 fn give_way(kernel: &mut Kernel, hart: &mut Hart) -> Result<usize, Errno> {
     hart.frame.registers[A0] = 0;
-    let index = hart.leave(kernel);
-    kernel.make_ready(index);
+    hart.give_way(kernel);
     Ok(0)
 }
 
@@ -379,7 +378,10 @@ fn limits(kernel: &Kernel, resource: usize, new: usize, old: usize) -> Result<us
         return Err(EINVAL);
     }
     let limit = if resource == RLIMIT_STACK { STACK_SIZE } else { usize::MAX };
-    kernel.space.write_words(old, [limit, limit]).map(|()| 0)
+    if old != 0 {
+        kernel.space.write_words(old, [limit, limit])?;
+    }
+    Ok(0)
 }
 
 fn random(kernel: &mut Kernel, to: usize, size: usize) -> Result<usize, Errno> {
