@@ -23,7 +23,7 @@ mod vdso_kernel;
 
 #[allow(dead_code)] // it offers more than this kernel uses
 mod vdso {
-    include!(env!("VDSO_RS"));
+    include!(concat!(env!("OUT_DIR"), "/vdso.rs"));
 }
 
 use crate::hart::Hart;
