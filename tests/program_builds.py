@@ -30,9 +30,20 @@ class Musl:
 
     @property
     def compile(self) -> tuple[str | Path, ...]:
-        """Flags that take nothing of glibc."""
+        """Flags and the start file of a program that takes nothing of glibc."""
         builtin = subprocess.run([CC, "-print-file-name=include"], capture_output=True, text=True, check=True).stdout.strip()
-        return ("-nostdlib", "-nostdinc", "-isystem", self.headers, "-isystem", builtin, ROOT / "tests" / "musl_start.c")
+        folders = [word for folder in (self.headers, builtin, _linux_headers()) for word in ("-isystem", folder)]
+        return ("-nostdlib", "-nostdinc", *folders, ROOT / "tests" / "musl_start.c")
+
+
+@cache
+def _linux_headers() -> Path:
+    """Linux's own headers, which Debian keeps among those of the cross glibc."""
+    folder = session_folder() / "linux-headers"
+    folder.mkdir()
+    for name in ("linux", "asm", "asm-generic"):
+        (folder / name).symlink_to(CROSS / "include" / name)
+    return folder
 
 
 @cache
