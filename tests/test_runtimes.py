@@ -23,8 +23,6 @@ from kernel_builds import session_folder
 from program_builds import CROSS, dynamic, go, launcher, static, sysroot
 from scons_build import build
 
-pytestmark = pytest.mark.xdist_group("runtimes")
-
 TOLERANCE_NS = 20_000_000  # Linux's COARSE clocks lag by a tick of up to 10 ms, the page's do not
 SECONDS = 60
 
