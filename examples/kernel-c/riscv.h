@@ -39,24 +39,23 @@ static inline int lowest_bit(uint64_t bits)
 }
 
 /*
- * A ticket lock: whoever waits longest is next, so that a hart that takes a lock over and over starves nobody. The
- * kernel never takes an interrupt, hence no hart can meet itself here.
+ * A spinlock. Not a fair one: under QEMU with fewer processors than harts, the one whose turn it is may not be running.
+ * The kernel never takes an interrupt, hence no hart can meet itself here.
  */
 struct lock {
-	uint32_t next, serving;
+	uint32_t taken;
 };
 
 static inline void lock(struct lock *l)
 {
-	uint32_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
-
-	while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
-		;
+	while (__atomic_exchange_n(&l->taken, 1, __ATOMIC_ACQUIRE))
+		while (__atomic_load_n(&l->taken, __ATOMIC_RELAXED))
+			;
 }
 
 static inline void unlock(struct lock *l)
 {
-	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->taken, 0, __ATOMIC_RELEASE);
 }
 
 #endif
