@@ -86,7 +86,7 @@ pub fn handle(kernel: &mut Kernel, hart: &mut Hart) {
         /* set_robust_list */ 99 => Ok(0),
         /* nanosleep */ 101 => sleep(kernel, hart, CLOCK_MONOTONIC, false, a, b),
         /* clock_gettime */ 113 => write_time(kernel, vdso_kernel::clock_gettime(a as i32), b),
-        /* clock_getres */ 114 => write_time(kernel, vdso_kernel::clock_getres(a as i32), b),
+        /* clock_getres */ 114 => getres(kernel, a, b),
         /* clock_nanosleep */ 115 => sleep(kernel, hart, a, b & TIMER_ABSTIME != 0, c, d),
         /* sched_getaffinity */ 123 => affinity(kernel, b, c),
         /* sched_yield */ 124 => give_way(kernel, hart),
@@ -291,6 +291,14 @@ fn sleep(
 fn write_time(kernel: &Kernel, time: Option<(i64, u32)>, to: usize) -> Result<usize, Errno> {
     let (sec, nsec) = time.ok_or(EINVAL)?;
     kernel.space.write_words(to, [sec as usize, nsec as usize]).map(|()| 0)
+}
+
+fn getres(kernel: &Kernel, clock: usize, to: usize) -> Result<usize, Errno> {
+    let resolution = vdso_kernel::clock_getres(clock as i32);
+    if to == 0 {
+        return resolution.map(|_| 0).ok_or(EINVAL);
+    }
+    write_time(kernel, resolution, to)
 }
 
 fn gettimeofday(kernel: &Kernel, time: usize, zone: usize) -> Result<usize, Errno> {
