@@ -3,8 +3,9 @@
  * A load for tests: with write=MS one hart runs no program, and changes the clock for that long as fast as it can.
  *
  * REALTIME is always FIRST or SECOND plus the time since the counter was 0, but for what the rate and the sleep do between
- * two settings: some 2 % of the distance between the bases. The rows of the two differ in all parts: SECOND's base lies
- * 1.5 s back. So a value torn of both is wrong by half a second at least.
+ * two settings: some 2 % of the second since the base. The base is a third of a second back for FIRST and two thirds for
+ * SECOND, and is the present after the other changes. So all parts of a row change all the time, and a value that is torn,
+ * of two of them, is wrong by a third of a second at least.
  */
 #include "kernel.h"
 
@@ -15,30 +16,36 @@
 
 uint64_t writer_ms, writer_updates;
 
-static void set_realtime(uint64_t counter, int64_t start)
+static void set_both(void)
 {
 	uint64_t hz = machine.timebase_hz;
 
-	clock_set_realtime(counter, start + (int64_t)(counter / hz), (uint32_t)(counter % hz * NSEC_PER_SEC / hz));
+	for (int back = 1; back <= 2; back++) {
+		uint64_t counter = rdtime() - hz * (uint64_t)back / 3;
+
+		clock_set_realtime(counter, (back == 1 ? FIRST : SECOND) + (int64_t)(counter / hz),
+				   (uint32_t)(counter % hz * NSEC_PER_SEC / hz));
+	}
+	writer_updates += 2;
 }
 
-static void write_all(void)
+static void change_all(void)
 {
-	set_realtime(rdtime(), FIRST);
 	clock_adjust(RATE);
-	set_realtime(rdtime() - machine.timebase_hz * 3 / 2, SECOND);
+	set_both();
 	clock_adjust(-RATE);
+	set_both();
 	clock_suspend();
 	clock_resume(SLEPT);
-	writer_updates += 6;
+	writer_updates += 4;
 }
 
 void writer_run(void)
 {
-	while (rdtime() < 2 * machine.timebase_hz) /* no base before the counter's 0 */
+	while (rdtime() < machine.timebase_hz) /* no base before the counter's 0 */
 		end_if_asked();
 	for (uint64_t end = rdtime() + writer_ms * machine.timebase_hz / 1000; rdtime() < end; end_if_asked())
-		write_all();
+		change_all();
 	sbi_set_timer(FOREVER);
 	for (;;) {
 		__asm__ volatile("wfi");
