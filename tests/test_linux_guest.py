@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from debian_packages import KERNEL, kernel_image
+from kernel_builds import build_vdso
 from linux_guest import SECONDS, Guest, boot, first_page, with_vdso
 from program_builds import static
-from scons_build import build
 from vdso import image
 from vdso.arch import RISCV64
 from vdso.find import find
@@ -54,7 +54,7 @@ def base(kernel: bytes) -> bytes:
 def out(base: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("guest")
     (folder / "linux.so").write_bytes(base)
-    return build(folder / "out", f"BASE={folder / 'linux.so'}", "DATA_PAGE=none", f"TIMEBASE_HZ={HZ}")
+    return build_vdso(folder / "out", f"BASE={folder / 'linux.so'}", "DATA_PAGE=none", f"TIMEBASE_HZ={HZ}")
 
 
 @pytest.fixture(scope="module")
