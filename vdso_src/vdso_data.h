@@ -19,9 +19,14 @@
  *	q    = high(ns * k) >> 29		(= ns / 10^9, exact below 1.2 * 10^19)
  *	time = sec + q seconds, ns - q * giga nanoseconds
  *
- * The kernel's side: one writer at a time, and no reader of the kernel beside a writer: every function here is called
- * under one lock of the kernel. It may be taken in an interrupt handler if it is never held with interrupts on. User
- * space takes no lock. A `counter` is what `rdtime` gave on any hart.
+ * The kernel's side: every function here is called under one lock of the kernel, `read` and `getres` too; from any
+ * context that may take that lock, interrupt handlers as well where it is only ever held with interrupts off, but no NMI.
+ * Between begin and end the lock stays held. None of them sleeps, loops for long, or allocates. User space takes no lock.
+ *
+ * A `counter` is what `rdtime` gave, on any hart. Where a call takes one, it is read under the lock as well, and
+ *
+ *	after begin	for set_monotonic, adjust, suspend, resume, which do nothing outside of begin and end;
+ *	at any time	for set_realtime (as near to what `sec` and `nsec` speak of as can be) and read.
  */
 #ifndef VDSO_DATA_H
 #define VDSO_DATA_H
@@ -42,10 +47,12 @@
 #define VDSO_TAI 11
 #define VDSO_CLOCKS 0x8f3u
 #define VDSO_WALL_CLOCKS 0x821u
+#define VDSO_SLEEP_CLOCKS 0x8a1u /* those that go on in sleep: the wall clocks and BOOTTIME */
 #define VDSO_ROWS 12
 
 #define VDSO_HZ_MIN 32768u
 #define VDSO_HZ_MAX 4000000000u
+#define VDSO_PPB_MAX 100000000
 #define VDSO_NSEC_PER_SEC 1000000000u
 #define VDSO_K 0x89705f4136b4a598u /* 2^93 / 10^9, rounded up */
 #define VDSO_K_SHIFT 29
@@ -78,7 +85,9 @@ struct vdso_data {
 	uint64_t disabled;	      /* 1 after disable */
 	int64_t tai_offset;	      /* TAI - REALTIME in seconds */
 	uint64_t fraction[VDSO_ROWS]; /* of the time at `base` beyond `nsec`, in units of 2^-64 ns */
-	uint64_t reserved[334];	      /* for more state of the writer; zero */
+	uint64_t rate;		      /* mult of every row but MONOTONIC_RAW while time runs */
+	uint64_t suspended;	      /* 1 between suspend and resume: every mult is 0 */
+	uint64_t reserved[332];	      /* for more state of the writer; zero */
 
 	/* The kernel's, for user space code of its own: init clears it, nothing here touches it again. */
 	uint64_t extra[64];
@@ -108,7 +117,9 @@ VDSO_DATA_OFFSET_IS(depth, 792);
 VDSO_DATA_OFFSET_IS(disabled, 800);
 VDSO_DATA_OFFSET_IS(tai_offset, 808);
 VDSO_DATA_OFFSET_IS(fraction, 816);
-VDSO_DATA_OFFSET_IS(reserved, 912);
+VDSO_DATA_OFFSET_IS(rate, 912);
+VDSO_DATA_OFFSET_IS(suspended, 920);
+VDSO_DATA_OFFSET_IS(reserved, 928);
 VDSO_DATA_OFFSET_IS(extra, 3584);
 VDSO_DATA_ASSERT(size, sizeof(struct vdso_data) == VDSO_DATA_SIZE);
 VDSO_DATA_ASSERT(page_size, sizeof(union vdso_data_page) == VDSO_DATA_SIZE);
@@ -225,6 +236,7 @@ static inline void vdso_data_init(struct vdso_data *d, uint64_t timebase_hz)
 		VDSO_STORE(row->res, res);
 	}
 	d->hz = timebase_hz;
+	d->rate = mult;
 	d->served = VDSO_CLOCKS & ~VDSO_WALL_CLOCKS;
 	vdso_data_open(d);
 	vdso_data_publish(d);
@@ -244,10 +256,40 @@ static inline void vdso_data_end(struct vdso_data *d)
 		vdso_data_publish(d);
 }
 
+/* Sets the time that a row shows at `counter`. */
+static inline void vdso_data_place(struct vdso_data *d, unsigned clock, uint64_t counter, int64_t sec, uint64_t nsec)
+{
+	struct vdso_row *row = &d->row[clock];
+
+	VDSO_STORE(row->base, counter);
+	VDSO_STORE(row->sec, sec);
+	VDSO_STORE(row->nsec, nsec);
+	d->fraction[clock] = 0;
+}
+
+/*
+ * Makes `counter` the base of a row without moving its time. What is beyond the nanosecond goes into `fraction`: dropped,
+ * it would add up. A counter that is behind the base, another hart's, leaves the row as it is: it reads as the base.
+ */
+static inline void vdso_data_rebase(struct vdso_data *d, unsigned clock, uint64_t counter)
+{
+	struct vdso_row *row = &d->row[clock];
+	vdso_uint128 ns;
+	uint64_t nsec;
+
+	if (counter <= row->base)
+		return;
+	ns = (vdso_uint128)((counter - row->base) << (row->state & VDSO_STATE_SHIFT)) * row->mult + d->fraction[clock];
+	nsec = row->nsec + (uint64_t)(ns >> 64);
+	vdso_data_place(d, clock, counter, (int64_t)((uint64_t)row->sec + nsec / VDSO_NSEC_PER_SEC),
+			nsec % VDSO_NSEC_PER_SEC);
+	d->fraction[clock] = (uint64_t)ns;
+}
+
 /*
  * REALTIME was sec + nsec / 10^9 seconds after 1970 when the counter was `counter`; any sec, negative too, where the
- * nanoseconds count forward. nsec of 10^9 or more is refused: nothing changes. A single call outside begin and end is
- * legal and publishes by itself. On a disabled page it sets what `read` answers.
+ * nanoseconds count forward. TAI follows, the uptime clocks don't. nsec of 10^9 or more is refused: nothing changes. A
+ * single call outside begin and end is legal and publishes by itself. On a disabled page it sets what `read` answers.
  */
 static inline void vdso_data_set_realtime(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
 {
@@ -257,18 +299,128 @@ static inline void vdso_data_set_realtime(struct vdso_data *d, uint64_t counter,
 		return;
 	vdso_data_begin(d);
 	for (clock = 0; clock < VDSO_ROWS; clock++) {
-		struct vdso_row *row = &d->row[clock];
 		uint64_t offset = clock == VDSO_TAI ? (uint64_t)d->tai_offset : 0;
 
-		if (!(VDSO_WALL_CLOCKS >> clock & 1))
-			continue;
-		VDSO_STORE(row->base, counter);
-		VDSO_STORE(row->sec, (int64_t)((uint64_t)sec + offset));
-		VDSO_STORE(row->nsec, nsec);
-		d->fraction[clock] = 0;
+		if (VDSO_WALL_CLOCKS >> clock & 1)
+			vdso_data_place(d, clock, counter, (int64_t)((uint64_t)sec + offset), nsec);
 	}
 	d->served |= VDSO_WALL_CLOCKS;
 	vdso_data_end(d);
+}
+
+/*
+ * TAI is REALTIME + sec from here on (0 after init; 37 since 2017), any sec. A single call outside begin and end is legal
+ * and publishes by itself. It may come before set_realtime.
+ */
+static inline void vdso_data_set_tai_offset(struct vdso_data *d, int32_t sec)
+{
+	struct vdso_row *row = &d->row[VDSO_TAI];
+
+	if (!d->hz)
+		return;
+	vdso_data_begin(d);
+	VDSO_STORE(row->sec, (int64_t)((uint64_t)row->sec + (uint64_t)sec - (uint64_t)d->tai_offset));
+	d->tai_offset = sec;
+	vdso_data_end(d);
+}
+
+/*
+ * The four calls below move what MONOTONIC reads, so they are for between begin and end only, with a counter that was
+ * read after `begin`: one read earlier may be behind what another hart's user space has read meanwhile, and time would
+ * go back there. Outside of begin and end they do nothing.
+ */
+
+/*
+ * MONOTONIC was sec + nsec / 10^9 seconds when the counter was `counter`, and BOOTTIME moves by as much; for a kernel
+ * whose clock was running before the page was. Forward only: a time before the present one is refused, and so is nsec of
+ * 10^9 or more: nothing changes.
+ */
+static inline void vdso_data_set_monotonic(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
+{
+	const struct vdso_row *now = &d->row[VDSO_MONOTONIC], *boot = &d->row[VDSO_BOOTTIME];
+	uint64_t ns, whole, asleep, boot_nsec;
+
+	if (!d->depth || nsec >= VDSO_NSEC_PER_SEC)
+		return;
+	ns = vdso_row_ns(now->state, now->mult, now->base, now->nsec, counter);
+	whole = (uint64_t)now->sec + ns / VDSO_NSEC_PER_SEC;
+	if (sec < (int64_t)whole || (sec == (int64_t)whole && nsec < ns % VDSO_NSEC_PER_SEC))
+		return;
+	/* The two rows have the same base and rate: what they differ by is whole nanoseconds, the sleep. */
+	asleep = (uint64_t)boot->sec - (uint64_t)now->sec;
+	boot_nsec = nsec + VDSO_NSEC_PER_SEC + boot->nsec - now->nsec;
+	vdso_data_place(d, VDSO_MONOTONIC, counter, sec, nsec);
+	vdso_data_place(d, VDSO_MONOTONIC_COARSE, counter, sec, nsec);
+	vdso_data_place(d, VDSO_BOOTTIME, counter, (int64_t)((uint64_t)sec + asleep + boot_nsec / VDSO_NSEC_PER_SEC - 1),
+			boot_nsec % VDSO_NSEC_PER_SEC);
+}
+
+/*
+ * From `counter` on all clocks but MONOTONIC_RAW run (10^9 + ppb) / 10^9 times as fast as timebase_hz says, in place of
+ * the rate before. No clock jumps. ppb outside -VDSO_PPB_MAX to VDSO_PPB_MAX (10 %) is refused: nothing changes.
+ * Between suspend and resume it is the rate that resume starts with.
+ */
+static inline void vdso_data_adjust(struct vdso_data *d, uint64_t counter, int64_t ppb)
+{
+	unsigned clock;
+
+	if (!d->depth || ppb < -VDSO_PPB_MAX || ppb > VDSO_PPB_MAX)
+		return;
+	d->rate = vdso_data_ratio((uint32_t)(VDSO_NSEC_PER_SEC + ppb),
+				  64 - (unsigned)(d->row[VDSO_MONOTONIC].state & VDSO_STATE_SHIFT), d->hz);
+	for (clock = 0; clock < VDSO_ROWS; clock++) {
+		if (!(VDSO_CLOCKS >> clock & 1) || clock == VDSO_MONOTONIC_RAW || d->suspended)
+			continue;
+		vdso_data_rebase(d, clock, counter);
+		VDSO_STORE(d->row[clock].mult, d->rate);
+	}
+}
+
+/*
+ * Before sleep: every clock stands still at what it shows at `counter`, until resume. Between the two the counter may do
+ * what it likes, start anew too. A second suspend does nothing.
+ */
+static inline void vdso_data_suspend(struct vdso_data *d, uint64_t counter)
+{
+	unsigned clock;
+
+	if (!d->depth || d->suspended)
+		return;
+	d->suspended = 1;
+	for (clock = 0; clock < VDSO_ROWS; clock++) {
+		if (!(VDSO_CLOCKS >> clock & 1))
+			continue;
+		vdso_data_rebase(d, clock, counter);
+		VDSO_STORE(d->row[clock].mult, 0);
+	}
+}
+
+/*
+ * After sleep: the clocks go on from `counter`: MONOTONIC and MONOTONIC_RAW with what they showed at suspend, BOOTTIME,
+ * REALTIME and TAI slept_ns later. Without a suspend before it does nothing.
+ */
+static inline void vdso_data_resume(struct vdso_data *d, uint64_t counter, uint64_t slept_ns)
+{
+	uint64_t nominal;
+	unsigned clock;
+
+	if (!d->depth || !d->suspended)
+		return;
+	d->suspended = 0;
+	nominal = vdso_data_ratio(VDSO_NSEC_PER_SEC,
+				  64 - (unsigned)(d->row[VDSO_MONOTONIC].state & VDSO_STATE_SHIFT), d->hz);
+	for (clock = 0; clock < VDSO_ROWS; clock++) {
+		struct vdso_row *row = &d->row[clock];
+		uint64_t slept = VDSO_SLEEP_CLOCKS >> clock & 1 ? slept_ns : 0;
+		uint64_t nsec = row->nsec + slept % VDSO_NSEC_PER_SEC;
+
+		if (!(VDSO_CLOCKS >> clock & 1))
+			continue;
+		VDSO_STORE(row->base, counter);
+		VDSO_STORE(row->mult, clock == VDSO_MONOTONIC_RAW ? nominal : d->rate);
+		VDSO_STORE(row->sec, (int64_t)((uint64_t)row->sec + slept / VDSO_NSEC_PER_SEC + nsec / VDSO_NSEC_PER_SEC));
+		VDSO_STORE(row->nsec, nsec % VDSO_NSEC_PER_SEC);
+	}
 }
 
 /* From here on every clock asks the kernel, for ever: the other calls and `read` still work. Also inside begin and end. */

@@ -38,7 +38,7 @@ def check(_sources: Sequence[str], arch: str, path: str) -> int:
 
 def test(_sources: Sequence[str], root: str, arguments: str) -> int:
     """pytest, as it is in the environment that runs SCons."""
-    return _python(root, "-m", "pytest", *shlex.split(arguments))
+    return _python(root, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *shlex.split(arguments))
 
 
 def bench(_sources: Sequence[str], root: str, out: str) -> int:
