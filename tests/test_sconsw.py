@@ -129,7 +129,9 @@ CROSS = {"gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu"}
         (("vdso", "-h"), set()),
         (
             ("test", "BASE=minimal"),
-            CROSS | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "rustc-web|rustc", "git", "gpg", "gpg-agent"},
+            CROSS
+            | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "rustc-web|rustc", "git", "gpg", "gpg-agent"}
+            | {"libc6-dev-riscv64-cross", "qemu-user", "qemu-system-misc"},
         ),
     ],
 )
@@ -240,7 +242,8 @@ def test_a_package_that_does_not_help_is_said(
 def test_tests_ask_for_their_tools_also_without_install(sconsw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sconsw, "compiles", lambda compiler, *_: compiler != "g++")
     monkeypatch.setattr(sconsw, "has_cross_compiler", lambda _: True)
-    monkeypatch.setattr(sconsw, "KEYRING", SCONSW)
+    for path in ("KEYRING", "CROSS_LIBC"):
+        monkeypatch.setattr(sconsw, path, SCONSW)
     monkeypatch.setattr(sconsw.shutil, "which", lambda name: f"/bin/{name}")
     with pytest.raises(sconsw.Stop, match=r"^a C\+\+ compiler of the host missing; run `apt-get install .* g\+\+` as"):
         sconsw.settle_packages(sconsw.parse(["test"], {}), ready=True)
