@@ -132,7 +132,8 @@ restore_fp:
 
 macro_rules! csr {
     ($instruction:literal, $csr:literal, $value:expr) => {
-        // SAFETY: each use says why.
+        // SAFETY: the registers that this kernel writes change how it is interrupted, what user mode may do, and
+        // with satp where memory lies: each use says what it relies on.
         unsafe { asm!(concat!($instruction, " ", $csr, ", {}"), in(reg) $value) }
     };
 }

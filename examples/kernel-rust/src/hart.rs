@@ -63,10 +63,7 @@ impl Hart {
                 self.frame.registers[PC] += 4;
                 syscall::handle(kernel, self);
             }
-            TIMER_INTERRUPT => {
-                let index = self.leave(kernel);
-                kernel.make_ready(index);
-            }
+            TIMER_INTERRUPT => self.give_way(kernel),
             SOFTWARE_INTERRUPT => (),
             _ => signal::fault(kernel, self, cause, address),
         }
@@ -89,13 +86,22 @@ impl Hart {
         index
     }
 
+    /// Lets another thread run here, if there is one that is ready.
+    pub fn give_way(&mut self, kernel: &mut Kernel) {
+        if kernel.has_ready() {
+            let index = self.leave(kernel);
+            kernel.make_ready(index);
+        } else {
+            set_tick(kernel);
+        }
+    }
+
     /// Returns with a thread on this hart, which waits until there is one; or when the program is over.
     fn choose(&mut self, mut kernel: Guard<'static, Kernel>) -> Guard<'static, Kernel> {
         kernel.expire();
         while self.current.is_none() && kernel.exit.is_none() {
             if let Some(index) = kernel.take_ready(self.last) {
-                let tick = counter() + kernel.timebase_hz / TICKS_PER_SECOND;
-                sbi::set_timer(tick.min(kernel.next_deadline()));
+                set_tick(&kernel);
                 let hart = kernel.harts[self.index];
                 kernel.space.enter(hart);
                 let thread = &mut kernel.threads[index];
@@ -150,4 +156,9 @@ impl Hart {
         torture::report();
         sbi::shut_down(false);
     }
+}
+
+fn set_tick(kernel: &Kernel) {
+    let tick = counter() + kernel.timebase_hz / TICKS_PER_SECOND;
+    sbi::set_timer(tick.min(kernel.next_deadline()));
 }

@@ -23,9 +23,14 @@ pub enum State {
     Runs(usize),
     Ready,
     /// In nanosleep, which when interrupted tells at `rest` how much is left.
-    Sleeps { rest: usize },
+    Sleeps {
+        rest: usize,
+    },
     /// In futex, for a wake of this address with a bit of the mask.
-    Waits { address: usize, mask: u32 },
+    Waits {
+        address: usize,
+        mask: u32,
+    },
 }
 
 #[derive(Clone, Copy)]
@@ -139,6 +144,10 @@ impl Kernel {
         let index = (turned.trailing_zeros() as usize + last + 1) % MAX_THREADS;
         self.ready &= !(1 << index);
         Some(index)
+    }
+
+    pub fn has_ready(&self) -> bool {
+        self.ready != 0
     }
 
     pub fn set_idle(&mut self, hart: usize, idle: bool) {

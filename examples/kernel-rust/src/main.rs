@@ -23,7 +23,7 @@ mod vdso_kernel;
 
 #[allow(dead_code)] // it offers more than this kernel uses
 mod vdso {
-    include!(env!("VDSO_RS"));
+    include!(concat!(env!("OUT_DIR"), "/vdso.rs"));
 }
 
 use crate::hart::Hart;
@@ -40,7 +40,7 @@ struct Stacks([[u8; STACK]; MAX_HARTS]);
 #[no_mangle]
 static mut STACKS: Stacks = Stacks([[0; STACK]; MAX_HARTS]);
 
-static WRITE_END: AtomicU64 = AtomicU64::new(0);
+static WRITE_TICKS: AtomicU64 = AtomicU64::new(0);
 static SATP: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" {
@@ -102,7 +102,7 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     kernel.take_machine(&machine, end, writers);
     program::start(&mut kernel, elf, arguments, word("vdso") != Some("off"));
     if let Some(ms) = write {
-        WRITE_END.store(cpu::counter() + ms * machine.timebase_hz / 1000, Ordering::Relaxed);
+        WRITE_TICKS.store(ms * machine.timebase_hz / 1000, Ordering::Relaxed);
     }
     SATP.store(kernel.space.satp(), Ordering::Release);
     for index in 1..machine.hart_count {
@@ -126,7 +126,7 @@ fn run(index: usize) -> ! {
     if index < user_harts {
         hart.run_threads();
     }
-    torture::run(timebase_hz, WRITE_END.load(Ordering::Relaxed));
+    torture::run(timebase_hz, WRITE_TICKS.load(Ordering::Relaxed));
     hart.report();
     loop {
         cpu::wait_for_interrupt();

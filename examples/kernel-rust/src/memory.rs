@@ -214,7 +214,11 @@ impl Space {
     fn translate(&self, address: usize, access: usize) -> Result<usize, Errno> {
         let entry = *self.entry(address, None)?;
         let needed = VALID | USER | access;
-        if entry & needed == needed { Ok(page_of(entry) + address % PAGE) } else { Err(EFAULT) }
+        if entry & needed == needed {
+            Ok(page_of(entry) + address % PAGE)
+        } else {
+            Err(EFAULT)
+        }
     }
 
     /// Calls `visit` with each part of user memory that lies in one page, and its place in the whole.

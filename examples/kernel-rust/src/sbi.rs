@@ -23,7 +23,11 @@ fn call(extension: usize, function: usize, arguments: [usize; 5]) -> Result<usiz
             in("a2") arguments[2], in("a3") arguments[3], in("a4") arguments[4],
             in("a6") function, in("a7") extension, options(nostack));
     }
-    if error == 0 { Ok(value) } else { Err(error) }
+    if error == 0 {
+        Ok(value)
+    } else {
+        Err(error)
+    }
 }
 
 pub fn set_timer(counter: u64) {

@@ -241,7 +241,8 @@ pub fn sigreturn(kernel: &mut Kernel, hart: &mut Hart) {
     for (register, word) in thread.fp.iter_mut().zip(&frame[FP_REGISTERS..]) {
         *register = *word as u64;
     }
-    thread.fp[32] &= 0xff; // fcsr is a word of 32 bits, of which 8 mean something
+    // fcsr is a word of 32 bits, of which 8 mean something.
+    thread.fp[32] &= 0xff;
     // SAFETY: the kernel itself has nothing in floating-point registers.
     unsafe { cpu::restore_fp(&thread.fp) };
 }

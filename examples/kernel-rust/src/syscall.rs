@@ -86,7 +86,7 @@ pub fn handle(kernel: &mut Kernel, hart: &mut Hart) {
         /* set_robust_list */ 99 => Ok(0),
         /* nanosleep */ 101 => sleep(kernel, hart, CLOCK_MONOTONIC, false, a, b),
         /* clock_gettime */ 113 => write_time(kernel, vdso_kernel::clock_gettime(a as i32), b),
-        /* clock_getres */ 114 => write_time(kernel, vdso_kernel::clock_getres(a as i32), b),
+        /* clock_getres */ 114 => getres(kernel, a, b),
         /* clock_nanosleep */ 115 => sleep(kernel, hart, a, b & TIMER_ABSTIME != 0, c, d),
         /* sched_getaffinity */ 123 => affinity(kernel, b, c),
         /* sched_yield */ 124 => give_way(kernel, hart),
@@ -141,7 +141,11 @@ fn writev(kernel: &Kernel, file: usize, vector: usize, count: usize) -> Result<u
 fn stat(kernel: &Kernel, file: usize, path: usize, to: usize) -> Result<usize, Errno> {
     let mut first = [0];
     kernel.space.read(path, &mut first)?;
-    if first == [0] { write_stat(kernel, file, to) } else { Err(ENOENT) }
+    if first == [0] {
+        write_stat(kernel, file, to)
+    } else {
+        Err(ENOENT)
+    }
 }
 
 fn write_stat(kernel: &Kernel, file: usize, to: usize) -> Result<usize, Errno> {
@@ -181,8 +185,7 @@ fn set_clear_tid(kernel: &mut Kernel, thread: usize, address: usize) -> Result<u
 
 fn give_way(kernel: &mut Kernel, hart: &mut Hart) -> Result<usize, Errno> {
     hart.frame.registers[A0] = 0;
-    let index = hart.leave(kernel);
-    kernel.make_ready(index);
+    hart.give_way(kernel);
     Ok(0)
 }
 
@@ -290,6 +293,14 @@ fn write_time(kernel: &Kernel, time: Option<(i64, u32)>, to: usize) -> Result<us
     kernel.space.write_words(to, [sec as usize, nsec as usize]).map(|()| 0)
 }
 
+fn getres(kernel: &Kernel, clock: usize, to: usize) -> Result<usize, Errno> {
+    let resolution = vdso_kernel::clock_getres(clock as i32);
+    if to == 0 {
+        return resolution.map(|_| 0).ok_or(EINVAL);
+    }
+    write_time(kernel, resolution, to)
+}
+
 fn gettimeofday(kernel: &Kernel, time: usize, zone: usize) -> Result<usize, Errno> {
     if time != 0 {
         let (sec, nsec) = vdso_kernel::clock_gettime(CLOCK_REALTIME as i32).ok_or(EINVAL)?;
@@ -325,7 +336,11 @@ fn set_break(kernel: &mut Kernel, end: usize) -> usize {
 
 fn range(address: usize, size: usize) -> Result<usize, Errno> {
     let size = page_up(size);
-    if address % PAGE == 0 && size != 0 && is_user(address, size) { Ok(size) } else { Err(EINVAL) }
+    if address % PAGE == 0 && size != 0 && is_user(address, size) {
+        Ok(size)
+    } else {
+        Err(EINVAL)
+    }
 }
 
 /// Anonymous pages, which are taken at once. Addresses are used again only where the lowest area goes.
@@ -371,7 +386,10 @@ fn limits(kernel: &Kernel, resource: usize, new: usize, old: usize) -> Result<us
         return Err(EINVAL);
     }
     let limit = if resource == RLIMIT_STACK { STACK_SIZE } else { usize::MAX };
-    kernel.space.write_words(old, [limit, limit]).map(|()| 0)
+    if old != 0 {
+        kernel.space.write_words(old, [limit, limit])?;
+    }
+    Ok(0)
 }
 
 fn random(kernel: &mut Kernel, to: usize, size: usize) -> Result<usize, Errno> {
