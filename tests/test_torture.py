@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The clock in a running kernel: threads on three harts read it through the vDSO while a fourth hart changes it all the time."""
+"""The clock in a running kernel: threads on three harts read it through the vDSO while a fourth changes it all the time."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ EARLY_COUNTER = {
         "vdso_kernel.c": (
             "\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn rdtime();\n",
             "\tuint64_t now = rdtime();\n\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn now;\n",
+        )
+    },
+    "rust": {
+        "src/vdso_kernel.rs": (
+            "    let _lock = CLOCK.lock();\n    let update = DATA.0.begin();\n    let now = counter();\n",
+            "    let now = counter();\n    let _lock = CLOCK.lock();\n    let update = DATA.0.begin();\n",
         )
     },
 }
