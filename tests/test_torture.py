@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The clock in a running kernel: threads on three harts read it through the vDSO while a fourth changes it all the time."""
+"""The clock in a running kernel: threads on three harts read it through the vDSO while a fourth keeps changing it."""
 
 from __future__ import annotations
 
