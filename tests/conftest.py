@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests share what they build, so they run in one process; QEMU's have a group of their own, one after the other."""
+    """The tests of a file share what they build: one process runs them. Those in QEMU are a group, one after the other."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
