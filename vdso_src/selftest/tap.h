@@ -15,6 +15,9 @@ void tap_note(const char *format, ...) LIKE_PRINTF;
 enum verdict not_ok(const char *format, ...) LIKE_PRINTF;
 enum verdict skip(const char *format, ...) LIKE_PRINTF;
 
+/* More words for the reason that there is. */
+void not_ok_also(const char *words);
+
 void tap_plan(long tests);
 void tap_result(const char *name, enum verdict verdict);
 

@@ -143,11 +143,11 @@ enum verdict test_handler(void)
 	if (faults_handler() == NOT_TRIED)
 		return skip("no signal handler is called (rt_sigaction, kill)");
 	if (faults_handler() != CAME_BACK)
-		return not_ok("a signal handler could not return, signal %ld: " RETURN_THERE, (long)faults_handler());
+		return not_ok("a signal handler could not return, signal %ld:" RETURN_THERE, (long)faults_handler());
 	if (address == image_export("__vdso_rt_sigreturn"))
 		return OK;
 	if (fault_of(is_sigreturn, address) != CAME_BACK)
-		return not_ok("a signal handler returns to %lx, which unwinders (pthread_cancel) don't know: " RETURN_THERE,
+		return not_ok("a signal handler returns to %lx, which unwinders (pthread_cancel) don't know:" RETURN_THERE,
 			      address);
 	tap_note("signal handlers return to %lx, not to __vdso_rt_sigreturn", address);
 	return OK;

@@ -3,8 +3,8 @@
 
 ``env.Vdso(outdir, base, VDSO_LOAD_ADDR=..., VDSO_POLICY=...)`` makes vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in
 ``outdir`` and returns their nodes in that order. ``base`` is a file that holds a vDSO, ``debian``, ``debian:SUITE`` or
-``minimal``. ``env.VdsoBase(target, base)`` makes only the base, ``env.VdsoSelftest(target)`` the program that tests a kernel. The rest is
-private. Variables: `variables`.
+``minimal``. ``env.VdsoBase(target, base)`` makes only the base, ``env.VdsoSelftest(target)`` the program that tests a
+kernel. The rest is private. Variables: `variables`.
 
 This is the one module that imports SCons. The rest of the package is a plain library.
 """

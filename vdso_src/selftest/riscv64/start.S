@@ -56,11 +56,13 @@ machine_thread:		/* the arguments lie where clone takes them, but for the last t
 	addi	a1, a1, -16
 	sd	a5, 0(a1)
 	sd	a6, 8(a1)
+	mv	t1, a1
 	li	a7, NR_CLONE
 	ecall
-	beqz	a0, 1f
-	ret
-1:	ld	t0, 0(sp)
+	bnez	a0, 1f
+	beq	sp, t1, 2f
+1:	ret			/* with 0 on the old stack: the kernel did nothing */
+2:	ld	t0, 0(sp)
 	ld	a0, 8(sp)
 	jalr	t0
 	li	a0, 0
