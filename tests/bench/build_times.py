@@ -3,8 +3,8 @@
 
 * Nothing to do: `scons vdso` once more, against scons with an empty SConstruct, in turns; the median of the ratios.
   What a run imports is read from `-X importtime`: LIEF must not be among it (then the status is 1).
-* From clean, the base at hand: against the sum of its parts, each timed alone: the interpreter with `import lief`, one
-  compile and one link. These are the build's own first ones, as `V=1` prints them.
+* From clean, the base at hand: against the sum of its parts, each timed alone right after it: the interpreter with `import
+  lief`, one compile and one link, which are the build's own first ones, as `V=1` prints them; the median of the ratios.
 
 ROOT is the checkout. All that is written lies in OUT/bench, the result in OUT/bench/build_times.json, in seconds. Other
 words are variables for the build; without a BASE among them it is OUT/base.so where that is, else `minimal`. It is a part
@@ -48,7 +48,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class Clean:
-    """Medians of `runs` runs, in seconds; `whole` is the sum of the parts."""
+    """Medians of `runs` builds, each followed by its parts, in seconds; `whole` is their sum."""
 
     runs: int
     parts: dict[str, float]
@@ -109,23 +109,29 @@ def idle(build: Sequence[str], work: Path, runs: int) -> Idle:
 
 
 def clean(build: Sequence[str], out: Path, root: Path, work: Path, runs: int) -> Clean:
-    """From clean, each time into a new folder, against its parts."""
+    """From clean, each time into a new folder, and then its parts: a machine that is busy slows both."""
+    shutil.rmtree(out)
+    compile_one, link_one = tool_commands(run([*build, "V=1"], work).stdout)
+    parts: dict[str, list[float]] = {"interpreter and lief": [], "one compile": [], "one link": []}
     times = []
     for _ in range(runs):
         shutil.rmtree(out)
         times.append(seconds(build, work))
-    shutil.rmtree(out)
-    compile_one, link_one = tool_commands(run([*build, "V=1"], work).stdout)
-    parts = {
-        "interpreter and lief": median(seconds([sys.executable, "-c", "import lief"], work) for _ in range(runs)),
-        "one compile": median(seconds(compile_one, root) for _ in range(runs)),
-        "one link": median(seconds(link_one, root) for _ in range(runs)),
-    }
-    whole, build_time = sum(parts.values()), median(times)
-    return Clean(runs, parts, whole, build_time, build_time / whole, CLEAN_LIMIT)
+        parts["interpreter and lief"].append(seconds([sys.executable, "-c", "import lief"], work))
+        parts["one compile"].append(seconds(compile_one, root))
+        parts["one link"].append(seconds(link_one, root))
+    wholes = [sum(pieces) for pieces in zip(*parts.values(), strict=True)]
+    return Clean(
+        runs=runs,
+        parts={name: median(pieces) for name, pieces in parts.items()},
+        whole=median(wholes),
+        build=median(times),
+        ratio=median(took / whole for took, whole in zip(times, wholes, strict=True)),
+        limit=CLEAN_LIMIT,
+    )
 
 
-def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: int = 15, clean_runs: int = 5) -> dict[str, Any]:
+def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: int = 15, clean_runs: int = 9) -> dict[str, Any]:
     """Both ratios, as plain data. Builds in `work`, which is made anew."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -172,7 +178,7 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("variables", nargs="*", metavar="NAME=VALUE")
     parser.add_argument("--runs", type=int, default=15, help="pairs of runs with nothing to do (default 15)")
-    parser.add_argument("--clean-runs", type=int, default=5, help="runs from clean (default 5)")
+    parser.add_argument("--clean-runs", type=int, default=9, help="runs from clean (default 9)")
     args = parser.parse_args()
     work = args.out.resolve() / "bench"
     report = measure(args.root.resolve(), args.out.resolve(), work, args.variables, args.runs, args.clean_runs)
