@@ -31,6 +31,12 @@ EARLY_COUNTER = {
             "\tuint64_t now = rdtime();\n\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn now;\n",
         )
     },
+    "rust": {
+        "src/vdso_kernel.rs": (
+            "    let _lock = CLOCK.lock();\n    let update = DATA.0.begin();\n    let now = counter();\n",
+            "    let now = counter();\n    let _lock = CLOCK.lock();\n    let update = DATA.0.begin();\n",
+        )
+    },
 }
 
 
