@@ -78,7 +78,6 @@ KERNELS: dict[str, tuple[Path, Callable[[Path, Path, Path], None]]] = {
     "c": (EXAMPLES / "kernel-c", make_c),
     "rust": (EXAMPLES / "kernel-rust", make_rust),
 }
-KERNELS = {name: (sources, build) for name, (sources, build) in KERNELS.items() if sources.is_dir()}
 
 
 def outputs(folder: str, names: list[str]) -> list[str]:
