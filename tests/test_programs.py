@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 from debian_packages import KERNEL, deb
-from kernel_builds import KERNELS, build_kernel, kernel, minimal
+from kernel_builds import KERNELS, build_kernel, build_vdso, kernel, minimal
 from program_builds import static
 from qemu import Run, boot
-from scons_build import build
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
@@ -83,7 +82,7 @@ def test_cancelled_threads_unwind_through_the_image(name: str, tmp_path: Path) -
 @pytest.fixture(scope="module")
 def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The outputs from Debian's newest Linux, in whose image rt_sigreturn and what unwinders read of it are Linux's own."""
-    return build(tmp_path_factory.mktemp("linux"), f"BASE={deb(KERNEL)}")
+    return build_vdso(tmp_path_factory.mktemp("linux"), f"BASE={deb(KERNEL)}")
 
 
 def test_programs_on_an_image_from_linux(linux: Path, tmp_path: Path) -> None:

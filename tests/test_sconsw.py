@@ -321,7 +321,8 @@ def test_lock_and_interpreter_name_it(sconsw: ModuleType, tmp_path: Path, monkey
 
 def test_tests_have_a_lock_of_their_own(sconsw: ModuleType) -> None:
     assert sconsw.lock_of(sconsw.parse(["vdso"], {})) == ROOT / "requirements.txt"
-    assert sconsw.lock_of(sconsw.parse(["test"], {})) == ROOT / "requirements-test.txt"
+    for target in ("test", "bench"):
+        assert sconsw.lock_of(sconsw.parse([target], {})) == ROOT / "requirements-test.txt"
 
 
 # How it is made

@@ -48,7 +48,7 @@ pub fn sigreturn() -> usize {
 /// On each hart, before user mode: `rdtime` is allowed there.
 pub fn allow_counter() {
     // Without this the program dies of SIGILL, or the firmware answers each read silently and slowly.
-    csr!("csrw", "scounteren", COUNTEREN_TM);
+    csr!("csrs", "scounteren", COUNTEREN_TM);
 }
 
 /// A change of the clock: `change` gets the update under way, whose methods are those of the page, and the counter. This

@@ -47,11 +47,12 @@ def demo(_sources: Sequence[str], root: str, out: str) -> int:
 
 
 def bench(_sources: Sequence[str], root: str, out: str) -> int:
-    """Build times against their floors."""
-    return _python(root, str(Path(root, "tests", "bench", "build_times.py")), root, out)
+    """Instructions a call and build times, with the library and what the tests share in reach."""
+    places = [Path(root, "tests"), Path(root, "site_scons", "site_tools")]
+    return _python(root, "-m", "bench", root, out, PYTHONPATH=os.pathsep.join(map(str, places)))
 
 
-def _python(root: str, *words: str) -> int:
+def _python(root: str, *words: str, **environ: str) -> int:
     """Run Python in the caller's environment, less what would make the SCons of a test behave like this one."""
-    clean = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
+    clean = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"} | environ
     return subprocess.run([sys.executable, *words], cwd=root, env=clean, check=False).returncode
