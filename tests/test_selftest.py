@@ -35,7 +35,7 @@ SIZE_LIMIT = 16 * 1024
 SECONDS = 90
 
 # Where QEMU in user mode is the kernel, its clocks are not those of the page, and its mprotect() is the host's.
-HOSTS_OWN = re.compile(r"mprotect|clock_gettime\(|gettimeofday|clock_getres")
+HOSTS_OWN = re.compile(r"mprotect|clock_gettime\(|gettimeofday|clock_getres|MONOTONIC")
 
 
 @dataclass(frozen=True)
