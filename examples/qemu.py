@@ -78,7 +78,7 @@ def group(command: Sequence[str], **files: object) -> Iterator[subprocess.Popen[
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **files)  # type: ignore[call-overload]
     except FileNotFoundError:
-        raise GuestError(f"{command[0]}: not found; ./sconsw --install demo, or install qemu-system-misc and opensbi") from None
+        raise GuestError(f"{command[0]}: not found; ./sconsw --install demo, or install qemu-system-misc") from None
     try:
         yield process
     finally:

@@ -64,8 +64,8 @@ def no_network(error: Exception) -> bool:
 
 
 def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    folder = (Path(home) if home else Path.home() / ".cache") / "scons-vdso" / "packages"
+    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = (home if home.is_absolute() else Path.home() / ".cache") / "scons-vdso" / "packages"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import subprocess
 import tempfile
@@ -68,6 +69,8 @@ def make_c(sources: Path, out: Path, vdso: Path) -> None:
 
 
 def make_rust(sources: Path, out: Path, vdso: Path) -> None:
+    # `core` is compiled once for all kernels of a session, or of all sessions if the user names a folder
+    os.environ.setdefault("CARGO_TARGET_DIR", str(session_folder() / "cargo"))
     run(sources / "build", out, f"VDSO={vdso}")
 
 
@@ -75,14 +78,18 @@ KERNELS: dict[str, tuple[Path, Callable[[Path, Path, Path], None]]] = {
     "c": (EXAMPLES / "kernel-c", make_c),
     "rust": (EXAMPLES / "kernel-rust", make_rust),
 }
-KERNELS = {name: (sources, build) for name, (sources, build) in KERNELS.items() if sources.is_dir()}
+
+
+def outputs(folder: str, names: list[str]) -> list[str]:
+    """What somebody has built beside the sources."""
+    return [name for name in names if name in ("build", "target") and (Path(folder) / name).is_dir()]
 
 
 def build_kernel(name: str, out: Path, replace: Replace | None = None, vdso: Path | None = None) -> Path:
     """kernel.elf of an example, made in `out`. `replace` is relative to a copy of its sources; `vdso`: see build_vdso."""
     sources, build = KERNELS[name]
     if replace:
-        sources = shutil.copytree(sources, out / "sources", ignore=shutil.ignore_patterns("build", "target"))
+        sources = shutil.copytree(sources, out / "sources", ignore=outputs)
         patch(sources, replace)
     build(sources, out, vdso or minimal())
     return out / "kernel.elf"

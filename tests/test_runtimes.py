@@ -19,18 +19,18 @@ from pathlib import Path
 import pytest
 from conftest import bases
 from debian_packages import KERNEL, deb
-from kernel_builds import session_folder
+from kernel_builds import build_vdso, session_folder
 from program_builds import CROSS, dynamic, go, launcher, static, sysroot
-from scons_build import build
 
-TOLERANCE_NS = 20_000_000  # Linux's COARSE clocks lag by a tick of up to 10 ms, the page's do not
-SECONDS = 60
+TOLERANCE_NS = 2_000_000  # the launcher measures the counter's rate, and the system may slew its clock
+SECONDS = 300  # a run takes less than one, but for a machine with too much to do
 
-# What an image is made from: our own base, and real ones that have both hash tables (6.12) or DT_GNU_HASH alone (7.2).
+# What an image is made from: a base of our own and, where it is at hand, a Linux with both hash tables; Debian's newest,
+# Linux 7, has DT_GNU_HASH alone.
 BASES: dict[str, Callable[[], str]] = {
     "minimal": lambda: "minimal",
     "debian": lambda: str(deb(KERNEL)),
-    **{path.stem: lambda path=path: str(path) for path in bases("riscv64-linux-*.so") if "cfi" not in path.stem},
+    **{path.stem: lambda path=path: str(path) for path in bases("riscv64-linux-6.12.*.so")},
 }
 
 
@@ -75,7 +75,7 @@ class Run:
 @cache
 def image(base: str) -> Path:
     """The folder with the outputs for a base."""
-    return build(session_folder() / f"runtimes-{base}", f"BASE={BASES[base]()}")
+    return build_vdso(session_folder() / f"runtimes-{base}", f"BASE={BASES[base]()}")
 
 
 def launch(runtime: Runtime, base: str, log: Path, *options: str) -> Run:

@@ -36,11 +36,11 @@
 
 enum { RA = 1, SP = 2, TP = 4, A0 = 10, A1, A2, A3, A4, A5, A6, A7 };
 
-/* A hart. In the kernel `tp` holds the address of its record. trap.S knows where `stack` is. */
+/* A hart. In the kernel `tp` holds the address of its record. boot.S and trap.S know where `stack` and `id` are. */
 struct hart {
 	uint8_t *stack;		/* its top */
-	struct thread *thread;	/* the one whose trap is being served, NULL when it was put down */
 	uint64_t id;		/* as SBI and the device tree name it */
+	struct thread *thread;	/* the one whose trap is being served, NULL when it was put down */
 	unsigned index;
 	uint64_t next_tick;
 	uint64_t traps_counter; /* the firmware's counter of illegal instructions, see sbi.c */
@@ -68,7 +68,8 @@ struct thread {
 
 _Static_assert(offsetof(struct thread, fp) == 256, "trap.S");
 _Static_assert(offsetof(struct thread, hart) == 520, "trap.S");
-_Static_assert(offsetof(struct hart, stack) == 0, "trap.S");
+_Static_assert(offsetof(struct hart, stack) == 0 && offsetof(struct hart, id) == 8, "boot.S, trap.S");
+_Static_assert(sizeof(struct hart) == 4152, "boot.S");
 
 static inline struct hart *this_hart(void)
 {
@@ -98,6 +99,9 @@ extern int vdso_on;
 __attribute__((noreturn)) void program_end(int status);
 void end_if_asked(void);
 
+/* boot.S */
+void _start(void);
+
 /* sbi.c */
 void sbi_putchar(char character);
 void sbi_set_timer(uint64_t counter);
@@ -105,7 +109,7 @@ void sbi_wake(const struct hart *hart);
 void sbi_wake_all(void);
 void sbi_fence_i(void);
 void sbi_fence_vma(uint64_t start, uint64_t size);
-int sbi_start(const struct hart *hart, void (*entry)(void));
+int sbi_start(const struct hart *hart);
 int sbi_count_traps(uint64_t *counter);
 uint64_t sbi_read_counter(uint64_t counter);
 __attribute__((noreturn)) void sbi_shutdown(void);
@@ -182,7 +186,10 @@ void vdso_map(void);
 extern const uint64_t vdso_address, vdso_sigreturn;
 int clock_read(int clock, int64_t *sec, uint32_t *nsec);
 int clock_resolution(int clock, int64_t *sec, uint32_t *nsec);
-void clock_set_realtime(int64_t sec, uint32_t nsec);
+void clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec);
+void clock_adjust(int64_t ppb);
+void clock_suspend(void);
+void clock_resume(uint64_t slept_ns);
 
 /* writer.c */
 __attribute__((noreturn)) void writer_run(void);

@@ -13,7 +13,6 @@ static unsigned started, stopped;
 static int ending;
 static uint64_t mmode_traps;
 
-void hart_start(void);
 void trap_entry(void);
 
 /* The end. Each hart stops at a point where it holds nothing, and adds what only it can read. */
@@ -178,7 +177,7 @@ __attribute__((noreturn)) void kernel_main(uint64_t id, const void *fdt)
 	}
 	program_load((const uint8_t *)machine.initrd, machine.initrd_end - machine.initrd, args);
 	for (unsigned i = 1; i < machine.harts; i++)
-		if (!sbi_start(&harts[i], hart_start))
+		if (!sbi_start(&harts[i]))
 			panic("hart %lu does not start\n", harts[i].id);
 	hart_main();
 }

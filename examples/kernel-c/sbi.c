@@ -63,9 +63,9 @@ void sbi_fence_vma(uint64_t start, uint64_t size)
 	call(SBI_RFENCE, 1, 0, ALL_HARTS, start, size);
 }
 
-int sbi_start(const struct hart *hart, void (*entry)(void))
+int sbi_start(const struct hart *hart)
 {
-	return call(SBI_HSM, 0, hart->id, (uintptr_t)entry, (uintptr_t)hart, 0).error == 0;
+	return call(SBI_HSM, 0, hart->id, (uintptr_t)_start, 0, 0).error == 0;
 }
 
 /* Count on this hart, from 0; a firmware counter is read with sbi_read_counter. */

@@ -5,7 +5,7 @@
  */
 #include "kernel.h"
 
-#define TICKS_PER_SEC 100
+#define TICKS_PER_SEC 1000
 
 struct lock thread_lock;
 static struct thread threads[MAX_THREADS];

@@ -6,7 +6,7 @@
  *	for a program    vdso_map(), and AT_SYSINFO_EHDR (33) = vdso_address in its auxiliary vector
  *	for a signal     a handler returns to vdso_sigreturn
  *	system calls     clock_gettime and gettimeofday are clock_read(), clock_getres is clock_resolution()
- *	the clock        clock_set_realtime() and its siblings
+ *	the clock        clock_set_realtime(), clock_adjust(), clock_suspend(), clock_resume()
  *
  * From the rest of the kernel it takes a lock, rdtime(), and a function that maps one page for the program.
  */
@@ -29,7 +29,7 @@ void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns)
 {
 	vdso_data_init(&page.data, timebase_hz);
 	if (wall_ns)
-		clock_set_realtime((int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
+		clock_set_realtime(rdtime(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
 }
 
 /* Lets user mode read the counter. Without it each read traps into the firmware, which may answer it, slowly. */
@@ -86,9 +86,30 @@ static void change_end(void)
 	unlock(&clock_lock);
 }
 
-/* It is sec + nsec / 10^9 seconds after 1970. */
-void clock_set_realtime(int64_t sec, uint32_t nsec)
+/* It was sec + nsec / 10^9 seconds after 1970 when the counter was `counter`. */
+void clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec)
 {
-	vdso_data_set_realtime(&page.data, change_begin(), sec, nsec);
+	change_begin();
+	vdso_data_set_realtime(&page.data, counter, sec, nsec);
+	change_end();
+}
+
+/* From now on the clocks run (10^9 + ppb) / 10^9 times as fast as the counter's frequency says. */
+void clock_adjust(int64_t ppb)
+{
+	vdso_data_adjust(&page.data, change_begin(), ppb);
+	change_end();
+}
+
+/* Before sleep, and after it. */
+void clock_suspend(void)
+{
+	vdso_data_suspend(&page.data, change_begin());
+	change_end();
+}
+
+void clock_resume(uint64_t slept_ns)
+{
+	vdso_data_resume(&page.data, change_begin(), slept_ns);
 	change_end();
 }

@@ -4,7 +4,7 @@
  *
  *	ok served=ID,ID,... refused=ID,ID,...
  *
- * MONOTONIC must also run as fast as the system call says, over a fifth of a second.
+ * MONOTONIC must also run as fast as the system call says: to a millisecond over a fifth of a second.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,19 +19,42 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SLACK_NS 1000000
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define REFUSE(number) \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 
 static const int clocks[] = {0, 1, 4, 5, 6, 7, 11};
 
-static int64_t ahead(void)
-{
-	struct timespec asked, read;
+/* How far the reading of the C library is ahead of what the system call says: between `low` and `high`. */
+struct ahead {
+	int64_t low, high;
+};
 
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &asked);
-	clock_gettime(CLOCK_MONOTONIC, &read);
-	return (read.tv_sec - asked.tv_sec) * 1000000000ll + (read.tv_nsec - asked.tv_nsec);
+static int64_t ns(const struct timespec *time)
+{
+	return time->tv_sec * 1000000000ll + time->tv_nsec;
+}
+
+/* The narrowest of some tries: a guest may be stopped between any two instructions. */
+static struct ahead ahead(void)
+{
+	struct ahead best = {INT64_MIN / 2, INT64_MAX / 2};
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		struct timespec before, read, after;
+		struct ahead now;
+
+		syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &before);
+		clock_gettime(CLOCK_MONOTONIC, &read);
+		syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &after);
+		now.low = ns(&read) - ns(&after);
+		now.high = ns(&read) - ns(&before);
+		if (now.high - now.low < best.high - best.low)
+			best = now;
+	}
+	return best;
 }
 
 static void refuse_system_calls(void)
@@ -71,12 +94,13 @@ static void list(const char *name, int wanted)
 int main(void)
 {
 	struct timespec pause = {0, 200000000};
-	int64_t before = ahead(), after;
+	struct ahead before = ahead(), after;
 
 	nanosleep(&pause, NULL);
 	after = ahead();
-	if (after - before > 5000000 || before - after > 5000000) {
-		printf("wrong: ahead of the system call by %lld ns, then by %lld\n", (long long)before, (long long)after);
+	if (after.low > before.high + SLACK_NS || before.low > after.high + SLACK_NS) {
+		printf("wrong: ahead of the system call by %lld ns at least, then by %lld\n", (long long)before.low,
+		       (long long)after.low);
 		return 1;
 	}
 	refuse_system_calls();
