@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A kernel in Python for one freestanding program: each thing that a real one may lack or do wrong is a word of `Manners`.
+"""A kernel in Python for one freestanding program: each thing that a real one may lack or do wrong is in its `Manners`.
 
 The processor is Unicorn's. Time does not pass by itself: each `rdtime` moves the counter on, so a second of the program's is
 over soon, and what traps is as dear as the test wants it.
@@ -63,8 +63,8 @@ class Manners:
     faults: bool = True
     frame: bool = True
     sigreturn: int | None = 0
-    rdtime: int | None = 1
-    trap: int = 40
+    rdtime: int | None = 5
+    trap: int = 200
     mprotect: bool = False
     late: int = 0
 

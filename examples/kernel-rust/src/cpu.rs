@@ -134,7 +134,7 @@ macro_rules! csr {
     ($instruction:literal, $csr:literal, $value:expr) => {
         // SAFETY: the registers that this kernel writes change how it is interrupted, what user mode may do, and
         // with satp where memory lies: each use says what it relies on.
-        unsafe { asm!(concat!($instruction, " ", $csr, ", {}"), in(reg) $value) }
+        unsafe { core::arch::asm!(concat!($instruction, " ", $csr, ", {}"), in(reg) $value) }
     };
 }
 pub(crate) use csr;
@@ -143,7 +143,7 @@ macro_rules! read_csr {
     ($csr:literal) => {{
         let value: usize;
         // SAFETY: reading has no effect.
-        unsafe { asm!(concat!("csrr {}, ", $csr), out(reg) value, options(nomem, nostack)) };
+        unsafe { core::arch::asm!(concat!("csrr {}, ", $csr), out(reg) value, options(nomem, nostack)) };
         value
     }};
 }

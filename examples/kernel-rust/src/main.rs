@@ -81,11 +81,11 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     let first = found.iter().position(|other| *other == hart).expect("the hart is in the device tree");
     found.swap(0, first);
     // SAFETY: QEMU's clock (goldfish-rtc), reached while there is no page table yet. Its first word latches the second.
-    let now = machine.rtc.map_or(0, |rtc| unsafe {
+    let wall_ns = machine.rtc.map(|rtc| unsafe {
         let low = (rtc as *const u32).read_volatile();
         u64::from((rtc as *const u32).add(1).read_volatile()) << 32 | u64::from(low)
     });
-    vdso_kernel::start_clock(machine.timebase_hz, (now / 1_000_000_000) as i64);
+    vdso_kernel::start_clock(machine.timebase_hz, wall_ns);
 
     let (words, arguments) = machine.words.split_once("--").unwrap_or((machine.words, ""));
     let word = |name: &str| words.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));

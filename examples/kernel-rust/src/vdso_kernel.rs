@@ -5,7 +5,6 @@ use crate::cpu::{counter, csr};
 use crate::lock::Lock;
 use crate::memory::{EXECUTE, PAGE, READ};
 use crate::vdso::{sym, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
-use core::arch::asm;
 
 const AT_SYSINFO_EHDR: usize = 33;
 const COUNTEREN_TM: usize = 1 << 1;
@@ -16,10 +15,12 @@ static DATA: VdsoDataPage = VdsoDataPage::new();
 /// One writer at a time, and no reader of the kernel beside it. User space takes no lock.
 static CLOCK: Lock<()> = Lock::new(());
 
-/// Once, before the first program: the page counts from here on. `sec` is the time of day, from 1970.
-pub fn start_clock(timebase_hz: u64, sec: i64) {
+/// Once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if somebody knows.
+pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>) {
     DATA.0.init(timebase_hz);
-    update(|update, now| update.set_realtime(now, sec, 0));
+    if let Some(ns) = wall_ns {
+        update(|update, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32));
+    }
 }
 
 /// Into each address space. `map(user address, physical address, access)` maps one page for user mode.
