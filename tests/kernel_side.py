@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's side of the clock, compiled for this machine from the real header and called through ctypes."""
+"""The kernel's side of the clock, C and Rust, compiled for this machine from the real files and called through ctypes."""
 
 from __future__ import annotations
 
 import ctypes
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,16 @@ def build(folder: Path, header: Path = SOURCES / "vdso_data.h") -> ctypes.CDLL:
     strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
     command = ["cc", *strict, "-O2", "-fPIC", "-shared", f'-DKERNEL_HEADER="{header}"', "-o", library, HERE / "kernel.c"]
     subprocess.run(command, check=True)
+    return ctypes.CDLL(str(library))
+
+
+def build_rust(folder: Path, module: Path) -> ctypes.CDLL:
+    """The methods of `module`, a generated vdso.rs, as a library with the same names, made in `folder`."""
+    shutil.copy(HERE / "kernel.rs", folder / "kernel.rs")
+    shutil.copy(module, folder / "vdso.rs")
+    library = folder / "kernel_rust.so"
+    command = ["rustc", "--edition", "2021", "-O", "-C", "debug-assertions=on", "--crate-type", "cdylib", "-D", "warnings"]
+    subprocess.run([*command, "-o", library, folder / "kernel.rs"], check=True)
     return ctypes.CDLL(str(library))
 
 
@@ -53,6 +64,21 @@ class DataPage:
     def set_realtime(self, counter: int, sec: int, nsec: int) -> DataPage:
         self._call("k_set_realtime", ctypes.c_uint64(counter), ctypes.c_int64(sec), ctypes.c_uint32(nsec))
         return self
+
+    def set_monotonic(self, counter: int, sec: int, nsec: int) -> None:
+        self._call("k_set_monotonic", ctypes.c_uint64(counter), ctypes.c_int64(sec), ctypes.c_uint32(nsec))
+
+    def adjust(self, counter: int, ppb: int) -> None:
+        self._call("k_adjust", ctypes.c_uint64(counter), ctypes.c_int64(ppb))
+
+    def set_tai_offset(self, sec: int) -> None:
+        self._call("k_set_tai_offset", ctypes.c_int32(sec))
+
+    def suspend(self, counter: int) -> None:
+        self._call("k_suspend", ctypes.c_uint64(counter))
+
+    def resume(self, counter: int, slept_ns: int) -> None:
+        self._call("k_resume", ctypes.c_uint64(counter), ctypes.c_uint64(slept_ns))
 
     def read(self, clock: int, counter: int) -> tuple[int, int] | None:
         """(sec, nsec), or None where the kernel must answer by itself."""

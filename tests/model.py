@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The clock in exact numbers: the specification that page, stubs and both kernel sides are measured against.
 
-Times are Fractions of seconds. The page may differ from them by less than one nanosecond (`error_ns`).
+Times are Fractions of seconds. What is read may differ from them by less than one nanosecond, after a first `adjust` or
+`suspend` by less than two (`error_ns`). The methods are those of the kernel's side, each giving the clock after the call.
 """
 
 from __future__ import annotations
@@ -13,30 +14,119 @@ REALTIME, MONOTONIC, MONOTONIC_RAW, REALTIME_COARSE, MONOTONIC_COARSE, BOOTTIME,
 UPTIME_CLOCKS = (MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME)
 WALL_CLOCKS = (REALTIME, REALTIME_COARSE, TAI)
 SERVED = tuple(sorted(UPTIME_CLOCKS + WALL_CLOCKS))
+NOT_SERVED = (2, 3, 8, 9, 10, 12, 99, -1, -(1 << 31), (1 << 31) - 1)
 HZ_MIN, HZ_MAX = 32768, 4 * 10**9
+PPB_MAX = 10**8
 YEAR = 365 * 24 * 3600
 LIFE = 100 * YEAR
 NSEC = 10**9
 
 
 @dataclass(frozen=True)
+class Line:
+    """Shows `at` seconds at the counter `base`, then `rate` seconds a tick; a counter below the base reads as the base."""
+
+    base: int
+    at: Fraction
+    rate: Fraction
+
+    def time(self, counter: int) -> Fraction:
+        return self.at + max(counter - self.base, 0) * self.rate
+
+    def bend(self, counter: int, rate: Fraction) -> Line:
+        """Another rate from `counter` on, without a jump."""
+        return Line(max(counter, self.base), self.time(counter), rate)
+
+
+@dataclass(frozen=True)
 class Clock:
-    """A machine whose counter of `hz` started at 0; `wall` is (counter, second, nanosecond) of the last set_realtime."""
+    """hz 0: init was refused. wall: REALTIME, None before it is set. depth: begins without their end."""
 
     hz: int
-    wall: tuple[int, int, int] | None = None
+    monotonic: Line
+    raw: Line
+    boot: Line
+    wall: Line | None = None
+    tai_offset: int = 0
+    ppb: int = 0
+    suspended: bool = False
+    depth: int = 0
+    disabled: bool = False
+
+    @classmethod
+    def init(cls, hz: int) -> Clock:
+        known = hz if HZ_MIN <= hz <= HZ_MAX else 0
+        line = Line(0, Fraction(0), Fraction(1, known) if known else Fraction(0))
+        return cls(known, line, line, line)
+
+    @property
+    def rate(self) -> Fraction:
+        """Seconds a tick of all clocks but MONOTONIC_RAW."""
+        return Fraction(0) if self.suspended else Fraction(NSEC + self.ppb, NSEC * self.hz)
+
+    def begin(self) -> Clock:
+        return replace(self, depth=self.depth + 1) if self.hz else self
+
+    def end(self) -> Clock:
+        return replace(self, depth=max(self.depth - 1, 0))
+
+    def disable(self) -> Clock:
+        return replace(self, disabled=self.hz > 0)
 
     def set_realtime(self, counter: int, sec: int, nsec: int) -> Clock:
-        return replace(self, wall=(counter, sec, nsec)) if 0 <= nsec < NSEC else self
+        if not self.hz or nsec >= NSEC:
+            return self
+        return replace(self, wall=Line(counter, sec + Fraction(nsec, NSEC), self.rate))
+
+    def set_tai_offset(self, sec: int) -> Clock:
+        return replace(self, tai_offset=sec) if self.hz else self
+
+    def set_monotonic(self, counter: int, sec: int, nsec: int, shown: tuple[int, int]) -> Clock:
+        """Forward only: `shown` is what MONOTONIC reads at `counter`, and no program has seen more."""
+        if not self.depth or nsec >= NSEC or (sec, nsec) < shown:
+            return self
+        new = sec + Fraction(nsec, NSEC)
+        boot = new + self.boot.time(counter) - self.monotonic.time(counter)
+        return replace(self, monotonic=Line(counter, new, self.rate), boot=Line(counter, boot, self.rate))
+
+    def adjust(self, counter: int, ppb: int) -> Clock:
+        if not self.depth or abs(ppb) > PPB_MAX:
+            return self
+        new = replace(self, ppb=ppb)
+        return new if self.suspended else new._bent(counter, new.rate, self.raw)
+
+    def suspend(self, counter: int) -> Clock:
+        if not self.depth or self.suspended:
+            return self
+        return replace(self, suspended=True)._bent(counter, Fraction(0), self.raw.bend(counter, Fraction(0)))
+
+    def resume(self, counter: int, slept_ns: int) -> Clock:
+        if not self.depth or not self.suspended:
+            return self
+        new, slept = replace(self, suspended=False), Fraction(slept_ns, NSEC)
+        return replace(
+            new,
+            monotonic=Line(counter, self.monotonic.at, new.rate),
+            raw=Line(counter, self.raw.at, Fraction(1, self.hz)),
+            boot=Line(counter, self.boot.at + slept, new.rate),
+            wall=self.wall and Line(counter, self.wall.at + slept, new.rate),
+        )
+
+    def _bent(self, counter: int, rate: Fraction, raw: Line) -> Clock:
+        monotonic, boot = self.monotonic.bend(counter, rate), self.boot.bend(counter, rate)
+        return replace(self, monotonic=monotonic, boot=boot, raw=raw, wall=self.wall and self.wall.bend(counter, rate))
 
     def time(self, clock: int, counter: int) -> Fraction | None:
-        """Seconds that `clock` shows at `counter`; None: it is not for the page to say."""
-        if clock in UPTIME_CLOCKS:
-            return Fraction(counter, self.hz)
-        if clock in WALL_CLOCKS and self.wall is not None:
-            base, sec, nsec = self.wall
-            return sec + Fraction(nsec, NSEC) + Fraction(max(counter - base, 0), self.hz)
-        return None
+        """Seconds that `clock` shows at `counter`, to the kernel's `read`; None: it is not for the page to say."""
+        lines = {MONOTONIC: self.monotonic, MONOTONIC_COARSE: self.monotonic, MONOTONIC_RAW: self.raw, BOOTTIME: self.boot}
+        line = lines.get(clock, self.wall if clock in WALL_CLOCKS else None)
+        if not self.hz or line is None:
+            return None
+        return line.time(counter) + (self.tai_offset if clock == TAI else 0)
+
+    def served(self, clock: int) -> bool:
+        """Does user space read this clock without the kernel?"""
+        return self.time(clock, 0) is not None and not self.depth and not self.disabled
 
     def resolution_ns(self) -> int:
         """One tick, rounded up to whole nanoseconds."""

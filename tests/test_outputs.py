@@ -6,16 +6,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import random
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from elftools.elf.elffile import ELFFile
-from kernel_side import DataPage
-from kernel_side import build as build_kernel
-from model import HZ_MAX, HZ_MIN, LIFE, SERVED
 from scons_build import build
 
 CROSS = "riscv64-linux-gnu-"
@@ -146,47 +142,18 @@ RUST = """#![deny(warnings)]
 #[deny(warnings, missing_docs, rust_2018_idioms)]
 #[doc = "The module."]
 pub mod vdso;
-use std::io::BufRead;
 fn main() {{
     std::fs::write("image", &vdso::IMAGE.0[..]).unwrap();
     assert_eq!(&vdso::IMAGE as *const _ as usize % 4096, 0);
     {prints}
-    {clock}
-    let _ = std::io::stdin().lock().lines().count();
 }}
-"""
-RUST_CLOCK = """
-    let pages = Box::new(vdso::VdsoDataPage::new());
-    let page = &pages.0;
-    for line in std::io::stdin().lock().lines() {
-        let line = line.unwrap();
-        let words: Vec<i128> = line.split(' ').skip(1).map(|word| word.parse().unwrap()).collect();
-        match line.split(' ').next().unwrap() {
-            "init" => page.init(words[0] as u64),
-            "set" => page.set_realtime(words[0] as u64, words[1] as i64, words[2] as u32),
-            "update" => {
-                let update = page.begin();
-                page.set_realtime(words[0] as u64, words[1] as i64, words[2] as u32);
-                drop(update);
-            }
-            "open" => std::mem::forget(page.begin()),
-            "disable" => page.disable(),
-            "read" => println!("{:?} {:?}", page.read(words[0] as i32, words[1] as u64), page.getres(words[0] as i32)),
-            "page" => {
-                let bytes = unsafe { &*(&*pages as *const vdso::VdsoDataPage).cast::<[u8; 4096]>() };
-                println!("{}", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>());
-            }
-            other => panic!("{other}"),
-        }
-    }
 """
 
 
 def compile_rust(out: Path, folder: Path) -> dict[str, int]:
     names = [name for name in expected(out)]
     prints = "\n".join(f'println!("{name} {{}}", vdso::{name.replace("SYM_", "sym::")} as i128);' for name in names)
-    clock = RUST_CLOCK if facts(out)["data_page"] != "none" else ""
-    (folder / "main.rs").write_text(RUST.format(module=out / "vdso.rs", prints=prints, clock=clock))
+    (folder / "main.rs").write_text(RUST.format(module=out / "vdso.rs", prints=prints))
     run("rustc", "--edition", "2021", "-O", "main.rs", "-o", "main", cwd=folder)
     return expected(out)
 
@@ -203,43 +170,6 @@ def test_constants_of_the_rust_module_are_those_of_the_image(out: Path, tmp_path
     printed = dict(line.split() for line in run("./main", cwd=tmp_path, stdin=subprocess.DEVNULL).splitlines())
     assert {name: int(value) for name, value in printed.items()} == wanted
     assert (tmp_path / "image").read_bytes() == (out / "vdso.so").read_bytes()
-
-
-def test_rust_and_c_write_the_same_page_and_read_the_same_time(paged: Path, tmp_path: Path) -> None:
-    """Byte for byte, after each of the same random calls."""
-    (tmp_path / "main.rs").write_text(RUST.format(module=paged / "vdso.rs", prints="", clock=RUST_CLOCK))
-    run("rustc", "--edition", "2021", "-O", "main.rs", "-o", "main", cwd=tmp_path)
-    page = DataPage(build_kernel(tmp_path, paged / "vdso.h"))
-    chance = random.Random(5)
-    script, wanted = [], []
-    for _ in range(200):
-        hz = chance.choice([0, HZ_MIN - 1, HZ_MIN, HZ_MAX, HZ_MAX + 1, 10**9, chance.randint(HZ_MIN, HZ_MAX)])
-        script.append(f"init {hz}")
-        page.init(hz)
-        for _ in range(chance.randint(0, 4)):
-            wall = (chance.getrandbits(60), chance.randint(-(2**40), 2**40), chance.choice([0, 10**9 - 1, 10**9, 2**32 - 1]))
-            call = chance.choice(["set", "update", "open", "disable"])
-            script.append(call if call in ("open", "disable") else f"{call} {wall[0]} {wall[1]} {wall[2]}")
-            if call == "update":
-                page.begin()
-                page.set_realtime(*wall)
-                page.end()
-            elif call == "set":
-                page.set_realtime(*wall)
-            elif call == "open":
-                page.begin()
-            else:
-                page.disable()
-        script.append("page")
-        wanted.append(bytes(page).hex())
-        for clock in (*SERVED, -1, 2, 12, 99):
-            counter = chance.randint(0, min(LIFE * max(hz, 1), 2**63))
-            script.append(f"read {clock} {counter}")
-            time, res = page.read(clock, counter), page.getres(clock)
-            wanted.append(f"{f'Some({time})' if time else None} {f'Some({res})' if res else None}")
-    printed = run("./main", cwd=tmp_path, input="\n".join(script) + "\n").splitlines()
-    assert printed == wanted
-    assert sum("Some" in line for line in wanted) > 200
 
 
 def test_json_says_what_went_in(out: Path) -> None:

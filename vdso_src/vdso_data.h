@@ -19,9 +19,14 @@
  *	q    = high(ns * k) >> 29		(= ns / 10^9, exact below 1.2 * 10^19)
  *	time = sec + q seconds, ns - q * giga nanoseconds
  *
- * The kernel's side: one writer at a time, and no reader of the kernel beside a writer: every function here is called
- * under one lock of the kernel. It may be taken in an interrupt handler if it is never held with interrupts on. User
- * space takes no lock. A `counter` is what `rdtime` gave on any hart.
+ * The kernel's side: every function here is called under one lock of the kernel, `read` and `getres` too; from any
+ * context that may take that lock, interrupt handlers as well where it is only ever held with interrupts off, but no NMI.
+ * Between begin and end the lock stays held. None of them sleeps, loops for long, or allocates. User space takes no lock.
+ *
+ * A `counter` is what `rdtime` gave, on any hart. Where a call takes one, it is read under the lock as well, and
+ *
+ *	after begin	for set_monotonic, adjust, suspend, resume, which do nothing outside of begin and end;
+ *	at any time	for set_realtime (as near to what `sec` and `nsec` speak of as can be) and read.
  */
 #ifndef VDSO_DATA_H
 #define VDSO_DATA_H

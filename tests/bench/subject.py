@@ -56,7 +56,7 @@ class Subject:
 def ours(made: Made) -> Subject:
     """A blob of ours; a data page is written by the functions of its own vdso.h."""
     hz = made.mode.hz or HZ
-    counter, clock = UP * hz, Clock(hz)
+    counter, clock = UP * hz, Clock.init(hz)
     machine = Machine(made.image, None if made.mode.hz else made.facts["data_offset"])
     if not made.mode.hz:
         page = DataPage(build_kernel(made.folder, made.folder / "vdso.h")).init(hz).set_realtime(*WALL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The targets of SConstruct that print instead of making files: info, check, test, bench. Each returns an exit status."""
+"""The targets of SConstruct that print instead of making files: info, check, demo, test, bench. Each returns an exit status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ def check(_sources: Sequence[str], arch: str, path: str) -> int:
 
 def test(_sources: Sequence[str], root: str, arguments: str) -> int:
     """pytest, as it is in the environment that runs SCons."""
-    return _python(root, "-m", "pytest", *shlex.split(arguments))
+    return _python(root, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *shlex.split(arguments))
+
+
+def demo(_sources: Sequence[str], root: str, out: str) -> int:
+    """The example kernels under QEMU, with and without the vDSO that lies in `out`."""
+    return _python(root, str(Path(root, "examples", "demo.py")), out)
 
 
 def bench(_sources: Sequence[str], root: str, out: str) -> int:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""A program and its kernel for tests of the clock: the stubs in Unicorn, and the kernel's side in C and in Rust."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import capstone
+import kernel_side
+from kernel_side import DataPage
+from scons_build import build
+from stub_build import Stubs, stubs
+from stub_runner import BUFFER, Machine, Result
+
+GETTIME, GETTIMEOFDAY = "__vdso_clock_gettime", "__vdso_gettimeofday"
+
+
+class Program:
+    """A user program that calls the stubs."""
+
+    def __init__(self, linked: Stubs) -> None:
+        self.stubs = linked
+        self.machine = Machine(linked.image, linked.data_offset)
+
+    def call(self, name: str, *arguments: int, **more) -> Result:
+        return self.machine.call(self.stubs.functions[name][0], *arguments, **more)
+
+    def gettime(self, clock: int, **more) -> Result:
+        return self.call(GETTIME, clock, BUFFER, **more)
+
+    def read(self, page: DataPage, clock: int, counter: int) -> tuple[int, ...] | None:
+        """(sec, nsec) without the kernel; None: a system call."""
+        self.machine.set_page(bytes(page))
+        result = self.gettime(clock, counter=counter)
+        assert result.value == 0
+        return None if result.syscalls else result.words()
+
+
+@dataclass(frozen=True)
+class Clockwork:
+    program: Program
+    c: ctypes.CDLL
+    rust: ctypes.CDLL
+
+
+@cache
+def clockwork(folder: Path) -> Clockwork:
+    """All three, made in `folder`."""
+    out = build(folder / "blob", "BASE=minimal")
+    return Clockwork(
+        Program(stubs(folder, "after")), kernel_side.build(folder), kernel_side.build_rust(folder, out / "vdso.rs")
+    )
+
+
+def broken_header(folder: Path, old: str, new: str) -> ctypes.CDLL:
+    """The kernel's side of a copy of vdso_data.h in which `old`, which stands there once, is `new`."""
+    text = (kernel_side.SOURCES / "vdso_data.h").read_text()
+    assert text.count(old) == 1, old
+    (folder / "vdso_data.h").write_text(text.replace(old, new))
+    return kernel_side.build(folder, folder / "vdso_data.h")
+
+
+def without_check(linked: Stubs) -> Stubs:
+    """clock_gettime that believes whatever it reads: the branch on the second load of `state` is a nop."""
+    address, _ = linked.functions[GETTIME]
+    engine = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC)
+    code = list(engine.disasm(linked.code(GETTIME), address))
+    second = [at for at, i in enumerate(code) if i.mnemonic == "fence"][1]
+    branch = next(i for i in code[second:] if i.mnemonic == "bne")
+    image = bytearray(linked.image)
+    image[branch.address : branch.address + 4] = (0x13).to_bytes(4, "little")
+    return Stubs(bytes(image), linked.functions, linked.data_offset)
