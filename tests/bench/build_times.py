@@ -154,9 +154,10 @@ def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: i
 
 def text(report: dict[str, Any]) -> str:
     """What measure() gave, for a person."""
+    words = [f"{name}={Path(value).name}" for name, _, value in (word.partition("=") for word in report["variables"])]
     nothing, fresh = Idle(**report["nothing to do"]), Clean(**report["from clean"])
     lines = [
-        f"build times, {' '.join(report['variables'])}, medians in seconds",
+        f"build times, {' '.join(words)}, medians in seconds",
         f"  nothing to do    {nothing.build:6.3f}   ratio {nothing.ratio:.2f} (limit {nothing.limit}), {nothing.runs} pairs",
         f"    empty SConstruct        {nothing.empty:6.3f}",
         f"    imports of {', '.join(sorted(LARGE))}: {', '.join(nothing.imports) or 'none'}",
