@@ -15,7 +15,8 @@ import zstandard
 from elf_builder import Spec, build
 from vdso import containers
 from vdso.arch import RISCV64
-from vdso.containers import decompress, payloads
+from vdso.compression import decompress
+from vdso.containers import payloads
 from vdso.errors import VdsoError
 from vdso.find import find
 
