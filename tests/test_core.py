@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from conftest import bases
-from core_builder import NT_AUXV, Core, build
+from core_builder import NT_AUXV, Core, build, own_vdso
 from elf_builder import Spec, assemble
 from elf_builder import build as build_base
 from scons_build import build as scons_build
@@ -178,12 +178,3 @@ def test_what_gdb_writes(tmp_path: Path, filter: str) -> None:
     assert own_vdso().startswith(found.data)
     here = replace(RISCV64, name="host", machine=struct.unpack_from("<H", found.data, 18)[0])
     assert find("input", data, here) == found.data
-
-
-def own_vdso() -> bytes:
-    """That of this process; the pages are the same in each."""
-    maps = Path("/proc/self/maps").read_text().splitlines()
-    start, _, end = next(line for line in maps if line.endswith("[vdso]")).split()[0].partition("-")
-    with Path("/proc/self/mem").open("rb") as memory:
-        memory.seek(int(start, 16))
-        return memory.read(int(end, 16) - int(start, 16))
