@@ -137,8 +137,16 @@ def test_damage_that_the_format_does_not_show(kind: str) -> None:
 @pytest.mark.parametrize("size", [LZ4_BLOCK - 1, LZ4_BLOCK, LZ4_BLOCK + 1, 2 * LZ4_BLOCK])
 @pytest.mark.parametrize("behind", [b"", b"\0\0\0", b"\0\0\0\0", struct.pack("<I", 0x1A00000), b"\x02\x21\x4c\x18"])
 def test_lz4_blocks_end_without_a_mark(size: int, behind: bytes) -> None:
-    content = bytes(size - 5) + b"odd."
-    assert decompress("input", lz4_legacy(content) + behind) == content
+    content = bytes(size - 4) + b"odd."
+    packed = lz4_legacy(content)
+    assert decompress("input", packed + behind) == content
+    # Linux's size_append; it can be taken for that of one more block.
+    assert decompress("input", packed + struct.pack("<I", size)) == content
+
+
+def test_lz4_last_block_ends_it() -> None:
+    content = bytes(LZ4_BLOCK - 1)
+    assert decompress("input", lz4_legacy(content) + struct.pack("<I", 0x1000) + bytes(16)) == content
 
 
 def test_lz4_block_larger_than_it_can_be() -> None:

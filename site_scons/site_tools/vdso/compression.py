@@ -64,7 +64,7 @@ def _lz4_legacy(data: bytes) -> Iterator[bytes]:
     """The legacy frame, which Linux takes and lz4's Python package does not: sizes and blocks, and no end mark."""
     at, content = 4, _LZ4_BLOCK
     while content == _LZ4_BLOCK:
-        if at > 4 and len(data) - at < 4:
+        if at > 4 and len(data) - at <= 4:
             return
         if len(data) - at < 4:
             raise EOFError
