@@ -128,6 +128,7 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
         (("-j", "2", "BASE=debian.so"), CROSS),
         (("info",), {"debian-archive-keyring"}),
         (("check", "IMAGE=x"), set()),
+        (("selftest",), CROSS),
         (("vdso", "-h"), set()),
         (("demo", "BASE=minimal"), BOOT),
         (("demo",), BOOT | {"debian-archive-keyring"}),
