@@ -133,15 +133,6 @@ def test_a_counter_read_before_begin_makes_it_go_back(world: World, name: str, s
     assert world.verdict(scenario(world.page(*before), early)).back  # type: ignore[operator]
 
 
-def test_writers_on_two_harts_that_hand_the_lock_on(plain: World) -> None:
-    start = plain.page(*RUNNING)
-    harts = ((SLOWER, tell(0)), (told(0), FASTER), (clock_gettime(MONOTONIC), clock_gettime(MONOTONIC)))
-    verdict = plain.verdict(Scenario(start, harts, (((2, 0), (2, 1)),)))
-    assert verdict.answers
-    assert not verdict.mix
-    assert not verdict.back
-
-
 # What each fence is for. For each fence of the emitted code and each weaker one in its place: is a mix believed, does
 # MONOTONIC go back. A row without either is a letter that no reader needs.
 NEEDED = {
