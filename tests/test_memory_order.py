@@ -8,7 +8,6 @@ is then taken away, whole and by the letter, and the "sometimes" that follows is
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from linked_code import DATA

@@ -7,13 +7,12 @@ The verdicts are those of herd7 with the RISC-V model of the manual's authors, a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from code_trace import Tracer
 from linked_code import DATA, compile_source, link
-from litmus_of_code import NotModelled, items
-from rvwmo import Access, Fence, Program, Source, order, outcomes
+from litmus_of_code import items
+from rvwmo import Program, Source, order, outcomes
 from rvwmo_reduce import reduce
 
 PLACES = {"s0": DATA, "s1": DATA + 64, "s2": DATA + 128, "s3": DATA + 192}  # x, y, z, w; all 0 at first
