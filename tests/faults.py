@@ -28,7 +28,7 @@ import os, signal, sys
 name, kind = os.environ["FAULT_AT"], os.environ["FAULT"]
 def hook(event, arguments):
     path = arguments[1] if event == "os.rename" else arguments[0] if event == "open" else None
-    if isinstance(path, (str, os.PathLike)) and os.path.basename(os.fspath(path)) == name:
+    if isinstance(path, (str, os.PathLike)) and (os.path.basename(os.fspath(path)) + ".").startswith(name + "."):
         if event == "open" and (not arguments[2] & os.O_CREAT or kind == "kill"):
             return
         if kind == "kill":
@@ -63,19 +63,20 @@ class Scons:
         self.out, self.root = out, root
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "SCons", "-Q", "-C", str(self.root), "vdso", f"OUT={self.out}", *words]
+        return [sys.executable, "-m", "SCons", "-Q", "vdso", f"OUT={self.out}", *words]
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         """In a process group of its own, as a shell starts it."""
         return subprocess.Popen(
-            self.command(*words), env=clean() | environ, text=True, start_new_session=True,
+            self.command(*words), cwd=self.root, env=clean() | environ, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
 
     def run(
         self, *words: str, before: Callable[[], None] | None = None, prefix: tuple[str, ...] = (), **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        command = [*prefix, *self.command(*words)]
-        return subprocess.run(command, env=clean() | environ, capture_output=True, text=True, check=False, preexec_fn=before)
+        return subprocess.run(
+            [*prefix, *self.command(*words)], cwd=self.root, env=clean() | environ, preexec_fn=before,
+            capture_output=True, text=True, check=False)  # fmt: skip
 
     def good(self, *words: str, **environ: str) -> dict[str, bytes]:
         """The outputs of a run that must go well."""
@@ -100,7 +101,8 @@ class Scons:
 
 
 def clean() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
+    """What a run inherits: nothing for SCons, and no proxy, which an archive on this machine does not need."""
+    return {name: value for name, value in os.environ.items() if name != "SCONSFLAGS" and not name.lower().endswith("_proxy")}
 
 
 def seconds(what: Callable[[], object]) -> float:
