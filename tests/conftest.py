@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "site_scons" / "site_tools"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "site_scons" / "site_tools"), str(ROOT / "examples"), str(ROOT / "tests")]
 
 
 def bases(pattern: str = "*.so") -> list[Path]:

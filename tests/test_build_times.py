@@ -44,7 +44,7 @@ def test_reports_both_ratios(tmp_path: Path) -> None:
     idle, clean = report["nothing to do"], report["from clean"]
     assert (idle["runs"], idle["limit"], idle["imports"]) == (2, 1.1, [])
     assert clean["parts"].keys() == {"interpreter and lief", "one compile", "one link"}
-    assert clean["ratio"] == pytest.approx(clean["build"] / sum(clean["parts"].values()))
+    assert clean["ratio"] == pytest.approx(clean["build"] / sum(clean["parts"].values()))  # of a single run
     assert f"ratio {idle['ratio']:.2f} (limit 1.1), 2 pairs" in done.stdout
     assert f"ratio {clean['ratio']:.2f} (limit 1.3), 1 runs" in done.stdout
 

@@ -115,6 +115,8 @@ def needed(sconsw: ModuleType, *words: str) -> set[str]:
 
 
 CROSS = {"gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu"}
+RUST = {"rustc-web|rustc", "cargo-web|cargo", "rust-web-src|rust-src"}
+BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
 
 
 @pytest.mark.parametrize(
@@ -126,10 +128,16 @@ CROSS = {"gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu"}
         (("-j", "2", "BASE=debian.so"), CROSS),
         (("info",), {"debian-archive-keyring"}),
         (("check", "IMAGE=x"), set()),
+        (("selftest",), CROSS),
         (("vdso", "-h"), set()),
+        (("demo", "BASE=minimal"), BOOT),
+        (("demo",), BOOT | {"debian-archive-keyring"}),
+        (("demo", "-c"), set()),
         (
             ("test", "BASE=minimal"),
-            CROSS | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "rustc-web|rustc", "git", "gpg", "gpg-agent"},
+            BOOT
+            | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
+            | {"bzip2", "lz4", "xz-utils", "zstd"},
         ),
     ],
 )
@@ -145,6 +153,21 @@ def test_any_known_cross_compiler_will_do(sconsw: ModuleType, tmp_path: Path, mo
     assert sconsw.has_cross_compiler(sconsw.parse([], {}))
 
 
+def test_a_rust_that_can_build_for_riscv64(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the first one must be it: there may be one of rustup without the target before Debian's."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'first'}:{tmp_path / 'second'}")
+    for name in ("first", "second"):
+        script(tmp_path / name / "rustc", f"echo {tmp_path / name}")
+        script(tmp_path / name / "cargo", "exit 0")
+    assert not sconsw.has_rust()
+    (tmp_path / "second/lib/rustlib/src/rust/library").mkdir(parents=True)
+    assert sconsw.has_rust()
+    (tmp_path / "second/cargo").unlink()
+    assert not sconsw.has_rust()
+    (tmp_path / "first/lib/rustlib/riscv64gc-unknown-none-elf/lib").mkdir(parents=True)
+    assert sconsw.has_rust()
+
+
 def test_a_compiler_without_headers_is_none(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not sconsw.compiles("gcc", "c", "stdio.h")
@@ -152,6 +175,15 @@ def test_a_compiler_without_headers_is_none(sconsw: ModuleType, tmp_path: Path, 
     assert not sconsw.compiles("gcc", "c", "stdio.h")
     script(tmp_path / "gcc", "exit 0")
     assert sconsw.compiles("gcc", "c", "stdio.h")
+
+
+def test_every_program_that_packs_is_asked_for(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (need,) = (each for each in sconsw.needs(sconsw.parse(["test"], {}), ready=True) if "lz4" in each.packages)
+    for name in ("bzip2", "lz4", "xz", "zstd"):
+        assert not need.met()
+        script(tmp_path / name, "exit 0")
+    assert need.met()
 
 
 # apt
@@ -240,10 +272,16 @@ def test_a_package_that_does_not_help_is_said(
 def test_tests_ask_for_their_tools_also_without_install(sconsw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sconsw, "compiles", lambda compiler, *_: compiler != "g++")
     monkeypatch.setattr(sconsw, "has_cross_compiler", lambda _: True)
-    monkeypatch.setattr(sconsw, "KEYRING", SCONSW)
+    for path in ("KEYRING", "CROSS_LIBC"):
+        monkeypatch.setattr(sconsw, path, SCONSW)
     monkeypatch.setattr(sconsw.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(sconsw, "has_rust", lambda: True)
     with pytest.raises(sconsw.Stop, match=r"^a C\+\+ compiler of the host missing; run `apt-get install .* g\+\+` as"):
         sconsw.settle_packages(sconsw.parse(["test"], {}), ready=True)
+    monkeypatch.setattr(sconsw, "has_rust", lambda: False)
+    packages = "rustc-web cargo-web rust-web-src"
+    with pytest.raises(sconsw.Stop, match=f"^Rust for riscv64 missing; run `apt-get install .* {packages}` as root"):
+        sconsw.settle_packages(sconsw.parse(["demo"], {}), ready=True)
 
 
 # Where the virtual environment lies
@@ -295,7 +333,8 @@ def test_lock_and_interpreter_name_it(sconsw: ModuleType, tmp_path: Path, monkey
 
 def test_tests_have_a_lock_of_their_own(sconsw: ModuleType) -> None:
     assert sconsw.lock_of(sconsw.parse(["vdso"], {})) == ROOT / "requirements.txt"
-    assert sconsw.lock_of(sconsw.parse(["test"], {})) == ROOT / "requirements-test.txt"
+    for target in ("test", "bench"):
+        assert sconsw.lock_of(sconsw.parse([target], {})) == ROOT / "requirements-test.txt"
 
 
 # How it is made

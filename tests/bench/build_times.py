@@ -3,11 +3,12 @@
 
 * Nothing to do: `scons vdso` once more, against scons with an empty SConstruct, in turns; the median of the ratios.
   What a run imports is read from `-X importtime`: LIEF must not be among it (then the status is 1).
-* From clean, the base at hand: against the sum of its parts, each timed alone: the interpreter with `import lief`, one
-  compile and one link. These are the build's own first ones, as `V=1` prints them.
+* From clean, the base at hand: against the sum of its parts, each timed alone right after it: the interpreter with `import
+  lief`, one compile and one link, which are the build's own first ones, as `V=1` prints them; the median of the ratios.
 
 ROOT is the checkout. All that is written lies in OUT/bench, the result in OUT/bench/build_times.json, in seconds. Other
-words are variables for the build; without a BASE among them it is OUT/base.so where that is, else `minimal`.
+words are variables for the build; without a BASE among them it is OUT/base.so where that is, else `minimal`. It is a part
+of `scons bench` (see __main__) and a program of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 SCONS = (sys.executable, "-m", "SCons", "-Q")
 LARGE = frozenset(("lief", "elftools", "capstone", "jinja2", "zstandard"))
@@ -46,7 +48,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class Clean:
-    """Medians of `runs` runs, in seconds; `whole` is the sum of the parts."""
+    """Medians of `runs` builds, each followed by its parts, in seconds; `whole` is their sum."""
 
     runs: int
     parts: dict[str, float]
@@ -107,35 +109,33 @@ def idle(build: Sequence[str], work: Path, runs: int) -> Idle:
 
 
 def clean(build: Sequence[str], out: Path, root: Path, work: Path, runs: int) -> Clean:
-    """From clean, each time into a new folder, against its parts."""
+    """From clean, each time into a new folder, and then its parts: a machine that is busy slows both."""
+    shutil.rmtree(out)
+    compile_one, link_one = tool_commands(run([*build, "V=1"], work).stdout)
+    parts: dict[str, list[float]] = {"interpreter and lief": [], "one compile": [], "one link": []}
     times = []
     for _ in range(runs):
         shutil.rmtree(out)
         times.append(seconds(build, work))
-    shutil.rmtree(out)
-    compile_one, link_one = tool_commands(run([*build, "V=1"], work).stdout)
-    parts = {
-        "interpreter and lief": median(seconds([sys.executable, "-c", "import lief"], work) for _ in range(runs)),
-        "one compile": median(seconds(compile_one, root) for _ in range(runs)),
-        "one link": median(seconds(link_one, root) for _ in range(runs)),
-    }
-    whole, build_time = sum(parts.values()), median(times)
-    return Clean(runs, parts, whole, build_time, build_time / whole, CLEAN_LIMIT)
+        parts["interpreter and lief"].append(seconds([sys.executable, "-c", "import lief"], work))
+        parts["one compile"].append(seconds(compile_one, root))
+        parts["one link"].append(seconds(link_one, root))
+    wholes = [sum(pieces) for pieces in zip(*parts.values(), strict=True)]
+    return Clean(
+        runs=runs,
+        parts={name: median(pieces) for name, pieces in parts.items()},
+        whole=median(wholes),
+        build=median(times),
+        ratio=median(took / whole for took, whole in zip(times, wholes, strict=True)),
+        limit=CLEAN_LIMIT,
+    )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
-    parser.add_argument("root", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("variables", nargs="*", metavar="NAME=VALUE")
-    parser.add_argument("--runs", type=int, default=15, help="pairs of runs with nothing to do (default 15)")
-    parser.add_argument("--clean-runs", type=int, default=5, help="runs from clean (default 5)")
-    args = parser.parse_args()
-
-    root, out, work = args.root.resolve(), args.out.resolve(), args.out.resolve() / "bench"
+def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: int = 15, clean_runs: int = 9) -> dict[str, Any]:
+    """Both ratios, as plain data. Builds in `work`, which is made anew."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    variables = list(args.variables)
+    variables = list(variables)
     if not any(word.startswith("BASE=") for word in variables):
         base = out / "base.so"
         if base.is_file():
@@ -147,21 +147,45 @@ def main() -> int:
     result = work / "out"
     build = [*SCONS, "-C", str(root), "vdso", f"OUT={result}", *variables]
     run(build, work)
-    nothing = idle(build, work, args.runs)
-    fresh = clean(build, result, root, work, args.clean_runs)
-    report = {"variables": variables, "nothing to do": asdict(nothing), "from clean": asdict(fresh)}
-    (work / "build_times.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    nothing = idle(build, work, runs)
+    fresh = clean(build, result, root, work, clean_runs)
+    return {"variables": variables, "nothing to do": asdict(nothing), "from clean": asdict(fresh)}
 
-    print(f"build times, {' '.join(variables)}, medians in seconds")
-    print(f"  nothing to do    {nothing.build:6.3f}   ratio {nothing.ratio:.2f} (limit {nothing.limit}),", end="")
-    print(f" {nothing.runs} pairs")
-    print(f"    empty SConstruct        {nothing.empty:6.3f}")
-    print(f"    imports of {', '.join(sorted(LARGE))}: {', '.join(nothing.imports) or 'none'}")
-    print(f"  from clean       {fresh.build:6.3f}   ratio {fresh.ratio:.2f} (limit {fresh.limit}), {fresh.runs} runs")
-    print(f"    sum of its parts        {fresh.whole:6.3f}")
-    for name, part in fresh.parts.items():
-        print(f"      {name:22}{part:6.3f}")
-    return 1 if "lief" in nothing.imports else 0
+
+def text(report: dict[str, Any]) -> str:
+    """What measure() gave, for a person."""
+    words = [f"{name}={Path(value).name}" for name, _, value in (word.partition("=") for word in report["variables"])]
+    nothing, fresh = Idle(**report["nothing to do"]), Clean(**report["from clean"])
+    lines = [
+        f"build times, {' '.join(words)}, medians in seconds",
+        f"  nothing to do    {nothing.build:6.3f}   ratio {nothing.ratio:.2f} (limit {nothing.limit}), {nothing.runs} pairs",
+        f"    empty SConstruct        {nothing.empty:6.3f}",
+        f"    imports of {', '.join(sorted(LARGE))}: {', '.join(nothing.imports) or 'none'}",
+        f"  from clean       {fresh.build:6.3f}   ratio {fresh.ratio:.2f} (limit {fresh.limit}), {fresh.runs} runs",
+        f"    sum of its parts        {fresh.whole:6.3f}",
+        *(f"      {name:22}{part:6.3f}" for name, part in fresh.parts.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def status(report: dict[str, Any]) -> int:
+    """1 where a build with nothing to do imports LIEF."""
+    return 1 if "lief" in report["nothing to do"]["imports"] else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("variables", nargs="*", metavar="NAME=VALUE")
+    parser.add_argument("--runs", type=int, default=15, help="pairs of runs with nothing to do (default 15)")
+    parser.add_argument("--clean-runs", type=int, default=9, help="runs from clean (default 9)")
+    args = parser.parse_args()
+    work = args.out.resolve() / "bench"
+    report = measure(args.root.resolve(), args.out.resolve(), work, args.variables, args.runs, args.clean_runs)
+    (work / "build_times.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(text(report), end="")
+    return status(report)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 
 ``env.Vdso(outdir, base, VDSO_LOAD_ADDR=..., VDSO_POLICY=...)`` makes vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in
 ``outdir`` and returns their nodes in that order. ``base`` is a file that holds a vDSO, ``debian``, ``debian:SUITE`` or
-``minimal``. ``env.VdsoBase(target, base)`` makes only the base. The rest is private. Variables: `variables`.
+``minimal``. ``env.VdsoBase(target, base)`` makes only the base, ``env.VdsoSelftest(target)`` the program that tests a
+kernel. The rest is private. Variables: `variables`.
 
 This is the one module that imports SCons. The rest of the package is a plain library.
 """
@@ -52,6 +53,30 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
 def vdso_base(env: Any, target: Any, base: Any) -> Any:
     """``env.VdsoBase(target, base)``: the base alone."""
     return _base(_configured(env, {}), target, base)
+
+
+def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
+    """``env.VdsoSelftest(target)``: a static program that tells on a kernel whether that includes a vDSO rightly."""
+    env = _configured(env, overrides)
+    arch = ARCHES[env["VDSO_ARCH"]]
+    own = SOURCES / "selftest"
+    folders = [own, own / arch.name, SOURCES, SOURCES / arch.name]
+    env = env.Override(
+        {
+            "VDSO_CCFLAGS": [*env["VDSO_CCFLAGS"], *toolchain.PROGRAM_CCFLAGS, *arch.program_ccflags],
+            "VDSO_LDFLAGS": CLVar(list(toolchain.PROGRAM_LDFLAGS)),
+            "VDSO_INCLUDES": [f"-I{folder}" for folder in folders],
+            "VDSO_HZ": [],
+        }
+    )
+    program = env.arg2nodes(target, env.fs.File)[0]
+    work = program.dir.Dir("work")
+    sources = sorted(path for folder in folders[:2] for suffix in ("c", "S") for path in folder.glob(f"*.{suffix}"))
+    objects = [
+        env.VdsoObject(work.File(f"selftest_{path.stem}.o"), env.File(str(path)), CPPPATH=[str(f) for f in folders])[0]
+        for path in sources
+    ]
+    return env.VdsoLink(program, [env.File(str(own / arch.name / "selftest.lds")), *objects])
 
 
 def _base(env: Any, target: Any, base: Any) -> Any:
@@ -214,6 +239,7 @@ def generate(env: Any) -> None:
     )
     env.AddMethod(vdso, "Vdso")
     env.AddMethod(vdso_base, "VdsoBase")
+    env.AddMethod(vdso_selftest, "VdsoSelftest")
 
 
 def exists(_env: Any) -> bool:

@@ -20,6 +20,7 @@ class Arch:
     version         symbol version of every export (arch/*/kernel/vdso/vdso.lds.S of Linux)
     prefixes        of a cross compiler, in the order in which they are tried
     ccflags         beyond those that every architecture gets (see `toolchain`)
+    program_ccflags beyond those again, for a program that is small and lies low
     e_flags_mask    the bits of e_flags in which stubs and base must agree
     trap            what fills code room that is not used: executed, it raises an illegal instruction
     decoder         the module that decodes its machine code
@@ -39,6 +40,7 @@ class Arch:
     version: str
     prefixes: tuple[str, ...]
     ccflags: tuple[str, ...]
+    program_ccflags: tuple[str, ...]
     e_flags_mask: int
     trap: bytes
     decoder: str
@@ -72,6 +74,7 @@ RISCV64 = Arch(
         "riscv64-elf-",
     ),
     ccflags=("-march=rv64imac_zicsr", "-mabi=lp64", "-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0"),
+    program_ccflags=("-mrelax", "-mcmodel=medlow", "-malign-data=natural"),
     e_flags_mask=0x6,  # EF_RISCV_FLOAT_ABI; RVC may differ
     trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
     decoder="riscv",

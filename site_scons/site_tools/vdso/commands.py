@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The targets of SConstruct that print instead of making files: info, check, test, bench. Each returns an exit status."""
+"""The targets of SConstruct that print instead of making files: info, check, demo, test, bench. Each returns an exit status."""
 
 from __future__ import annotations
 
@@ -42,12 +42,18 @@ def test(_sources: Sequence[str], root: str, arguments: str) -> int:
     return _python(root, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *shlex.split(arguments))
 
 
+def demo(_sources: Sequence[str], root: str, out: str) -> int:
+    """The example kernels under QEMU, with and without the vDSO that lies in `out`."""
+    return _python(root, str(Path(root, "examples", "demo.py")), out)
+
+
 def bench(_sources: Sequence[str], root: str, out: str) -> int:
-    """Build times against their floors."""
-    return _python(root, str(Path(root, "tests", "bench", "build_times.py")), root, out)
+    """Instructions a call and build times, with the library and what the tests share in reach."""
+    places = [Path(root, "tests"), Path(root, "site_scons", "site_tools")]
+    return _python(root, "-m", "bench", root, out, PYTHONPATH=os.pathsep.join(map(str, places)))
 
 
-def _python(root: str, *words: str) -> int:
+def _python(root: str, *words: str, **environ: str) -> int:
     """Run Python in the caller's environment, less what would make the SCons of a test behave like this one."""
-    clean = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
+    clean = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"} | environ
     return subprocess.run([sys.executable, *words], cwd=root, env=clean, check=False).returncode

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fetch the kernel package of Debian for an architecture, with apt, and without touching the machine's apt.
+"""Fetch packages of Debian for an architecture, the kernel's above all, with apt, and without touching the machine's apt.
 
 apt does what it is good at: proxies, mirrors, signatures, hashes. It runs on a state of its own in a temporary folder
 and reads one configuration file, which APT_CONFIG names: `-o` comes after apt.conf.d has been read, hooks and all.
@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,6 +60,30 @@ def fetch(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
     """
     if suite and not SUITE.fullmatch(suite):
         raise VdsoError("debian", f"{suite!r} is no suite's name", f"BASE=debian:SUITE, such as {', '.join(SUITES)}")
+    with open_site(mirror) as site:
+        failures: list[str] = []
+        for each in (suite,) if suite else SUITES:
+            try:
+                kernel = _kernel(Suite(site, each, arch.debian), arch)
+                return replace(kernel, passed_over=tuple(failures))
+            except Failed as failed:
+                failures.append(f"{each}: {failed}")
+    raise VdsoError("debian", f"no kernel for {arch.debian} from {site.address}: {'; '.join(failures)}", TODO)
+
+
+@dataclass(frozen=True)
+class Site:
+    """An archive of Debian, the keyring that its signatures are checked with, and a folder for the states of apt."""
+
+    address: str
+    keyring: Path
+    carried: tuple[str, ...]
+    folder: Path
+
+
+@contextlib.contextmanager
+def open_site(mirror: str = "") -> Iterator[Site]:
+    """The archive at `mirror` ("": the machine's own site); its folder is gone at the end. VdsoError where there is none."""
     keyring = next((path for path in KEYRINGS if path.is_file()), None)
     if keyring is None:
         raise VdsoError("debian", f"no keyring {KEYRINGS[0]} (package debian-archive-keyring)", f"install it; or {TODO}")
@@ -67,26 +91,19 @@ def fetch(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
         folder = Path(name)
         folder.chmod(0o755)  # root's apt downloads as another user
         carried = carry_over(_run(["apt-config", "dump"], dict(os.environ)))
-        site = mirror or machine_site(folder / "machine", carried)
-        if not site:
+        address = mirror or machine_site(folder / "machine", carried)
+        if not address:
             what = "no network, or no Debian among the sources of this machine's apt"
             raise VdsoError("debian", what, f"set MIRROR to a mirror of Debian; or {TODO}")
-        failures: list[str] = []
-        for each in (suite,) if suite else SUITES:
-            try:
-                kernel = _fetch(folder / each.replace("/", "_"), arch, each, site, keyring, carried)
-                return replace(kernel, passed_over=tuple(failures))
-            except _Failed as failed:
-                failures.append(f"{each}: {failed}")
-    raise VdsoError("debian", f"no kernel for {arch.debian} from {site}: {'; '.join(failures)}", TODO)
+        yield Site(address, keyring, carried, folder)
 
 
-class _Failed(Exception):
+class Failed(Exception):
     """An apt command that ended with an error: its first message."""
 
 
 def _run(command: Sequence[str], environment: dict[str, str], cwd: Path | None = None) -> str:
-    """The standard output of a command. _Failed with what it complained of first, VdsoError when it isn't there."""
+    """The standard output of a command. Failed with what it complained of first, VdsoError when it isn't there."""
     try:
         done = subprocess.run(
             command, env=environment | {"LC_ALL": "C"}, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True,
@@ -94,9 +111,9 @@ def _run(command: Sequence[str], environment: dict[str, str], cwd: Path | None =
     except FileNotFoundError:
         raise VdsoError("debian", f"no {command[0]} on this machine", TODO) from None
     except subprocess.TimeoutExpired:
-        raise _Failed(f"{' '.join(command[:2])} took more than {LONGEST} seconds") from None
+        raise Failed(f"{' '.join(command[:2])} took more than {LONGEST} seconds") from None
     if done.returncode:
-        raise _Failed(complaint(done.stderr) or f"{' '.join(command[:2])} ended with status {done.returncode}")
+        raise Failed(complaint(done.stderr) or f"{' '.join(command[:2])} ended with status {done.returncode}")
     return done.stdout
 
 
@@ -156,11 +173,11 @@ def machine_site(folder: Path, carried: Iterable[str]) -> str:
         'Acquire::IndexTargets::deb::Site::Description "$(RELEASE)/$(COMPONENT) Release";',
     )
     apt = _Apt(folder, carried, tiny)
-    with contextlib.suppress(_Failed):  # a source of the machine's may be down: what could be read is listed
+    with contextlib.suppress(Failed):  # a source of the machine's may be down: what could be read is listed
         apt("apt-get", "-q", "update")
     try:
         return choose_site(apt("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"))
-    except _Failed:
+    except Failed:
         return ""
 
 
@@ -173,28 +190,50 @@ def choose_site(targets: str) -> str:
     return ""
 
 
-def _fetch(folder: Path, arch: Arch, suite: str, site: str, keyring: Path, carried: Iterable[str]) -> Kernel:
-    folder.mkdir()
-    sources = folder / "sources.list"
-    sources.write_text(f"deb [arch={arch.debian} signed-by={keyring}] {site} {suite} main\n", encoding="utf-8")
-    apt = _Apt(folder, carried, (
-        f'Dir::Etc::SourceList "{sources}";',
-        'Dir::Etc::SourceParts "/dev/null";',
-        'Dir::Etc::Preferences "/dev/null";',
-        'Dir::Etc::PreferencesParts "/dev/null";',
-        f'APT::Architecture "{arch.debian}";',
-        f'APT::Architectures {{ "{arch.debian}"; }};',
-        'APT::Update::Error-Mode "any";',
-        'Acquire::By-Hash "force";',
-    ))  # fmt: skip
-    apt("apt-get", "-q", "update")
-    names = kernel_packages(apt("apt-cache", "pkgnames", "linux-"), arch)
+class Suite:
+    """One suite of a site, for one architecture of Debian's: its index is read anew. Failed where apt fails."""
+
+    def __init__(self, site: Site, name: str, architecture: str) -> None:
+        folder = site.folder / f"{name.replace('/', '_')}_{architecture}"
+        folder.mkdir()
+        sources = folder / "sources.list"
+        line = f"deb [arch={architecture} signed-by={site.keyring}] {site.address} {name} main\n"
+        sources.write_text(line, encoding="utf-8")
+        self.name, self.site = name, site
+        self._apt = _Apt(folder, site.carried, (
+            f'Dir::Etc::SourceList "{sources}";',
+            'Dir::Etc::SourceParts "/dev/null";',
+            'Dir::Etc::Preferences "/dev/null";',
+            'Dir::Etc::PreferencesParts "/dev/null";',
+            f'APT::Architecture "{architecture}";',
+            f'APT::Architectures {{ "{architecture}"; }};',
+            'APT::Update::Error-Mode "any";',
+            'Acquire::By-Hash "force";',
+        ))  # fmt: skip
+        self._apt("apt-get", "-q", "update")
+
+    def names(self, prefix: str) -> str:
+        """The packages whose name starts so, one a line."""
+        return self._apt("apt-cache", "pkgnames", prefix)
+
+    def newest(self, *names: str) -> Candidate:
+        return newest(self._apt("apt-cache", "show", *names))
+
+    def download(self, what: Candidate) -> bytes:
+        """The .deb, whose hash apt has checked against the signed index."""
+        self._apt("apt-get", "-q", "download", f"{what.package}={what.version}")
+        (deb,) = self._apt.download.glob("*.deb")
+        data = deb.read_bytes()
+        deb.unlink()
+        return data
+
+
+def _kernel(suite: Suite, arch: Arch) -> Kernel:
+    names = kernel_packages(suite.names("linux-"), arch)
     if not names:
-        raise _Failed(f"no package linux-binary or linux-image for {arch.debian}")
-    best = newest(apt("apt-cache", "show", *names))
-    apt("apt-get", "-q", "download", f"{best.package}={best.version}")
-    (deb,) = apt.download.glob("*.deb")
-    return Kernel(best.package, best.version, suite, site, deb.read_bytes())
+        raise Failed(f"no package linux-binary or linux-image for {arch.debian}")
+    best = suite.newest(*names)
+    return Kernel(best.package, best.version, suite.name, suite.site.address, suite.download(best))
 
 
 def kernel_packages(names: str, arch: Arch) -> list[str]:

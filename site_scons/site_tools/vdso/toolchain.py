@@ -29,6 +29,9 @@ LDFLAGS = (
     "--no-relax",  # it would turn pc-relative code for the data page into absolute code
     "--no-warn-rwx-segments",
 )
+# For a whole program in place of a few functions: no code of it is placed anew, counted or raced.
+PROGRAM_CCFLAGS = ("-Os",)
+PROGRAM_LDFLAGS = ("--build-id=none", "--strip-all")
 
 
 def find(arch: Arch, cross_compile: str, path: str) -> str:

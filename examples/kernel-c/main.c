@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* From the first instruction to the last line: boot, traps, and the end of the program, which is the end of the machine. */
+#include "kernel.h"
+
+#define SIGRETURN_PAGE 0x200000000ul /* where no vDSO is mapped */
+
+struct hart harts[MAX_HARTS];
+uint8_t stacks[MAX_HARTS][STACK_SIZE] __attribute__((aligned(16)));
+int vdso_on = 1;
+
+extern const uint8_t sigreturn_page[];
+static unsigned started, stopped;
+static int ending;
+static uint64_t mmode_traps;
+
+void trap_entry(void);
+
+/* The end. Each hart stops at a point where it holds nothing, and adds what only it can read. */
+static void stop(void)
+{
+	__atomic_fetch_add(&mmode_traps, sbi_read_counter(this_hart()->traps_counter), __ATOMIC_RELAXED);
+	__atomic_fetch_add(&stopped, 1, __ATOMIC_RELEASE);
+}
+
+void end_if_asked(void)
+{
+	if (!__atomic_load_n(&ending, __ATOMIC_ACQUIRE))
+		return;
+	stop();
+	csr_write(sie, 0);
+	for (;;)
+		__asm__ volatile("wfi");
+}
+
+void program_end(int status)
+{
+	if (__atomic_exchange_n(&ending, 1, __ATOMIC_ACQ_REL))
+		end_if_asked();
+	sbi_wake_all();
+	stop();
+	while (__atomic_load_n(&stopped, __ATOMIC_ACQUIRE) != machine.harts)
+		;
+	print("kernel: exit=%d\n", status);
+	for (unsigned number = 0; number <= MAX_SYSCALL; number++) {
+		uint64_t count = 0;
+
+		for (unsigned i = 0; i < machine.harts; i++)
+			count += harts[i].syscalls[number];
+		if (count && number < MAX_SYSCALL)
+			print("kernel: syscall.%d=%lu\n", (int)number, count);
+		else if (count)
+			print("kernel: syscall.other=%lu\n", count);
+	}
+	print("kernel: mmode_traps=%lu\n", mmode_traps);
+	if (writer_ms)
+		print("kernel: updates=%lu\n", writer_updates);
+	sbi_shutdown();
+}
+
+/* From user mode, on this hart's stack. */
+__attribute__((noreturn)) void trap(struct thread *thread)
+{
+	uint64_t cause = csr_read(scause), address = csr_read(stval), pc = thread->regs[0];
+	int code;
+
+	switch (cause) {
+	case SCAUSE_INTERRUPT | 1: /* another hart wants this one to look at its signals, or at the end */
+		csr_clear(sip, SIE_SSIE);
+		break;
+	case SCAUSE_INTERRUPT | 5:
+		timer_interrupt();
+		break;
+	case 8:
+		syscall(thread);
+		break;
+	case 12:
+	case 13:
+	case 15:
+		code = mm_fault(address, cause == 12 ? EXEC : cause == 13 ? READ : WRITE);
+		if (code)
+			signal_fault(thread, SIGSEGV, code, address);
+		break;
+	case 2:
+		signal_fault(thread, SIGILL, 1 /* ILL_ILLOPC */, pc);
+		break;
+	case 3:
+		signal_fault(thread, SIGTRAP, 1 /* TRAP_BRKPT */, pc);
+		break;
+	default: /* misaligned, or no memory there */
+		signal_fault(thread, SIGBUS, 1 /* BUS_ADRALN */, address);
+	}
+	run_next();
+}
+
+__attribute__((noreturn)) void kernel_trap(void)
+{
+	panic("kernel trap: cause %lx, pc %lx, address %lx\n", csr_read(scause), csr_read(sepc), csr_read(stval));
+}
+
+/* Each hart, with its stack and its record. */
+__attribute__((noreturn)) void hart_main(void)
+{
+	struct hart *hart = this_hart();
+
+	csr_write(sscratch, 0);
+	csr_write(stvec, (uintptr_t)trap_entry);
+	csr_clear(sstatus, SSTATUS_SPP);
+	csr_write(sie, SIE_SSIE | SIE_STIE);
+	mm_use();
+	vdso_hart();
+	if (!sbi_count_traps(&hart->traps_counter))
+		panic("the firmware does not count illegal instructions (SBI PMU)\n");
+	hart->next_tick = rdtime();
+	sbi_set_timer(hart->next_tick);
+	__atomic_fetch_add(&started, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != machine.harts)
+		;
+	if (writer_ms && hart->index == machine.harts - 1)
+		writer_run();
+	run_next();
+}
+
+/* The command line: words of ours, `--`, words for the program. Returns the latter. */
+static const char *parse(const char *words)
+{
+	while (*words && !starts_with(words, "--")) {
+		if (starts_with(words, "vdso=off"))
+			vdso_on = 0;
+		if (starts_with(words, "write="))
+			for (const char *digit = words + 6; *digit >= '0' && *digit <= '9'; digit++)
+				writer_ms = writer_ms * 10 + (uint64_t)(*digit - '0');
+		while (*words && *words != ' ')
+			words++;
+		while (*words == ' ')
+			words++;
+	}
+	return *words ? words + 2 : words;
+}
+
+/* Nanoseconds since 1970 from a goldfish real time clock; its low word latches the high one. */
+static uint64_t wall_clock(void)
+{
+	volatile const uint32_t *rtc = (const uint32_t *)machine.rtc;
+
+	if (!rtc)
+		return 0;
+	uint64_t low = rtc[0];
+	return (uint64_t)rtc[1] << 32 | low;
+}
+
+/* The first hart, before paging. */
+__attribute__((noreturn)) void kernel_main(uint64_t id, const void *fdt)
+{
+	const char *args;
+
+	harts[0].id = id;
+	fdt_read(fdt);
+	if (!machine.timebase_hz || !machine.memory_end || !machine.harts || machine.initrd_end <= machine.initrd)
+		panic("the device tree lacks timebase-frequency, memory, harts, or an initrd (the program)\n");
+	args = parse(machine.bootargs);
+	if (writer_ms && machine.harts == 1)
+		panic("write= needs a hart of its own; there is one only\n");
+	for (unsigned i = 0, next = 1; i < machine.harts; i++) {
+		harts[i].index = i;
+		harts[i].stack = stacks[i] + STACK_SIZE;
+		if (machine.hart_ids[i] != id)
+			harts[next++].id = machine.hart_ids[i];
+	}
+	mm_init();
+	vdso_boot(machine.timebase_hz, wall_clock());
+	if (vdso_on) {
+		vdso_map();
+		sigreturn_address = vdso_sigreturn;
+	} else {
+		mm_map_kernel(SIGRETURN_PAGE, sigreturn_page, READ | EXEC);
+		sigreturn_address = SIGRETURN_PAGE;
+	}
+	program_load((const uint8_t *)machine.initrd, machine.initrd_end - machine.initrd, args);
+	for (unsigned i = 1; i < machine.harts; i++)
+		if (!sbi_start(&harts[i]))
+			panic("hart %lu does not start\n", harts[i].id);
+	hart_main();
+}

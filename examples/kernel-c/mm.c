@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory: pages, and the one Sv39 page table. There is one program, so all harts use the same.
+ *
+ * The kernel is one 1 GiB leaf without the U bit, mapped one to one. All else belongs to the program, and the table is
+ * the only record of it: an entry that is not 0 is mapped, and says what the program may do. As long as such a page was
+ * not touched (or may not be), V is clear, so that the hardware ignores the rest.
+ */
+#include "kernel.h"
+
+#define PTE_V 1ul
+#define PTE_USER 0x10ul
+#define PTE_GLOBAL 0x20ul
+#define PTE_AD 0xc0ul	     /* accessed and dirty: set beforehand, so that no hardware has to */
+#define PTE_MAPPED 0x100ul   /* ours: the program's, V or not */
+#define PTE_KERNELS 0x200ul  /* ours: a page of the kernel. Never freed, its permissions never change */
+#define PTE_ACCESS (READ | WRITE | EXEC)
+#define GIGA (1ul << 30)
+#define LEAF_SPAN (512 * PAGE)
+
+extern uint8_t kernel_end[];
+
+static struct lock mm_lock;
+static uint64_t root[512] __attribute__((aligned(4096)));
+static uint64_t *free_pages; /* a list through the first word of each */
+static uint64_t next_page;   /* none from here on was ever used */
+
+/* A page of zeros; NULL when memory is out. */
+static void *page_new(void)
+{
+	uint64_t *page = free_pages;
+
+	if (page) {
+		free_pages = (uint64_t *)page[0];
+	} else {
+		if (next_page < machine.initrd_end && next_page + PAGE > machine.initrd)
+			next_page = (machine.initrd_end + PAGE - 1) & -PAGE;
+		if (next_page < machine.fdt_end && next_page + PAGE > machine.fdt)
+			next_page = (machine.fdt_end + PAGE - 1) & -PAGE;
+		if (next_page + PAGE > machine.memory_end)
+			return NULL;
+		page = (uint64_t *)next_page;
+		next_page += PAGE;
+	}
+	for (unsigned i = 0; i < PAGE / sizeof(*page); i++)
+		page[i] = 0;
+	return page;
+}
+
+static void page_free(void *page)
+{
+	*(uint64_t **)page = free_pages;
+	free_pages = page;
+}
+
+static void *page_of(uint64_t pte)
+{
+	return (void *)(pte >> 10 << 12);
+}
+
+static uint64_t pte_of(const void *page, uint64_t bits)
+{
+	return (uintptr_t)page >> 12 << 10 | bits;
+}
+
+/* May the program have it? That is below the end of user space, and not where the kernel is. */
+static int is_user(uint64_t address, uint64_t size)
+{
+	uint64_t kernel = (uintptr_t)kernel_end / GIGA * GIGA;
+
+	return address < USER_END && size <= USER_END - address && (address + size <= kernel || address >= kernel + GIGA);
+}
+
+/* The entry of an address of the program; NULL if there is no table for it (and none was to be made, or could be). */
+static uint64_t *entry(uint64_t address, int make)
+{
+	uint64_t *table = root;
+
+	if (!is_user(address, 1))
+		return NULL;
+	for (int shift = 30; shift > 12; shift -= 9) {
+		uint64_t *pte = &table[address >> shift & 511];
+
+		if (!*pte) {
+			void *page = make ? page_new() : NULL;
+
+			if (!page)
+				return NULL;
+			*pte = pte_of(page, PTE_V);
+		}
+		table = page_of(*pte);
+	}
+	return &table[address >> 12 & 511];
+}
+
+void mm_init(void)
+{
+	uint64_t kernel = (uintptr_t)kernel_end / GIGA;
+
+	next_page = (uintptr_t)kernel_end;
+	if (machine.memory_end > (kernel + 1) * GIGA)
+		machine.memory_end = (kernel + 1) * GIGA;
+	root[kernel] = pte_of((void *)(kernel * GIGA), PTE_V | PTE_ACCESS | PTE_GLOBAL | PTE_AD);
+}
+
+/* On each hart. */
+void mm_use(void)
+{
+	csr_write(satp, SATP_SV39 | (uintptr_t)root >> 12);
+	__asm__ volatile("sfence.vma\n\tfence.i" ::: "memory");
+}
+
+/* Show the program a page of the kernel: at boot, before it runs. */
+void mm_map_kernel(uint64_t address, const void *page, unsigned access)
+{
+	uint64_t *pte = entry(address, 1);
+
+	if (!pte)
+		panic("cannot map %lx\n", address);
+	*pte = pte_of(page, PTE_V | access | PTE_USER | PTE_AD | PTE_MAPPED | PTE_KERNELS);
+}
+
+/* What stands in an entry when its page, if it has one, may be used so. */
+static uint64_t with_access(uint64_t pte, unsigned access)
+{
+	pte = (pte & ~(PTE_ACCESS | PTE_V)) | access | PTE_USER | PTE_AD | PTE_MAPPED;
+	return page_of(pte) && access ? pte | PTE_V : pte;
+}
+
+static void unmap(uint64_t start, uint64_t end)
+{
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint64_t at = start; at < end; at += PAGE) {
+			uint64_t *pte = entry(at, 0);
+
+			if (!pte) {
+				at = (at | (LEAF_SPAN - 1)) + 1 - PAGE;
+			} else if (pass == 0) {
+				*pte &= ~PTE_V;
+			} else {
+				if (page_of(*pte) && !(*pte & PTE_KERNELS))
+					page_free(page_of(*pte));
+				*pte = 0;
+			}
+		}
+		if (pass == 0) /* a page may be used anew only when no hart remembers it */
+			sbi_fence_vma(start, end - start);
+	}
+}
+
+long mm_unmap(uint64_t address, uint64_t size)
+{
+	if (address % PAGE || !size || !is_user(address, size))
+		return -EINVAL;
+	lock(&mm_lock);
+	unmap(address, address + size);
+	unlock(&mm_lock);
+	return 0;
+}
+
+/* Pages of zeros, in the place of what was there. */
+long mm_map(uint64_t address, uint64_t size, unsigned access)
+{
+	long result = 0;
+
+	if (address % PAGE || !size || !is_user(address, size))
+		return -EINVAL;
+	lock(&mm_lock);
+	unmap(address, address + size);
+	for (uint64_t at = address; at < address + size; at += PAGE) {
+		uint64_t *pte = entry(at, 1);
+
+		if (!pte) {
+			unmap(address, at);
+			result = -ENOMEM;
+			break;
+		}
+		*pte = with_access(0, access);
+	}
+	unlock(&mm_lock);
+	return result;
+}
+
+long mm_protect(uint64_t address, uint64_t size, unsigned access)
+{
+	long result = 0;
+
+	if (address % PAGE || !is_user(address, size))
+		return -EINVAL;
+	lock(&mm_lock);
+	for (uint64_t at = address; at < address + size && !result; at += PAGE) {
+		uint64_t *pte = entry(at, 0);
+
+		if (!pte || !*pte)
+			result = -ENOMEM;
+		else if (*pte & PTE_KERNELS)
+			result = -EACCES;
+		else
+			*pte = with_access(*pte, access);
+	}
+	sbi_fence_vma(address, size);
+	unlock(&mm_lock);
+	if (access & EXEC)
+		sbi_fence_i();
+	return result;
+}
+
+/* Makes the page of `address` usable so, and returns where the kernel sees it; NULL if the program may not use it so. */
+static void *touch(uint64_t address, unsigned access)
+{
+	uint64_t *pte = entry(address, 0);
+
+	if (!pte || (*pte & access) != access)
+		return NULL;
+	if (!page_of(*pte)) {
+		void *page = page_new();
+
+		if (!page)
+			return NULL;
+		*pte = with_access(pte_of(page, *pte), *pte & PTE_ACCESS);
+	}
+	return (uint8_t *)page_of(*pte) + address % PAGE;
+}
+
+/* A page fault of the program: 0, or the si_code of its SIGSEGV. */
+int mm_fault(uint64_t address, unsigned access)
+{
+	uint64_t *pte;
+	int code;
+
+	lock(&mm_lock);
+	pte = entry(address, 0);
+	code = touch(address, access) ? 0 : pte && *pte ? 2 /* SEGV_ACCERR */ : 1 /* SEGV_MAPERR */;
+	unlock(&mm_lock);
+	__asm__ volatile("sfence.vma %0" ::"r"(address) : "memory"); /* also if another hart was faster: forget the old entry */
+	return code;
+}
+
+/* The kernel reaches the program's memory by its own map, after it has looked whether the program may: no fault, no SUM. */
+static int copy(uint64_t user, uint8_t *kernel, size_t size, unsigned access, int out)
+{
+	int result = 0;
+
+	lock(&mm_lock);
+	while (size && !result) {
+		size_t part = PAGE - user % PAGE;
+		uint8_t *at = touch(user, access);
+
+		part = part < size ? part : size;
+		if (!at)
+			result = -EFAULT;
+		else if (out)
+			memcpy(at, kernel, part);
+		else
+			memcpy(kernel, at, part);
+		user += part;
+		kernel += part;
+		size -= part;
+	}
+	unlock(&mm_lock);
+	return result;
+}
+
+int copy_in(void *to, uint64_t from, size_t size)
+{
+	return copy(from, to, size, READ, 0);
+}
+
+int copy_out(uint64_t to, const void *from, size_t size)
+{
+	return copy(to, (void *)(uintptr_t)from, size, WRITE, 1);
+}
+
+/* Fills what the program itself may not write. */
+int copy_code(uint64_t to, const void *from, size_t size)
+{
+	return copy(to, (void *)(uintptr_t)from, size, 0, 1);
+}

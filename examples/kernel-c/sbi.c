@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls into the firmware, by the RISC-V SBI specification 0.3 and later (OpenSBI 1.0 and later). */
+#include "kernel.h"
+
+#define SBI_PUTCHAR 0x01 /* of the legacy extension: all that OpenSBI 1.1 has for a console */
+#define SBI_TIME 0x54494d45
+#define SBI_IPI 0x735049
+#define SBI_RFENCE 0x52464e43
+#define SBI_HSM 0x48534d
+#define SBI_SRST 0x53525354
+#define SBI_PMU 0x504d55
+
+#define PMU_START_FROM_ZERO 6
+#define PMU_ILLEGAL_INSN 0xf0004 /* firmware event 4: illegal instructions that reached M-mode */
+#define ALL_HARTS (-1ul)
+
+struct answer {
+	long error, value;
+};
+
+static struct answer call(long extension, long function, uint64_t arg0, uint64_t arg1, uint64_t arg2, uint64_t arg3)
+{
+	register uint64_t a0 __asm__("a0") = arg0;
+	register uint64_t a1 __asm__("a1") = arg1;
+	register uint64_t a2 __asm__("a2") = arg2;
+	register uint64_t a3 __asm__("a3") = arg3;
+	register uint64_t a4 __asm__("a4") = 0;
+	register long a6 __asm__("a6") = function;
+	register long a7 __asm__("a7") = extension;
+
+	__asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
+	return (struct answer){(long)a0, (long)a1};
+}
+
+void sbi_putchar(char character)
+{
+	call(SBI_PUTCHAR, 0, (uint8_t)character, 0, 0, 0);
+}
+
+void sbi_set_timer(uint64_t counter)
+{
+	call(SBI_TIME, 0, counter, 0, 0, 0);
+}
+
+void sbi_wake(const struct hart *hart)
+{
+	call(SBI_IPI, 0, 1, hart->id, 0, 0);
+}
+
+void sbi_wake_all(void)
+{
+	call(SBI_IPI, 0, 0, ALL_HARTS, 0, 0);
+}
+
+/* Both fences work on this hart too, and are done on all harts when the call returns. */
+void sbi_fence_i(void)
+{
+	call(SBI_RFENCE, 0, 0, ALL_HARTS, 0, 0);
+}
+
+void sbi_fence_vma(uint64_t start, uint64_t size)
+{
+	call(SBI_RFENCE, 1, 0, ALL_HARTS, start, size);
+}
+
+int sbi_start(const struct hart *hart)
+{
+	return call(SBI_HSM, 0, hart->id, (uintptr_t)_start, 0, 0).error == 0;
+}
+
+/* Count on this hart, from 0; a firmware counter is read with sbi_read_counter. */
+int sbi_count_traps(uint64_t *counter)
+{
+	long counters = call(SBI_PMU, 0, 0, 0, 0, 0).value;
+	struct answer found = call(SBI_PMU, 2, 0, (1ul << counters) - 1, PMU_START_FROM_ZERO, PMU_ILLEGAL_INSN);
+
+	*counter = (uint64_t)found.value;
+	return found.error == 0;
+}
+
+uint64_t sbi_read_counter(uint64_t counter)
+{
+	return (uint64_t)call(SBI_PMU, 5, counter, 0, 0, 0).value;
+}
+
+void sbi_shutdown(void)
+{
+	call(SBI_SRST, 0, 0, 0, 0, 0);
+	for (;;)
+		__asm__ volatile("wfi");
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that this kernel does for its vDSO, in one file: what you copy into yours.
+ *
+ *	at boot          vdso_boot(), then vdso_hart() on each hart
+ *	for a program    vdso_map(), and AT_SYSINFO_EHDR (33) = vdso_address in its auxiliary vector
+ *	for a signal     a handler returns to vdso_sigreturn
+ *	system calls     clock_gettime and gettimeofday are clock_read(), clock_getres is clock_resolution()
+ *	the clock        clock_set_realtime(), clock_adjust(), clock_suspend(), clock_resume()
+ *
+ * From the rest of the kernel it takes a lock, rdtime(), and a function that maps one page for the program.
+ */
+#include "kernel.h"
+
+#define VDSO_IMPLEMENTATION /* vdso_image[] itself comes into this file */
+#include "vdso.h"
+
+const uint64_t vdso_address = VDSO_LOAD_ADDR;
+const uint64_t vdso_sigreturn = VDSO_LOAD_ADDR + VDSO_SYM_RT_SIGRETURN;
+
+/* The page that the kernel writes and every program reads. The type makes it a page of its own: no neighbour is exposed. */
+static union vdso_data_page page;
+
+/* One writer at a time, and no reader of the kernel beside a writer. Never held with interrupts on. */
+static struct lock clock_lock;
+
+/* `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` nanoseconds since 1970, 0 where nobody knows. */
+void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns)
+{
+	vdso_data_init(&page.data, timebase_hz);
+	if (wall_ns)
+		clock_set_realtime(rdtime(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
+}
+
+/* Lets user mode read the counter. Without it each read traps into the firmware, which may answer it, slowly. */
+void vdso_hart(void)
+{
+	csr_set(scounteren, 1 << 1 /* TM */);
+}
+
+/* Maps the image and the data page into the program. The addresses of both are known to the code of the image. */
+void vdso_map(void)
+{
+	const unsigned image_access = READ | EXEC;
+	const unsigned data_access = READ;
+
+	for (uint64_t at = 0; at < VDSO_IMAGE_SIZE; at += PAGE)
+		mm_map_kernel(VDSO_LOAD_ADDR + at, vdso_image + at, image_access);
+	mm_map_kernel(VDSO_LOAD_ADDR + VDSO_DATA_OFFSET, &page, data_access);
+}
+
+/*
+ * System calls: what the page says, so that they never disagree with the vDSO. The counter is read under the lock: a
+ * writer that comes between could have stopped or slowed the clock at a later time. -1: the page does not know the clock.
+ */
+int clock_read(int clock, int64_t *sec, uint32_t *nsec)
+{
+	lock(&clock_lock);
+	int result = vdso_data_read(&page.data, clock, rdtime(), sec, nsec);
+	unlock(&clock_lock);
+	return result;
+}
+
+int clock_resolution(int clock, int64_t *sec, uint32_t *nsec)
+{
+	lock(&clock_lock);
+	int result = vdso_data_getres(&page.data, clock, sec, nsec);
+	unlock(&clock_lock);
+	return result;
+}
+
+/*
+ * Changes. From `begin` to `end` programs ask the kernel, where they wait for the lock. The counter is read after
+ * `begin`: with a value from before, a program could have seen a later time of the old clock than the new one starts with.
+ */
+static uint64_t change_begin(void)
+{
+	lock(&clock_lock);
+	vdso_data_begin(&page.data);
+	return rdtime();
+}
+
+static void change_end(void)
+{
+	vdso_data_end(&page.data);
+	unlock(&clock_lock);
+}
+
+/* It was sec + nsec / 10^9 seconds after 1970 when the counter was `counter`. */
+void clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec)
+{
+	change_begin();
+	vdso_data_set_realtime(&page.data, counter, sec, nsec);
+	change_end();
+}
+
+/* From now on the clocks run (10^9 + ppb) / 10^9 times as fast as the counter's frequency says. */
+void clock_adjust(int64_t ppb)
+{
+	vdso_data_adjust(&page.data, change_begin(), ppb);
+	change_end();
+}
+
+/* Before sleep, and after it. */
+void clock_suspend(void)
+{
+	vdso_data_suspend(&page.data, change_begin());
+	change_end();
+}
+
+void clock_resume(uint64_t slept_ns)
+{
+	vdso_data_resume(&page.data, change_begin(), slept_ns);
+	change_end();
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A load for tests: with write=MS one hart runs no program, and changes the clock for that long as fast as it can.
+ *
+ * REALTIME is always FIRST or SECOND plus the time since the counter was 0, but for what the rate and the sleep do between
+ * two settings: some 2 % of the second since the base. The base is a third of a second back for FIRST and two thirds for
+ * SECOND, and is the present after the other changes. So all parts of a row change all the time, and a value that is torn,
+ * of two of them, is wrong by a third of a second at least.
+ */
+#include "kernel.h"
+
+#define FIRST 1000000000
+#define SECOND 3000000000
+#define RATE 20000000 /* ppb */
+#define SLEPT 1000    /* ns */
+
+uint64_t writer_ms, writer_updates;
+
+static void set_both(void)
+{
+	uint64_t hz = machine.timebase_hz;
+
+	for (int back = 1; back <= 2; back++) {
+		uint64_t counter = rdtime() - hz * (uint64_t)back / 3;
+
+		clock_set_realtime(counter, (back == 1 ? FIRST : SECOND) + (int64_t)(counter / hz),
+				   (uint32_t)(counter % hz * NSEC_PER_SEC / hz));
+	}
+	writer_updates += 2;
+}
+
+static void change_all(void)
+{
+	clock_adjust(RATE);
+	set_both();
+	clock_adjust(-RATE);
+	set_both();
+	clock_suspend();
+	clock_resume(SLEPT);
+	writer_updates += 4;
+}
+
+void writer_run(void)
+{
+	while (rdtime() < machine.timebase_hz) /* no base before the counter's 0 */
+		end_if_asked();
+	for (uint64_t end = rdtime() + writer_ms * machine.timebase_hz / 1000; rdtime() < end; end_if_asked())
+		change_all();
+	sbi_set_timer(FOREVER);
+	for (;;) {
+		__asm__ volatile("wfi");
+		csr_clear(sip, SIE_SSIE);
+		end_if_asked();
+	}
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//! The vDSO of the kernel: ready-made from the folder $VDSO, or made here by scons-vdso from the base $BASE.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+fn main() {
+    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());
+    for name in ["VDSO", "BASE", "OUT"] {
+        println!("cargo:rerun-if-env-changed={name}");
+    }
+    let module = match env::var_os("VDSO") {
+        Some(folder) => {
+            let module = PathBuf::from(folder).join("vdso.rs");
+            println!("cargo:rerun-if-changed={}", module.display());
+            module
+        }
+        None => scons_vdso(&here.join("../.."), &env::var_os("OUT").map_or(out.clone(), PathBuf::from).join("vdso")),
+    };
+    if let Err(error) = fs::copy(&module, out.join("vdso.rs")) {
+        panic!("{}: {error}", module.display());
+    }
+    println!("cargo:rerun-if-changed=kernel.lds");
+    println!("cargo:rustc-link-arg=-T{}", here.join("kernel.lds").display());
+}
+
+/// Makes the vDSO in `out`, and again when a source of scons-vdso has changed: its module for Rust.
+fn scons_vdso(root: &Path, out: &Path) -> PathBuf {
+    for source in ["SConstruct", "site_scons", "vdso_src", "templates"] {
+        println!("cargo:rerun-if-changed={}", root.join(source).display());
+    }
+    let base = env::var("BASE").unwrap_or_else(|_| "minimal".into());
+    let mut command = Command::new(root.join("sconsw"));
+    command.args(["vdso", &format!("OUT={}", out.display()), &format!("BASE={base}")]);
+    let status = command.status();
+    assert!(status.is_ok_and(|status| status.success()), "{command:?} failed; its words stand above");
+    out.join("vdso.rs")
+}

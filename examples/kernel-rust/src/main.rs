@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//! A small kernel that runs one program of Linux on riscv64, to show what a kernel does for its vDSO: `vdso_kernel.rs`.
+//!
+//! Boot words: `vdso=off` maps no vDSO; `write=MS` gives a hart the task to change the clock for so long; what follows
+//! `--` are the program's arguments. The program is the initial RAM disk.
+
+#![no_std]
+#![no_main]
+#![deny(warnings)]
+
+mod cpu;
+mod fdt;
+mod hart;
+mod kernel;
+mod lock;
+mod memory;
+mod program;
+mod sbi;
+mod signal;
+mod syscall;
+mod torture;
+mod vdso_kernel;
+
+#[allow(dead_code)] // it offers more than this kernel uses
+mod vdso {
+    include!(concat!(env!("OUT_DIR"), "/vdso.rs"));
+}
+
+use crate::hart::Hart;
+use crate::kernel::{Kernel, MAX_HARTS};
+use core::arch::global_asm;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+const STACK: usize = 32 << 10;
+
+#[repr(C, align(16))]
+struct Stacks([[u8; STACK]; MAX_HARTS]);
+
+#[no_mangle]
+static mut STACKS: Stacks = Stacks([[0; STACK]; MAX_HARTS]);
+
+static WRITE_TICKS: AtomicU64 = AtomicU64::new(0);
+static SATP: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" {
+    fn start_next_hart();
+    static kernel_end: u8;
+}
+
+// The firmware starts one hart, whichever it likes: it is the first. It starts the others, each with its index.
+global_asm!(
+    r#"
+    .section .text.entry, "ax"
+    .global _start
+_start:
+    la sp, STACKS
+    li t0, {STACK}
+    add sp, sp, t0
+    tail boot
+
+    .global start_next_hart
+start_next_hart:
+    mv a0, a1
+    la sp, STACKS
+    addi a1, a1, 1
+    slli a1, a1, {STACK_SHIFT}
+    add sp, sp, a1
+    tail boot_next
+"#,
+    STACK = const STACK,
+    STACK_SHIFT = const STACK.ilog2()
+);
+
+/// The rest of the first hart's start: sets up what all share, and starts the others when the program is ready to run.
+#[no_mangle]
+extern "C" fn boot(hart: usize, tree: usize) -> ! {
+    // SAFETY: the firmware's device tree is there, and nobody writes it.
+    let mut machine = fdt::machine(unsafe { fdt::tree(tree) });
+    let found = &mut machine.harts[..machine.hart_count];
+    let first = found.iter().position(|other| *other == hart).expect("the hart is in the device tree");
+    found.swap(0, first);
+    // SAFETY: QEMU's clock (goldfish-rtc), reached while there is no page table yet. Its first word latches the second.
+    let wall_ns = machine.rtc.map(|rtc| unsafe {
+        let low = (rtc as *const u32).read_volatile();
+        u64::from((rtc as *const u32).add(1).read_volatile()) << 32 | u64::from(low)
+    });
+    vdso_kernel::start_clock(machine.timebase_hz, wall_ns);
+
+    let (words, arguments) = machine.words.split_once("--").unwrap_or((machine.words, ""));
+    let word = |name: &str| words.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let write: Option<u64> = word("write").map(|ms| ms.parse().expect("write=MS"));
+    let writers = usize::from(write.is_some());
+    assert!(writers < machine.hart_count, "write= needs a second hart");
+
+    let mut kernel = Kernel::lock();
+    // SAFETY: the linker's symbol is not read, and the firmware's loader put the program there.
+    let (end, elf) = unsafe {
+        let program = machine.program;
+        (&raw const kernel_end as usize, core::slice::from_raw_parts(program.0 as *const u8, program.1 - program.0))
+    };
+    kernel.take_machine(&machine, end, writers);
+    program::start(&mut kernel, elf, arguments, word("vdso") != Some("off"));
+    if let Some(ms) = write {
+        WRITE_TICKS.store(ms * machine.timebase_hz / 1000, Ordering::Relaxed);
+    }
+    SATP.store(kernel.space.satp(), Ordering::Release);
+    for index in 1..machine.hart_count {
+        sbi::start_hart(machine.harts[index], start_next_hart as *const () as usize, index);
+    }
+    drop(kernel);
+    run(0)
+}
+
+#[no_mangle]
+extern "C" fn boot_next(index: usize) -> ! {
+    run(index)
+}
+
+fn run(index: usize) -> ! {
+    let mut hart = Hart::new(index, SATP.load(Ordering::Acquire));
+    let (user_harts, timebase_hz) = {
+        let kernel = Kernel::lock();
+        (kernel.user_harts, kernel.timebase_hz)
+    };
+    if index < user_harts {
+        hart.run_threads();
+    }
+    torture::run(timebase_hz, WRITE_TICKS.load(Ordering::Relaxed));
+    hart.report();
+    loop {
+        cpu::wait_for_interrupt();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    println!("kernel: {info}");
+    sbi::shut_down(true)
+}

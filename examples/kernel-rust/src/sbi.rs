@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+//! What the firmware does for the kernel (RISC-V Supervisor Binary Interface).
+
+use core::arch::asm;
+use core::fmt;
+
+const LEGACY_PUTCHAR: usize = 1; // OpenSBI before 1.2 has no other console
+const TIME: usize = 0x5449_4d45;
+const IPI: usize = 0x73_5049;
+const RFENCE: usize = 0x5246_4e43;
+const HSM: usize = 0x48_534d;
+const SRST: usize = 0x5352_5354;
+const PMU: usize = 0x50_4d55;
+
+const PMU_CLEAR_AND_START: usize = 1 << 1 | 1 << 2;
+const PMU_FIRMWARE_ILLEGAL_INSN: usize = 0xf_0004;
+
+fn call(extension: usize, function: usize, arguments: [usize; 5]) -> Result<usize, isize> {
+    let (error, value): (isize, usize);
+    // SAFETY: an SBI call changes a0 and a1 only, and of memory nothing that the kernel did not hand to it.
+    unsafe {
+        asm!("ecall", inlateout("a0") arguments[0] => error, inlateout("a1") arguments[1] => value,
+            in("a2") arguments[2], in("a3") arguments[3], in("a4") arguments[4],
+            in("a6") function, in("a7") extension, options(nostack));
+    }
+    if error == 0 {
+        Ok(value)
+    } else {
+        Err(error)
+    }
+}
+
+pub fn set_timer(counter: u64) {
+    call(TIME, 0, [counter as usize, 0, 0, 0, 0]).expect("SBI TIME");
+}
+
+/// A software interrupt for one hart.
+pub fn interrupt(hart: usize) {
+    call(IPI, 0, [1, hart, 0, 0, 0]).expect("SBI IPI");
+}
+
+/// None of these harts, a bit each, has a translation in its TLB after this.
+pub fn flush_translations(harts: usize) {
+    call(RFENCE, 1, [harts, 0, 0, usize::MAX, 0]).expect("SBI RFENCE");
+}
+
+pub fn start_hart(hart: usize, entry: usize, argument: usize) {
+    call(HSM, 0, [hart, entry, argument, 0, 0]).expect("SBI HSM");
+}
+
+pub fn shut_down(failed: bool) -> ! {
+    let _ = call(SRST, 0, [0, usize::from(failed), 0, 0, 0]);
+    loop {
+        crate::cpu::wait_for_interrupt();
+    }
+}
+
+/// A firmware counter of this hart that counts the illegal instructions that machine mode was asked about.
+pub fn count_illegal_instructions() -> usize {
+    let counters = call(PMU, 0, [0; 5]).expect("SBI PMU");
+    let all = usize::MAX >> (usize::BITS as usize - counters);
+    call(PMU, 2, [0, all, PMU_CLEAR_AND_START, PMU_FIRMWARE_ILLEGAL_INSN, 0]).expect("SBI PMU, ILLEGAL_INSN")
+}
+
+pub fn read_firmware_counter(counter: usize) -> usize {
+    call(PMU, 5, [counter, 0, 0, 0, 0]).expect("SBI PMU, a firmware counter")
+}
+
+pub struct Console;
+
+impl Console {
+    pub fn write(bytes: &[u8]) {
+        for byte in bytes {
+            let _ = call(LEGACY_PUTCHAR, 0, [usize::from(*byte), 0, 0, 0, 0]);
+        }
+    }
+}
+
+impl fmt::Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        Self::write(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[macro_export]
+macro_rules! println {
+    ($($arguments:tt)*) => {{
+        use core::fmt::Write;
+        // The console takes all that it is given.
+        let _ = writeln!($crate::sbi::Console, $($arguments)*);
+    }};
+}

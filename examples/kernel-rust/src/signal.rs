@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+//! Signals, with the frame on the stack that Linux makes (arch/riscv/include/uapi/asm/ucontext.h and sigcontext.h).
+
+use crate::cpu::{self, A0, PC, RA, SP};
+use crate::hart::Hart;
+use crate::kernel::{Kernel, State, PROCESS};
+use crate::syscall::{Errno, EINVAL, ESRCH};
+
+const SIGILL: usize = 4;
+const SIGTRAP: usize = 5;
+const SIGBUS: usize = 7;
+const SIGKILL: usize = 9;
+const SIGSEGV: usize = 11;
+const SIGSTOP: usize = 19;
+/// SIGCHLD, SIGCONT, SIGURG, SIGWINCH: without an action of the program nothing happens.
+const QUIET: u64 = bit(17) | bit(18) | bit(23) | bit(28);
+const UNBLOCKABLE: u64 = bit(SIGKILL) | bit(SIGSTOP);
+
+const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
+const SA_RESTART: usize = 0x1000_0000;
+const SA_NODEFER: usize = 0x4000_0000;
+const SA_RESETHAND: usize = 0x8000_0000;
+
+const SI_USER: usize = 0;
+const SI_TKILL: usize = -6_i32 as u32 as usize;
+const SEGV_MAPERR: usize = 1;
+const SEGV_ACCERR: usize = 2;
+const SS_DISABLE: usize = 2;
+
+// struct rt_sigframe in words of 64 bits: siginfo, then ucontext, whose end is sigcontext
+const FRAME: usize = 136;
+const CONTEXT: usize = 16;
+const STACK_FLAGS: usize = CONTEXT + 3;
+const MASK: usize = CONTEXT + 5;
+const REGISTERS: usize = CONTEXT + 22;
+const FP_REGISTERS: usize = REGISTERS + 32;
+
+const fn bit(signal: usize) -> u64 {
+    1 << (signal - 1)
+}
+
+/// struct sigaction of the system call: handler, flags, mask.
+#[derive(Clone, Copy)]
+pub struct Action {
+    handler: usize,
+    flags: usize,
+    mask: u64,
+}
+
+impl Action {
+    pub const fn new() -> Self {
+        Self { handler: SIG_DFL, flags: 0, mask: 0 }
+    }
+
+    fn ignores(&self, signal: usize) -> bool {
+        self.handler == SIG_IGN || (self.handler == SIG_DFL && QUIET & bit(signal) != 0)
+    }
+}
+
+/// A thread's. Of each signal one may be pending.
+#[derive(Clone, Copy)]
+pub struct Signals {
+    pub blocked: u64,
+    pending: u64,
+    /// Which of the pending were sent to this very thread.
+    directed: u64,
+}
+
+impl Signals {
+    pub const fn new() -> Self {
+        Self { blocked: 0, pending: 0, directed: 0 }
+    }
+
+    /// Those to be served now, a bit each.
+    fn open(&self) -> u64 {
+        self.pending & !self.blocked
+    }
+}
+
+/// rt_sigaction
+pub fn set_action(kernel: &mut Kernel, signal: usize, new: usize, old: usize) -> Result<usize, Errno> {
+    if !(1..=64).contains(&signal) || (new != 0 && UNBLOCKABLE & bit(signal) != 0) {
+        return Err(EINVAL);
+    }
+    let Action { handler, flags, mask } = kernel.actions[signal];
+    if new != 0 {
+        let [handler, flags, mask] = kernel.space.read_words(new)?;
+        kernel.actions[signal] = Action { handler, flags, mask: mask as u64 };
+    }
+    if old != 0 {
+        kernel.space.write_words(old, [handler, flags, mask as usize])?;
+    }
+    Ok(0)
+}
+
+/// rt_sigprocmask
+pub fn set_mask(kernel: &mut Kernel, thread: usize, how: usize, new: usize, old: usize) -> Result<usize, Errno> {
+    let mask = kernel.threads[thread].signals.blocked;
+    if new != 0 {
+        let [change] = kernel.space.read_words(new)?;
+        let blocked = match how {
+            0 => mask | change as u64,
+            1 => mask & !(change as u64),
+            2 => change as u64,
+            _ => return Err(EINVAL),
+        };
+        kernel.threads[thread].signals.blocked = blocked & !UNBLOCKABLE;
+    }
+    if old != 0 {
+        kernel.space.write_words(old, [mask as usize])?;
+    }
+    Ok(0)
+}
+
+/// kill: some thread that lets the signal through gets it, else the first one that there is.
+pub fn send_to_process(kernel: &mut Kernel, signal: usize) -> Result<usize, Errno> {
+    if signal > 64 {
+        return Err(EINVAL);
+    }
+    let there = |index: &usize| kernel.threads[*index].state != State::Free;
+    let open = |index: &usize| signal == 0 || kernel.threads[*index].signals.blocked & bit(signal) == 0;
+    let mut threads = (0..kernel.threads.len()).filter(there);
+    let index = threads.clone().find(open).or_else(|| threads.next()).ok_or(ESRCH)?;
+    send(kernel, index, signal, false)
+}
+
+/// tkill and tgkill
+pub fn send_to_thread(kernel: &mut Kernel, tid: usize, signal: usize) -> Result<usize, Errno> {
+    let index = tid.wrapping_sub(1);
+    if signal > 64 {
+        return Err(EINVAL);
+    }
+    match kernel.threads.get(index) {
+        Some(thread) if thread.state != State::Free => send(kernel, index, signal, true),
+        _ => Err(ESRCH),
+    }
+}
+
+fn send(kernel: &mut Kernel, index: usize, signal: usize, directed: bool) -> Result<usize, Errno> {
+    if signal == 0 {
+        return Ok(0);
+    }
+    let signals = &mut kernel.threads[index].signals;
+    if signals.blocked & bit(signal) == 0 && kernel.actions[signal].ignores(signal) {
+        return Ok(0);
+    }
+    signals.pending |= bit(signal);
+    signals.directed = signals.directed & !bit(signal) | if directed { bit(signal) } else { 0 };
+    end_wait(kernel, index);
+    Ok(0)
+}
+
+/// A thread that has a signal to serve does not wait, be it that the signal came just before.
+pub fn end_wait(kernel: &mut Kernel, index: usize) {
+    let open = kernel.threads[index].signals.open();
+    if open != 0 {
+        let flags = kernel.actions[open.trailing_zeros() as usize + 1].flags;
+        kernel.interrupt(index, flags & SA_RESTART != 0);
+    }
+}
+
+/// Starts the handlers of what is pending for the thread on this hart; a signal without one ends the program.
+pub fn deliver(kernel: &mut Kernel, hart: &mut Hart) {
+    let Some(thread) = hart.current else { return };
+    loop {
+        let signals = &mut kernel.threads[thread].signals;
+        let open = signals.open();
+        if open == 0 || kernel.exit.is_some() {
+            return;
+        }
+        let signal = open.trailing_zeros() as usize + 1;
+        signals.pending &= !bit(signal);
+        let code = if signals.directed & bit(signal) != 0 { SI_TKILL } else { SI_USER };
+        if !kernel.actions[signal].ignores(signal) {
+            call_handler(kernel, hart, signal, code, PROCESS);
+        }
+    }
+}
+
+/// A fault of the program: a signal at once, which can be neither blocked nor ignored.
+pub fn fault(kernel: &mut Kernel, hart: &mut Hart, cause: usize, address: usize) {
+    let pc = hart.frame.registers[PC];
+    let (signal, code, address) = match cause {
+        2 => (SIGILL, 1, pc),
+        3 => (SIGTRAP, 1, pc),
+        4 | 6 => (SIGBUS, 1, address),
+        _ if kernel.space.is_mapped(address) => (SIGSEGV, SEGV_ACCERR, address),
+        _ => (SIGSEGV, SEGV_MAPERR, address),
+    };
+    let blocked = kernel.threads[hart.thread()].signals.blocked & bit(signal) != 0;
+    if blocked || kernel.actions[signal].handler == SIG_IGN {
+        kernel.exit = Some(128 + signal);
+    } else {
+        call_handler(kernel, hart, signal, code, address);
+    }
+}
+
+/// Makes the thread of this hart go on in its handler. `value`: the third word of siginfo.
+fn call_handler(kernel: &mut Kernel, hart: &mut Hart, signal: usize, code: usize, value: usize) {
+    let action = kernel.actions[signal];
+    if action.handler == SIG_DFL {
+        kernel.exit = Some(128 + signal);
+        return;
+    }
+    let thread = &mut kernel.threads[hart.thread()];
+    // SAFETY: writes the registers there, and changes none.
+    unsafe { cpu::save_fp(&mut thread.fp) };
+    let mut frame = [0; FRAME];
+    frame[..3].copy_from_slice(&[signal, code, value]);
+    frame[STACK_FLAGS] = SS_DISABLE;
+    frame[MASK] = thread.signals.blocked as usize;
+    frame[REGISTERS..FP_REGISTERS].copy_from_slice(&hart.frame.registers);
+    for (word, register) in frame[FP_REGISTERS..].iter_mut().zip(thread.fp) {
+        *word = register as usize;
+    }
+    thread.signals.blocked |= (action.mask | if action.flags & SA_NODEFER == 0 { bit(signal) } else { 0 }) & !UNBLOCKABLE;
+    if action.flags & SA_RESETHAND != 0 {
+        kernel.actions[signal].handler = SIG_DFL;
+    }
+    let registers = &mut hart.frame.registers;
+    let stack = registers[SP].wrapping_sub(8 * FRAME) & !15;
+    registers[A0..A0 + 3].copy_from_slice(&[signal, stack, stack.wrapping_add(8 * CONTEXT)]);
+    registers[PC] = action.handler;
+    registers[RA] = kernel.handler_return;
+    registers[SP] = stack;
+    if kernel.space.write_words(stack, frame).is_err() {
+        kernel.exit = Some(128 + SIGSEGV);
+    }
+}
+
+/// rt_sigreturn: the thread goes on as the frame at its stack pointer says.
+pub fn sigreturn(kernel: &mut Kernel, hart: &mut Hart) {
+    let thread = &mut kernel.threads[hart.thread()];
+    let Ok(frame) = kernel.space.read_words::<FRAME>(hart.frame.registers[SP]) else {
+        kernel.exit = Some(128 + SIGSEGV);
+        return;
+    };
+    thread.signals.blocked = frame[MASK] as u64 & !UNBLOCKABLE;
+    hart.frame.registers.copy_from_slice(&frame[REGISTERS..FP_REGISTERS]);
+    for (register, word) in thread.fp.iter_mut().zip(&frame[FP_REGISTERS..]) {
+        *register = *word as u64;
+    }
+    // fcsr is a word of 32 bits, of which 8 mean something.
+    thread.fp[32] &= 0xff;
+    // SAFETY: the kernel itself has nothing in floating-point registers.
+    unsafe { cpu::restore_fp(&thread.fp) };
+}

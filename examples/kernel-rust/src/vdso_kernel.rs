@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//! All that a kernel does for its vDSO. Copy this file into yours; `vdso.rs`, which scons-vdso makes, goes beside it.
+
+use crate::cpu::{counter, csr};
+use crate::lock::Lock;
+use crate::memory::{EXECUTE, PAGE, READ};
+use crate::vdso::{sym, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
+
+const AT_SYSINFO_EHDR: usize = 33;
+const COUNTEREN_TM: usize = 1 << 1;
+
+/// The data page. The kernel reaches it here, where it may write; user space has a mapping of its own.
+static DATA: VdsoDataPage = VdsoDataPage::new();
+
+/// One writer at a time, and no reader of the kernel beside it. User space takes no lock.
+static CLOCK: Lock<()> = Lock::new(());
+
+/// Once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if somebody knows.
+pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>) {
+    DATA.0.init(timebase_hz);
+    if let Some(ns) = wall_ns {
+        update(|update, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32));
+    }
+}
+
+/// Into each address space. `map(user address, physical address, access)` maps one page for user mode.
+pub fn map<E>(mut map: impl FnMut(usize, usize, usize) -> Result<(), E>) -> Result<(), E> {
+    const IMAGE_ACCESS: usize = READ | EXECUTE;
+    const DATA_ACCESS: usize = READ;
+    // This kernel lies at its physical addresses; one that doesn't translates them here.
+    let image = &raw const IMAGE as usize;
+    let data = &raw const DATA as usize;
+    for offset in (0..IMAGE_PAGES).map(|page| page * PAGE) {
+        map(LOAD_ADDR + offset, image + offset, IMAGE_ACCESS)?;
+    }
+    map(LOAD_ADDR.wrapping_add_signed(DATA_OFFSET), data, DATA_ACCESS)
+}
+
+/// An entry for the auxiliary vector of each program: by it the C library finds the vDSO.
+pub fn auxv() -> (usize, usize) {
+    (AT_SYSINFO_EHDR, LOAD_ADDR)
+}
+
+/// Where a signal handler returns to.
+pub fn sigreturn() -> usize {
+    LOAD_ADDR + sym::RT_SIGRETURN
+}
+
+/// On each hart, before user mode: `rdtime` is allowed there.
+pub fn allow_counter() {
+    // Without this the program dies of SIGILL, or the firmware answers each read silently and slowly.
+    csr!("csrs", "scounteren", COUNTEREN_TM);
+}
+
+/// A change of the clock: `change` gets the update under way, whose methods are those of the page, and the counter. This
+/// is read after `begin`, or MONOTONIC could go back on another hart, which has read a later counter and the old values.
+pub fn update(change: impl FnOnce(&Update<'_>, u64)) {
+    let _lock = CLOCK.lock();
+    let update = DATA.0.begin();
+    let now = counter();
+    change(&update, now);
+}
+
+/// The kernel's own clock_gettime, for the system call: seconds and nanoseconds; None: there is no such clock.
+pub fn clock_gettime(clock: i32) -> Option<(i64, u32)> {
+    let _lock = CLOCK.lock();
+    DATA.0.read(clock, counter())
+}
+
+/// The kernel's own clock_getres.
+pub fn clock_getres(clock: i32) -> Option<(i64, u32)> {
+    let _lock = CLOCK.lock();
+    DATA.0.getres(clock)
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Boots an example kernel under QEMU, with a time limit, and reads what it says at its end.
+
+    run = boot(kernel, program, words=["vdso=on"], args=["1000"], harts=2, seconds=60, log=out / "guest.txt")
+    run.values["exit"], run.values["syscall.113"], run.text
+
+All that the guest prints goes straight into the file `log`, and stays there: nothing is lost when something fails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+QEMU = "qemu-system-riscv64"
+
+
+class GuestError(Exception):
+    """The guest did not come to its end: one line that says how, and where its words are."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One boot that came to its end.
+
+    text     all that the guest printed, the firmware's banner included
+    values   the lines `kernel: NAME=VALUE`
+    """
+
+    text: str
+    values: Mapping[str, int]
+
+    @property
+    def exit(self) -> int:
+        """The status of the program; 128 + signal if it was killed."""
+        return self.values["exit"]
+
+    def syscalls(self, number: int) -> int:
+        """How often the program made that system call."""
+        return self.values.get(f"syscall.{number}", 0)
+
+
+def boot(
+    kernel: Path,
+    program: Path,
+    words: Sequence[str] = (),
+    args: Sequence[str] = (),
+    *,
+    log: Path,
+    harts: int = 1,
+    seconds: float = 60,
+) -> Run:
+    """Boot `kernel` and run `program args` on it; `words` are the kernel's own. Raise GuestError if it does not end well."""
+    command = [QEMU, "-M", "virt", "-accel", "tcg,thread=multi", "-smp", str(harts), "-m", "256M", "-nographic", "-no-reboot"]
+    command += ["-kernel", str(kernel), "-initrd", str(program), "-append", " ".join([*words, "--", *args])]
+    return finish(execute(command, log, seconds), log, seconds)
+
+
+def execute(command: Sequence[str], log: Path, seconds: float) -> int | None:
+    """The status of `command`, whose output goes to `log`; None if the time was over and it was killed."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file, group(command, stdout=file, stderr=subprocess.STDOUT) as process:
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+@contextmanager
+def group(command: Sequence[str], **files: object) -> Iterator[subprocess.Popen[bytes]]:
+    """The command as a process group of its own, of which nothing outlives this."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **files)  # type: ignore[call-overload]
+    except FileNotFoundError:
+        raise GuestError(f"{command[0]}: not found; ./sconsw --install demo, or install qemu-system-misc") from None
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def finish(status: int | None, log: Path, seconds: float) -> Run:
+    """The record of what a guest left in `log`; GuestError unless its kernel said the program's exit status."""
+    text = log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+    values = {name: int(value) for name, value in re.findall(r"^kernel: (\S+)=(-?\d+)$", text, re.M)}
+    if status is None:
+        raise GuestError(f"the guest was killed after {seconds:g} s without an end; what it printed is in {log}")
+    if status != 0:
+        raise GuestError(f"QEMU ended with status {status}; what was printed is in {log}")
+    if "exit" not in values:
+        raise GuestError(f"the guest ended without saying `kernel: exit=`; what it printed is in {log}")
+    return Run(text, values)

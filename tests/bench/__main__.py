@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""`python -m bench ROOT OUT`: prints instruction counts and build times, and leaves them in OUT/bench as JSON.
+
+The base is OUT/base.so, which the build of `scons bench` has made. The vDSOs of Linux in the folder that VDSO_BASES names,
+if there is one, run beside it. The status is 1 where a build with nothing to do imports LIEF; no other number fails a bench.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from . import build_times, table
+from .modes import make
+from .subject import Subject, ours, theirs
+
+
+def foreign(base: Path) -> list[Subject]:
+    """The base's own functions, and those of the other bases at hand, each vDSO once."""
+    folder = os.environ.get("VDSO_BASES")
+    paths = [base, *(sorted(Path(folder).glob("*.so"), reverse=True) if folder else [])]
+    found = {subject.sha256: subject for subject in map(theirs, paths) if subject is not None}
+    return list(found.values())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description="Instructions a call, and build times.")
+    parser.add_argument("root", type=Path, help="the checkout")
+    parser.add_argument("out", type=Path, help="where `scons vdso` has put its outputs")
+    args = parser.parse_args()
+    root, out, work = args.root.resolve(), args.out.resolve(), args.out.resolve() / "bench"
+    shutil.rmtree(work, ignore_errors=True)
+    blobs = make(work / "blobs", out / "base.so")
+
+    columns = table.columns([*map(ours, blobs), *foreign(out / "base.so")])
+    print(table.text(columns), flush=True)
+    times = build_times.measure(root, out, work / "times", [])
+    print(build_times.text(times), end="", flush=True)
+    report = {"instructions": columns, "build times": times}
+    (work / "bench.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return build_times.status(times)
+
+
+sys.exit(main())

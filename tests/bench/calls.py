@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""The calls that are counted: each export, for the clocks with each served id and one that is not served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import model
+from stub_runner import BUFFER
+
+CLOCKS = {
+    "REALTIME": model.REALTIME,
+    "MONOTONIC": model.MONOTONIC,
+    "MONOTONIC_RAW": model.MONOTONIC_RAW,
+    "REALTIME_COARSE": model.REALTIME_COARSE,
+    "MONOTONIC_COARSE": model.MONOTONIC_COARSE,
+    "BOOTTIME": model.BOOTTIME,
+    "TAI": model.TAI,
+}
+NOT_SERVED = {"PROCESS_CPUTIME_ID": 2}
+STATE = BUFFER + 256  # of getrandom
+
+
+@dataclass(frozen=True)
+class Call:
+    """`case`: the clock, "" where there is none; `clock`: its id."""
+
+    export: str
+    case: str
+    arguments: tuple[int, ...]
+    clock: int | None = None
+
+
+CALLS = (
+    *(Call("clock_gettime", name, (clock, BUFFER), clock) for name, clock in (CLOCKS | NOT_SERVED).items()),
+    Call("gettimeofday", "", (BUFFER, 0), model.REALTIME),
+    *(Call("clock_getres", name, (clock, BUFFER), clock) for name, clock in (CLOCKS | NOT_SERVED).items()),
+    Call("getcpu", "", (BUFFER, BUFFER + 8, 0)),
+    Call("flush_icache", "", (BUFFER, BUFFER + 64, 0)),
+    Call("riscv_hwprobe", "", (BUFFER, 1, 0, 0, 0)),
+    Call("getrandom", "", (BUFFER, 16, 0, STATE, 144)),
+)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""A data page for the clock functions that Linux made, so that they run beside ours.
+
+The layout has changed over the years. What this page needs to know of it is read off the code of the base itself: where
+the page lies, and where in it the second of the two clocks starts (the one for MONOTONIC_RAW). What is in a clock is the
+same since Linux 5.3 (include/vdso/datapage.h): seq, clock_mode, cycle_last, mask, mult, shift and a base time for each id.
+Whether it was read right is seen from the answers: each must be the time that was put in.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+
+import model
+from stub_runner import PAGE
+from vdso.analysis import analyse, outside
+from vdso.image import Image
+
+from .calls import Call
+
+HEAD = struct.Struct("<IiQQII")  # seq, clock_mode, cycle_last, mask, mult, shift
+TIME = struct.Struct("<QQ")  # seconds; nanoseconds, shifted left but for the coarse clocks
+IDS = 12
+CLOCK = HEAD.size + IDS * TIME.size
+# Up to Linux 6.14 time zone and resolution stand in each clock, behind the base times. Later they stand once, behind the
+# two clocks and eight auxiliary ones (struct vdso_time_data).
+RESOLUTION = 8
+CLOCKS = 2 + 8
+
+ARCHTIMER = 1  # VDSO_CLOCKMODE_ARCHTIMER of RISC-V
+HZ, SHIFT = 10_000_000, 24
+MULT = (10**9 << SHIFT) // HZ
+COARSE = (model.REALTIME_COARSE, model.MONOTONIC_COARSE)
+TICK_NS = 4_000_000  # what the coarse clocks resolve: CONFIG_HZ=250
+UPDATED = 3600 * HZ  # the counter when Linux last wrote the page
+COUNTER = UPDATED + HZ // 1000  # the counter of the calls: 1 ms later, in the midst between two ticks
+
+
+def times() -> dict[int, tuple[int, int]]:
+    """Seconds and nanoseconds of each clock at the last update, no two of them alike."""
+    return {clock: (1_700_000_000 + 1000 * clock, 123_456_789 + 1_000_000 * clock) for clock in model.SERVED}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """page: its offset from the load address; raw: where in it the clock for MONOTONIC_RAW starts."""
+
+    page: int
+    raw: int
+
+    @property
+    def resolution(self) -> int:
+        return (CLOCK if self.raw > CLOCK else CLOCKS * CLOCK) + RESOLUTION
+
+
+def layout(base: Image) -> Layout | str:
+    """As the code of clock_gettime has it; why not, where it does not tell."""
+    function = analyse(base.data, base.exports["__vdso_clock_gettime"].value, base.arch)
+    formed = sorted({(f.target, f.kind) for f in outside(function, len(base.data), None) if not f.absolute})
+    if not formed:
+        return "reads no data: it asks the kernel"
+    page = formed[0][0] // PAGE * PAGE
+    starts = {target - page for target, kind in formed if kind == "address" and 0 < target - page < PAGE}
+    if len(starts) != 1 or min(starts) < CLOCK:
+        return f"its data has a layout that is not known: clocks at {', '.join(map(hex, sorted(starts))) or 'one place'}"
+    return Layout(page, min(starts))
+
+
+def page(found: Layout) -> bytes:
+    """The page as a Linux of HZ writes it at UPDATED."""
+    data = bytearray(PAGE)
+    for start in (0, found.raw):
+        HEAD.pack_into(data, start, 2, ARCHTIMER, UPDATED, 2**64 - 1, MULT, SHIFT)
+    for clock, (sec, nsec) in times().items():
+        start = found.raw if clock == model.MONOTONIC_RAW else 0
+        shift = 0 if clock in COARSE else SHIFT
+        TIME.pack_into(data, start + HEAD.size + clock * TIME.size, sec, nsec << shift)
+    struct.pack_into("<I", data, found.resolution, 1)
+    return bytes(data)
+
+
+def exact(call: Call) -> Fraction | None:
+    """The time, or the resolution, that a call must give in seconds; None: the kernel's to say."""
+    if call.clock not in times():
+        return None
+    if call.export == "clock_getres":
+        return Fraction(TICK_NS if call.clock in COARSE else 1, model.NSEC)
+    sec, nsec = times()[call.clock]
+    gone = 0 if call.clock in COARSE else Fraction(COUNTER - UPDATED, HZ)
+    return sec + Fraction(nsec, model.NSEC) + gone

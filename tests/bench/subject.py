@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""What calls are made to: a machine with an image, ours or Linux's, and what the answers must be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from kernel_side import DataPage
+from kernel_side import build as build_kernel
+from model import NSEC, Clock
+from stub_runner import Machine
+from vdso import image
+from vdso.analysis import analyse, outside
+from vdso.arch import RISCV64
+
+from . import linux
+from .calls import Call
+from .modes import Made
+
+HZ = 10_000_000  # of the machine that a data page is made for
+UP = 3600  # seconds that it has been up at the calls
+WALL = (HZ, 1_700_000_000, 123_456_789)
+
+
+@dataclass(frozen=True)
+class Function:
+    """Code of an export: its offset in the image, and its bytes. `reason`: why it can't be run, "" if it can."""
+
+    address: int | None
+    size: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """
+    name        as a heading
+    sha256      of the image
+    counter     during the calls
+    functions   by export, without its prefix
+    exact       what a call must give in seconds; None: it asks the kernel
+    """
+
+    name: str
+    sha256: str
+    machine: Machine
+    counter: int
+    functions: Mapping[str, Function]
+    exact: Callable[[Call], Fraction | None]
+
+
+def ours(made: Made) -> Subject:
+    """A blob of ours; a data page is written by the functions of its own vdso.h."""
+    hz = made.mode.hz or HZ
+    counter, clock = UP * hz, Clock.init(hz)
+    machine = Machine(made.image, None if made.mode.hz else made.facts["data_offset"])
+    if not made.mode.hz:
+        page = DataPage(build_kernel(made.folder, made.folder / "vdso.h")).init(hz).set_realtime(*WALL)
+        clock = clock.set_realtime(*WALL)
+        machine.set_page(bytes(page))
+
+    def exact(call: Call) -> Fraction | None:
+        if call.clock is None or clock.time(call.clock, counter) is None:
+            return None
+        if call.export == "clock_getres":
+            return Fraction(clock.resolution_ns(), NSEC)
+        return clock.time(call.clock, counter)
+
+    functions = {
+        export["name"].removeprefix("__vdso_"): Function(
+            export["address"], export["size"], "hidden" if export["address"] is None else ""
+        )
+        for export in made.facts["exports"]
+    }
+    return Subject(made.mode.title, made.facts["image_sha256"], machine, counter, functions, exact)
+
+
+def theirs(path: Path) -> Subject | None:
+    """The base itself, with a data page of Linux made for it. None for what is no vDSO for the table (CFI, 32 bits)."""
+    try:
+        base = image.read(path.name, path.read_bytes(), RISCV64)
+    except image.VdsoError:
+        return None
+    found = linux.layout(base)
+    known = isinstance(found, linux.Layout)
+    machine = Machine(base.data, found.page if known else None)
+    if known:
+        machine.set_page(linux.page(found))
+    functions = {}
+    for name, symbol in base.exports.items():
+        short, reason = name.removeprefix("__vdso_"), ""
+        if outside(analyse(base.data, symbol.value, RISCV64), len(base.data), None):
+            clock = short in ("clock_gettime", "clock_getres", "gettimeofday")
+            reason = ("" if known else str(found)) if clock else "reads data of Linux that is not the clock's"
+        functions[short] = Function(symbol.value, symbol.size, reason)
+    name = f"Linux {base.linux}" if base.linux != "none" else "minimal"
+    exact = linux.exact if known else lambda _call: None
+    return Subject(name, hashlib.sha256(base.file).hexdigest(), machine, linux.COUNTER, functions, exact)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""riscv64 functions at fixed addresses, with a data page, ready to run: what tests of the memory order look at."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from stub_build import CCFLAGS, PREFIX, SOURCES
+
+DATA = 0x40000
+SCRIPT = f"""SECTIONS {{
+  .text 0x8a2 : {{ *(.text*) *(.rodata*) }}
+  vdso_data = {DATA:#x};
+  /DISCARD/ : {{ *(*) }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Linked:
+    image: bytes
+    functions: dict[str, int]
+
+
+def compile_source(source: Path, target: Path, *flags: str) -> Path:
+    include = ["-I", SOURCES, "-I", SOURCES / "riscv64"]
+    subprocess.run([f"{PREFIX}gcc", *CCFLAGS, *include, *flags, "-c", source, "-o", target], check=True)
+    return target
+
+
+def link(folder: Path, objects: Sequence[Path]) -> Linked:
+    script, linked = folder / "linked.ld", folder / "linked.elf"
+    script.write_text(SCRIPT)
+    subprocess.run([f"{PREFIX}ld", "--no-relax", "-T", script, "-o", linked, *objects], check=True)
+    elf = ELFFile(io.BytesIO(linked.read_bytes()))
+    text = elf.get_section_by_name(".text")
+    symbols = elf.get_section_by_name(".symtab").iter_symbols()
+    functions = {s.name: s["st_value"] for s in symbols if s["st_info"]["type"] == "STT_FUNC"}
+    return Linked(bytes(text["sh_addr"]) + text.data(), functions)

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What tests/order_scenarios.py takes the events from: updates of the page as a kernel makes them, and messages. */
+#include "counter.h"
+#include "vdso_data.h"
+
+/* `update_`: the counter is read after begin, as vdso_data.h demands; `early_`: before it, as it forbids. */
+#define UPDATE(name, call)                                                                     \
+	void update_##name(struct vdso_data *d, int64_t a, uint32_t b)                         \
+	{                                                                                      \
+		uint64_t counter;                                                              \
+		vdso_data_begin(d);                                                            \
+		counter = vdso_counter();                                                      \
+		call;                                                                          \
+		vdso_data_end(d);                                                              \
+		(void)a, (void)b, (void)counter;                                               \
+	}                                                                                      \
+	void early_##name(struct vdso_data *d, int64_t a, uint32_t b)                          \
+	{                                                                                      \
+		uint64_t counter = vdso_counter();                                             \
+		vdso_data_begin(d);                                                            \
+		call;                                                                          \
+		vdso_data_end(d);                                                              \
+		(void)a, (void)b, (void)counter;                                               \
+	}
+
+UPDATE(set_realtime, vdso_data_set_realtime(d, counter, a, b))
+UPDATE(set_monotonic, vdso_data_set_monotonic(d, counter, a, b))
+UPDATE(adjust, vdso_data_adjust(d, counter, a))
+UPDATE(set_tai_offset, vdso_data_set_tai_offset(d, (int32_t)a))
+UPDATE(suspend, vdso_data_suspend(d, counter))
+UPDATE(resume, vdso_data_resume(d, counter, (uint64_t)a))
+UPDATE(disable, vdso_data_disable(d))
+
+/* Without begin and end, where that is legal. */
+void bare_init(struct vdso_data *d, int64_t a) { vdso_data_init(d, (uint64_t)a); }
+void bare_set_realtime(struct vdso_data *d, int64_t a, uint32_t b) { vdso_data_set_realtime(d, vdso_counter(), a, b); }
+void bare_set_tai_offset(struct vdso_data *d, int64_t a) { vdso_data_set_tai_offset(d, (int32_t)a); }
+void bare_disable(struct vdso_data *d) { vdso_data_disable(d); }
+
+/*
+ * Release store and acquire load as compilers make them (RISC-V psABI, "Memory order mapping"): the least that a program
+ * does that passes a message, and a kernel that hands its lock on.
+ */
+void tell(uint64_t *flag) { __asm__ volatile("fence rw,w\n\tsd %1, %0" : "=m"(*flag) : "r"(1L) : "memory"); }
+uint64_t told(const uint64_t *flag)
+{
+	uint64_t value;
+
+	__asm__ volatile("ld %0, %1\n\tfence r,rw" : "=r"(value) : "m"(*flag) : "memory");
+	return value;
+}
+
+/* The kernel's own clock_gettime, which answers when it has left the lock; without and with fences for the counter. */
+#define SYSTEM_CALL(name, before, after)                                                       \
+	void name(const struct vdso_data *d, int64_t *answer, int clock, const uint64_t *lock, \
+		  uint64_t *unlock)                                                            \
+	{                                                                                      \
+		uint64_t counter;                                                              \
+		int64_t sec = 0;                                                               \
+		uint32_t nsec = 0;                                                             \
+		told(lock);                                                                    \
+		__asm__ volatile(before ::: "memory");                                         \
+		counter = vdso_counter();                                                      \
+		__asm__ volatile(after ::: "memory");                                          \
+		vdso_data_read(d, clock, counter, &sec, &nsec);                                \
+		tell(unlock);                                                                  \
+		answer[0] = sec;                                                               \
+		answer[1] = nsec;                                                              \
+	}
+
+SYSTEM_CALL(system_call, "", "")
+SYSTEM_CALL(system_call_fenced, "fence r,i", "fence i,w")

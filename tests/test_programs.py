@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Programs of glibc and musl on both example kernels: right time, no system call, and signals that return through the image.
+
+The kernels count system calls; the programs say how many they made on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from debian_packages import KERNEL, deb
+from kernel_builds import KERNELS, build_kernel, build_vdso, kernel, minimal
+from program_builds import static
+from qemu import Run, boot
+
+pytestmark = pytest.mark.xdist_group("qemu")
+
+# Numbers of system calls, Linux: asm-generic/unistd.h
+TGKILL, RT_SIGRETURN = 131, 139
+CLOCK_GETTIME, CLOCK_GETRES, GETTIMEOFDAY = 113, 114, 169
+
+kernels = pytest.mark.parametrize("name", KERNELS)
+libcs = pytest.mark.parametrize("libc", ["glibc", "musl"])
+
+
+def run(guest: Path, program: str, libc: str, *args: str, log: Path, vdso: str = "on") -> tuple[Run, dict[str, int]]:
+    """One boot of a kernel with two harts, and what the program said in its last line: ok NAME=VALUE..."""
+    done = boot(guest, static(program, libc), [f"vdso={vdso}"], args, harts=2, log=log)
+    lines = [line for line in done.text.splitlines() if line.startswith("ok ")]
+    assert done.exit == 0, done.text
+    assert len(lines) == 1, done.text
+    return done, {name: int(value, 0) for name, value in re.findall(r"(\w+)=(\w+)", lines[0])}
+
+
+def rt_sigreturn(out: Path) -> int:
+    exports = json.loads((out / "vdso.json").read_text())["exports"]
+    address: int = next(export["address"] for export in exports if export["name"] == "__vdso_rt_sigreturn")
+    return address
+
+
+@kernels
+@libcs
+def test_the_clock_is_read_without_system_calls(name: str, libc: str, tmp_path: Path) -> None:
+    """Between two system calls around it, to the nanosecond; and 99, -1 and INT_MIN are refused, by the kernel."""
+    done, said = run(kernel(name), "clocks", libc, "0", log=tmp_path / "guest.txt")
+    assert said["served"] > 500
+    assert done.syscalls(CLOCK_GETTIME) == said["clock_gettime"]
+    # musl's clock_getres never looks at a vDSO
+    asked = said["clock_getres"] + (said["getres_served"] if libc == "musl" else 0)
+    assert done.syscalls(CLOCK_GETRES) == asked
+    assert done.syscalls(GETTIMEOFDAY) == 0
+
+
+@kernels
+@libcs
+def test_the_count_can_tell(name: str, libc: str, tmp_path: Path) -> None:
+    done, said = run(kernel(name), "clocks", libc, "0", vdso="off", log=tmp_path / "guest.txt")
+    assert done.syscalls(CLOCK_GETTIME) == said["clock_gettime"] + said["served"]
+    assert done.syscalls(CLOCK_GETRES) == said["clock_getres"] + said["getres_served"]
+
+
+@kernels
+@libcs
+def test_signal_handlers_return_through_the_image(name: str, libc: str, tmp_path: Path) -> None:
+    """To its rt_sigreturn, whose code is the only one of the program that makes that system call."""
+    done, said = run(kernel(name), "signals", libc, log=tmp_path / "guest.txt")
+    assert said["return"] == rt_sigreturn(minimal())
+    assert said["handlers"] == done.syscalls(RT_SIGRETURN) == 5
+
+
+@kernels
+def test_cancelled_threads_unwind_through_the_image(name: str, tmp_path: Path) -> None:
+    """Six handlers, none of which returns: the stack is unwound from each, through the frame of rt_sigreturn."""
+    done, said = run(kernel(name), "cancel", "glibc", log=tmp_path / "guest.txt")
+    assert said == {"cancelled": 6, "cleanups": 666}
+    assert (done.syscalls(TGKILL), done.syscalls(RT_SIGRETURN)) == (6, 0)
+
+
+@pytest.fixture(scope="module")
+def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs from Debian's newest Linux, in whose image rt_sigreturn and what unwinders read of it are Linux's own."""
+    return build_vdso(tmp_path_factory.mktemp("linux"), f"BASE={deb(KERNEL)}")
+
+
+def test_programs_on_an_image_from_linux(linux: Path, tmp_path: Path) -> None:
+    guest = build_kernel("c", tmp_path / "kernel", vdso=linux)
+    done, said = run(guest, "clocks", "glibc", "0", log=tmp_path / "clocks.txt")
+    assert done.syscalls(CLOCK_GETTIME) == said["clock_gettime"]
+    _, said = run(guest, "signals", "glibc", log=tmp_path / "signals.txt")
+    assert said == {"handlers": 5, "return": rt_sigreturn(linux)}
+    _, said = run(guest, "cancel", "glibc", log=tmp_path / "cancel.txt")
+    assert said == {"cancelled": 6, "cleanups": 666}

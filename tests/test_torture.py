@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The clock in a running kernel: threads on three harts read it through the vDSO while a fourth keeps changing it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import kernel_builds
+import pytest
+from qemu import Run, boot
+
+pytestmark = pytest.mark.xdist_group("qemu")
+
+THREADS = 4
+READS = 10_000_000
+HZ = 10_000_000  # the counter of QEMU's `virt`; timebase-frequency in its device tree
+SECONDS = 150
+
+CLOCK_GETTIME = 113
+
+# The reader of vdso_src/read_page.h without its check.
+CHECK = "__builtin_expect((state | VDSO_STATE_VALID) != VDSO_LOAD(row->state), 0)"
+NO_CHECK = {"vdso_src/read_page.h": (CHECK, "VDSO_LOAD(row->state) == 0")}
+
+# The writer of each kernel with the counter read before `begin`.
+EARLY_COUNTER = {
+    "c": {
+        "vdso_kernel.c": (
+            "\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn rdtime();\n",
+            "\tuint64_t now = rdtime();\n\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn now;\n",
+        )
+    },
+    "rust": {
+        "src/vdso_kernel.rs": (
+            "    let _lock = CLOCK.lock();\n    let update = DATA.0.begin();\n    let now = counter();\n",
+            "    let now = counter();\n    let _lock = CLOCK.lock();\n    let update = DATA.0.begin();\n",
+        )
+    },
+}
+
+
+def torture(kernel: Path, log: Path) -> tuple[Run, dict[str, int]]:
+    """The record of a run, and what the program counted. It stops at the first read that is wrong."""
+    program = kernel_builds.program(kernel_builds.PROGRAMS / "torture.c")
+    args = [str(THREADS), str(READS), str(HZ)]
+    run = boot(kernel, program, [f"write={SECONDS * 1000}"], args, harts=4, seconds=SECONDS, log=log)
+    line = re.search(r"^torture: (reads=.*)$", run.text, re.M)
+    assert line, f"the program did not come to its end; what it printed is in {log}"
+    counts = {name: int(value) for name, value in (pair.split("=") for pair in line[1].split())}
+    counts["met"] = run.syscalls(CLOCK_GETTIME) - counts["direct"]
+    print(f"{line[0]} met_writer={counts['met']} updates={run.values['updates']}")
+    return run, counts
+
+
+@pytest.mark.parametrize("name", kernel_builds.KERNELS)
+def test_ten_million_reads_beside_a_writer(name: str, tmp_path: Path) -> None:
+    run, counts = torture(kernel_builds.kernel(name), tmp_path / "guest.txt")
+    assert (counts["torn"], counts["back"], run.exit) == (0, 0, 0), run.text
+    assert counts["reads"] == READS
+    assert counts["harts"] == 3
+    assert counts["met"] > 0
+    assert run.values["mmode_traps"] == 0
+
+
+@pytest.mark.parametrize("name", kernel_builds.KERNELS)
+def test_a_reader_that_does_not_check_is_caught(name: str, tmp_path: Path) -> None:
+    blob = kernel_builds.build_vdso(tmp_path / "vdso", replace=NO_CHECK)
+    run, counts = torture(kernel_builds.build_kernel(name, tmp_path / "kernel", vdso=blob), tmp_path / "guest.txt")
+    assert run.exit == 1
+    assert counts["torn"] + counts["back"] > 0
+
+
+@pytest.mark.parametrize("name", kernel_builds.KERNELS)
+def test_a_counter_read_before_begin_is_caught(name: str, tmp_path: Path) -> None:
+    kernel = kernel_builds.build_kernel(name, tmp_path / "kernel", replace=EARLY_COUNTER[name])
+    run, counts = torture(kernel, tmp_path / "guest.txt")
+    assert run.exit == 1
+    assert counts["back"] > 0

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "image.h"
+
+#include "machine.h"
+#include "mark.h"
+#include "strings.h"
+
+#define SIZE_LIMIT 0x100000 /* beyond, a program header is wrong and not the image large */
+
+struct image image;
+const char *image_trouble;
+
+const void *image_at(uint64_t offset, uint64_t bytes)
+{
+	return offset <= image.size && bytes <= image.size - offset ? (const char *)image.address + offset : 0;
+}
+
+const char *image_string(uint64_t offset)
+{
+	const char *string = (const char *)image.address + offset;
+	uint64_t end = offset;
+
+	while (end < image.size && ((const char *)image.address)[end])
+		end++;
+	return end < image.size ? string : "";
+}
+
+static const struct elf_segment *segment(const struct elf_header *header, unsigned index)
+{
+	return image_at(header->phoff + (uint64_t)index * sizeof(struct elf_segment), sizeof(struct elf_segment));
+}
+
+/* Sets image.size and image.vaddr from the first PT_LOAD, as every C library does. */
+static void read_load(const struct elf_header *header)
+{
+	const struct elf_segment *load = 0;
+	unsigned i;
+
+	image.size = PAGE; /* program headers are looked for in the one page that is known to be there */
+	for (i = 0; i < header->phnum && !load; i++) {
+		load = segment(header, i);
+		if (!load || load->type != PT_LOAD)
+			load = 0;
+	}
+	image.size = 0;
+	if (!load || load->offset || !load->memsz || load->memsz > SIZE_LIMIT) {
+		image_trouble = "no PT_LOAD that starts at the ELF header and is of a sensible size";
+	} else {
+		image.vaddr = load->vaddr;
+		image.size = (load->memsz + PAGE - 1) & -(uint64_t)PAGE;
+	}
+}
+
+/* The offset that an entry of PT_DYNAMIC tells, 0 without one. */
+static uint64_t dynamic(const struct elf_segment *table, uint64_t tag)
+{
+	uint64_t at = table->vaddr - image.vaddr;
+	const struct elf_dynamic *entry;
+
+	for (; (entry = image_at(at, sizeof(*entry))) && entry->tag != DT_NULL; at += sizeof(*entry))
+		if (entry->tag == tag)
+			return entry->value - image.vaddr;
+	return 0;
+}
+
+static void read_dynamic(const struct elf_segment *table)
+{
+	image.hash = dynamic(table, DT_HASH);
+	image.gnu_hash = dynamic(table, DT_GNU_HASH);
+	image.symbols = dynamic(table, DT_SYMTAB);
+	image.strings = dynamic(table, DT_STRTAB);
+	image.versions = dynamic(table, DT_VERSYM);
+	image.definitions = dynamic(table, DT_VERDEF);
+}
+
+/* Our mark, which is one note of several. */
+static void read_notes(const struct elf_segment *notes)
+{
+	uint64_t at = notes->vaddr - image.vaddr, end = at + notes->memsz;
+	const struct elf_note *note;
+
+	while (at < end && (note = image_at(at, sizeof(*note)))) {
+		uint64_t name = at + sizeof(*note), body = name + ((note->name_size + 3ull) & ~3ull);
+		const struct mark *mark = image_at(body, sizeof(*mark));
+
+		if (note->type == MARK_TYPE && note->size == sizeof(*mark) && mark &&
+		    same(image_string(name), MARK_OWNER)) {
+			image.data_offset = mark->data_offset;
+			image.layout = mark->layout;
+		}
+		at = body + ((note->size + 3ull) & ~3ull);
+	}
+}
+
+void image_read(uint64_t unused)
+{
+	const struct elf_header *header = (const struct elf_header *)image.address;
+	const struct elf_segment *part;
+	uint64_t page;
+	unsigned i;
+
+	(void)unused;
+	if (header->magic != ELF_MAGIC || header->class_and_order != ELF_CLASS_64_LSB || header->type != ET_DYN ||
+	    header->machine != MACHINE_ELF)
+		image_trouble = "no ELF shared object of this machine";
+	else
+		read_load(header);
+	if (image_trouble)
+		return;
+	for (page = 0; page < image.size; page += PAGE)
+		(void)*(volatile const char *)(image.address + page);
+	for (i = 0; i < header->phnum && (part = segment(header, i)); i++) {
+		if (part->type == PT_DYNAMIC)
+			read_dynamic(part);
+		else if (part->type == PT_NOTE)
+			read_notes(part);
+	}
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The note by which an image of ours is known again: the same as in site_scons/site_tools/vdso/mark.py. */
+#ifndef SELFTEST_MARK_H
+#define SELFTEST_MARK_H
+
+#include <stdint.h>
+
+#define MARK_OWNER "scons-vdso"
+#define MARK_TYPE 0x7664736f
+#define MARK_LAYOUT 1
+
+struct mark {
+	int64_t data_offset; /* from the image's first byte; 0: no data page */
+	uint64_t layout;
+} __attribute__((packed, aligned(4))); /* as notes are */
+
+#endif

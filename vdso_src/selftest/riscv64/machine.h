@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What a selftest can't say in C. */
+#ifndef SELFTEST_MACHINE_H
+#define SELFTEST_MACHINE_H
+
+#include <stdint.h>
+
+#define MACHINE_ELF 243 /* EM_RISCV */
+#define MACHINE_VERSION "LINUX_4.15"
+#define MACHINE_COUNTER_BIT "scounteren.TM (the kernel's) or mcounteren.TM (the firmware's)"
+
+/* Bytes from the third argument of a signal handler to the pc of the interrupted code: struct ucontext of Linux. */
+#define MACHINE_CONTEXT_PC 176
+
+/* What unwinders know a return from a signal handler by: li a7, 139; ecall. */
+#define MACHINE_SIGRETURN_CODE 0x0000007308b00893u
+
+/* Its first instruction is illegal on every hart. Also executable as data: two zero bytes are illegal too. */
+void machine_illegal(uint64_t unused);
+
+/* job(argument), with the registers kept in which a caller trusts. Returns 0 after it, 1 if guard_leave() ended it. */
+int guard_enter(void (*job)(uint64_t), uint64_t argument);
+void guard_leave(void) __attribute__((noreturn));
+
+/* clone() of a thread that runs entry(argument) on the stack that ends at `stack`, and exits. What clone answered. */
+long machine_thread(unsigned long flags, void *stack, int *parent_id, void *tls, int *child_id,
+		    void (*entry)(void *), void *argument);
+
+#endif

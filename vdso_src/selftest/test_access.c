@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* What may a process do with the pages that it was given, and what may it not? */
+#include "faults.h"
+#include "image.h"
+#include "kernel.h"
+#include "machine.h"
+#include "mark.h"
+#include "tests.h"
+
+#define NO_MEANS "there are neither signal handlers nor child processes"
+
+/* Of a page of the image, where ELF headers have padding. What is written is what was there. */
+#define ANY_BYTE 15
+
+/* In the data page, a row that is zero for ever: written, it harms nobody; executed, it is illegal. */
+#define UNUSED_ROW 128
+
+static void load(uint64_t address)
+{
+	(void)*(volatile const char *)address;
+}
+
+static void store(uint64_t address)
+{
+	volatile char *byte = (volatile char *)address;
+
+	*byte = *byte;
+}
+
+static void execute(uint64_t address)
+{
+	((void (*)(void))address)();
+}
+
+/* A refusal ends like a fault: so nobody need ask what mprotect said, perhaps in another process. */
+static void allow_and_store(uint64_t address)
+{
+	if (kernel_mprotect(address & -(uint64_t)PAGE, PAGE, PROT_READ | PROT_WRITE) != 0)
+		machine_illegal(0);
+	store(address);
+}
+
+/* Comes back if it is. */
+static void is_sigreturn(uint64_t address)
+{
+	const volatile uint16_t *code = (const volatile uint16_t *)address;
+	uint64_t expected = MACHINE_SIGRETURN_CODE;
+
+	for (; expected; expected >>= 16)
+		if (*code++ != (uint16_t)expected)
+			machine_illegal(0);
+}
+
+/* The verdict on what must fault; `consequence` where it does not. */
+static enum verdict must_fault(job *what, uint64_t address, const char *consequence)
+{
+	int fault = fault_of(what, address);
+
+	if (fault == NOT_TRIED)
+		return skip(NO_MEANS);
+	return fault == CAME_BACK ? not_ok("it can, at %lx: %s", address, consequence) : OK;
+}
+
+enum verdict test_image_write(void)
+{
+	enum verdict verdict = OK;
+	uint64_t page;
+
+	for (page = 0; page < image.size && verdict == OK; page += PAGE)
+		verdict = must_fault(store, image.address + page + ANY_BYTE,
+				     "map the image R-X for the user, without W.\n"
+				     "A process could run its code in every other that shares the image");
+	return verdict;
+}
+
+/* Why there is none that could be tried; NULL: there is one. */
+static const char *no_data_page(void)
+{
+	if (!image.layout)
+		return "only images of scons-vdso tell where it is";
+	if (image.layout != MARK_LAYOUT)
+		return "the image is of another release than this program";
+	return image.data_offset ? 0 : "the image was made with DATA_PAGE=none";
+}
+
+enum verdict test_data_read(void)
+{
+	static const char cannot[] = "the data page can't be read";
+	int fault;
+
+	lacking[DATA] = no_data_page();
+	if (lacking[DATA])
+		return skip("%s", lacking[DATA]);
+	fault = fault_risked(cannot, load, image_data());
+	if (fault == CAME_BACK)
+		return OK;
+	lacking[DATA] = lacking[CALLS] = cannot;
+	return not_ok("reading at %lx faults, signal %ld: map the data page R-- for the user, VDSO_DATA_OFFSET from\n"
+		      "where the image is, in every process that gets the image",
+		      image_data(), (long)fault);
+}
+
+enum verdict test_data_write(void)
+{
+	return must_fault(store, image_data() + UNUSED_ROW,
+			  "map the data page R-- for the user, without W.\n"
+			  "A process could set the clock of every other");
+}
+
+enum verdict test_data_execute(void)
+{
+	int fault;
+
+	if (*(volatile const uint64_t *)(image_data() + UNUSED_ROW))
+		return skip("what lies there is no data page");
+	fault = fault_of(execute, image_data() + UNUSED_ROW);
+	if (fault == NOT_TRIED)
+		return skip(NO_MEANS);
+	if (fault != SIGILL && !faults_differ())
+		return skip("an illegal instruction raises no SIGILL");
+	if (fault == SIGSEGV || fault == SIGBUS)
+		return OK;
+	return not_ok("it can, at %lx (signal %ld, not SIGSEGV): map the data page R-- for the user, without X",
+		      image_data(), (long)fault);
+}
+
+enum verdict test_data_mprotect(void)
+{
+	enum verdict verdict = must_fault(allow_and_store, image_data() + UNUSED_ROW,
+					  "let mprotect() refuse this page, as Linux does with EACCES");
+
+	if (verdict == NOT_OK)
+		kernel_mprotect(image_data(), PAGE, PROT_READ);
+	return verdict;
+}
+
+#define RETURN_THERE "\nlet it return to __vdso_rt_sigreturn, where the image is + VDSO_SYM_RT_SIGRETURN"
+
+enum verdict test_handler(void)
+{
+	uint64_t address = faults_handler_return();
+
+	if (faults_handler() == NOT_TRIED)
+		return skip("no signal handler is called (rt_sigaction, kill)");
+	if (faults_handler() != CAME_BACK)
+		return not_ok("a signal handler could not return, signal %ld:" RETURN_THERE, (long)faults_handler());
+	if (address == image_export("__vdso_rt_sigreturn"))
+		return OK;
+	if (fault_of(is_sigreturn, address) != CAME_BACK)
+		return not_ok("a signal handler returns to %lx, which unwinders (pthread_cancel) don't know:" RETURN_THERE,
+			      address);
+	tap_note("signal handlers return to %lx, not to __vdso_rt_sigreturn", address);
+	return OK;
+}

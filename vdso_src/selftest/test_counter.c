@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* May user mode read the counter, or is each read a trap that firmware answers? What does all of it cost? */
+#include "calls.h"
+#include "counter.h"
+#include "faults.h"
+#include "machine.h"
+#include "tests.h"
+#include "time.h"
+#include "vdso_data.h"
+
+#define BATCHES 16
+#define BATCH_TICKS 200	      /* of a batch of system calls, so that the counter's steps don't matter */
+#define BATCH_LIMIT (1l << 20)
+
+static void read_counter(uint64_t unused)
+{
+	(void)unused;
+	vdso_counter();
+}
+
+enum verdict test_counter(void)
+{
+	static const char cannot[] = "user mode can't read the counter";
+	int fault = fault_risked(cannot, read_counter, 0);
+	uint64_t start;
+	long patience;
+
+	if (fault != CAME_BACK) {
+		lacking[COUNTER] = lacking[CALLS] = cannot;
+		return not_ok("rdtime raises signal %ld: set " MACHINE_COUNTER_BIT " on every hart", (long)fault);
+	}
+	start = vdso_counter();
+	for (patience = 0; patience < 10000000; patience++)
+		if (vdso_counter() != start)
+			return OK;
+	lacking[COUNTER] = "the counter stands still";
+	return not_ok("it stands still");
+}
+
+static long repeats; /* in a batch */
+
+static void nothing(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+static void counter(void)
+{
+	vdso_counter();
+}
+
+static void system_call(void)
+{
+	kernel_getpid();
+}
+
+static void time_by_vdso(void)
+{
+	struct vdso_timespec now;
+
+	vdso_clock_gettime(VDSO_MONOTONIC, &now);
+}
+
+static void time_by_system_call(void)
+{
+	struct vdso_timespec now;
+
+	kernel_clock_gettime(VDSO_MONOTONIC, &now);
+}
+
+static long ticks(void)
+{
+	return (long)vdso_counter();
+}
+
+static long nanoseconds(void)
+{
+	static const struct vdso_timespec zero;
+	struct vdso_timespec now = zero;
+
+	vdso_clock_gettime(VDSO_MONOTONIC, &now);
+	return between(&zero, &now);
+}
+
+/* What a batch costs, in the unit of `clock`: the least of several, as the others were interrupted. */
+static long cost(void (*volatile what)(void), long (*clock)(void))
+{
+	long batch, i, least = INT64_MAX;
+
+	for (batch = 0; batch < BATCHES; batch++) {
+		long start = clock(), taken;
+
+		for (i = 0; i < repeats; i++)
+			what();
+		taken = clock() - start;
+		if (taken < least)
+			least = taken;
+	}
+	return least;
+}
+
+enum verdict test_counter_cost(void)
+{
+	long loop, of_counter, of_call;
+
+	for (repeats = 64; repeats < BATCH_LIMIT && cost(system_call, ticks) < BATCH_TICKS; repeats *= 2)
+		;
+	loop = cost(nothing, ticks);
+	of_counter = cost(counter, ticks) - loop;
+	of_call = cost(system_call, ticks) - loop;
+	tap_note("%ld times: rdtime %ld ticks, system call %ld, nothing %ld", repeats, of_counter, of_call, loop);
+	if (of_counter * 2 < of_call)
+		return OK;
+	return not_ok("each rdtime costs about as much as a system call: it traps, and firmware answers it.\n"
+		      "Set " MACHINE_COUNTER_BIT " on every hart.\n"
+		      "(If both are set, this machine has no counter for user mode)");
+}
+
+void note_costs(void)
+{
+	if (lacking[COUNTER] || lacking[CALLS])
+		return;
+	tap_note("clock_gettime(MONOTONIC): vDSO %ld ns, system call %ld ns",
+		 cost(time_by_vdso, nanoseconds) / repeats, cost(time_by_system_call, nanoseconds) / repeats);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Do the other exports answer as their system calls do? */
+#include "calls.h"
+#include "image.h"
+#include "tests.h"
+
+/* Those that the vDSO serves, and some that it does not. */
+static const signed char clocks[] = { 0, 1, 4, 5, 6, 7, 11, 2, 3, 99, -1 };
+
+/* All of it in one place, and 0 if nothing was written. */
+static long resolution(const struct vdso_timespec *res)
+{
+	return res->sec * 1000000000 + res->nsec;
+}
+
+enum verdict test_getres(void)
+{
+	struct vdso_timespec first, second;
+	unsigned i;
+
+	if (kernel_clock_getres(1, &second) == -ENOSYS)
+		return skip("your kernel has no such system call");
+	for (i = 0; i < sizeof(clocks); i++) {
+		long vdso, system_call;
+
+		first.sec = first.nsec = second.sec = second.nsec = 0;
+		vdso = vdso_clock_getres(clocks[i], &first);
+		system_call = kernel_clock_getres(clocks[i], &second);
+		if (vdso != system_call || resolution(&first) != resolution(&second))
+			return not_ok("clock %ld: the vDSO answers %ld and %ld ns, the system call %ld and %ld ns:\n"
+				      "let your clock_getres answer from vdso_data_getres()",
+				      (long)clocks[i], vdso, resolution(&first), system_call, resolution(&second));
+		if (vdso_clock_getres(clocks[i], 0) != vdso || kernel_clock_getres(clocks[i], 0) != system_call)
+			return not_ok("clock %ld: with NULL for the resolution, which is legal, the answer is another",
+				      (long)clocks[i]);
+	}
+	return OK;
+}
+
+static const struct other {
+	const char *name;
+	long number;
+} others[] = {
+	{ "__vdso_getcpu", VDSO_NR_GETCPU },
+	{ "__vdso_riscv_hwprobe", VDSO_NR_RISCV_HWPROBE },
+	{ "__vdso_flush_icache", VDSO_NR_RISCV_FLUSH_ICACHE },
+};
+
+/* Asked for nothing at all, each does nothing and says so. */
+enum verdict test_others(void)
+{
+	unsigned i;
+
+	if (!image.layout)
+		return skip("not an image of scons-vdso");
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		uint64_t function = image_export(others[i].name);
+		long vdso, system_call;
+
+		if (!function)
+			continue;
+		vdso = call_at(function, 0, 0, 0, 0, 0);
+		system_call = vdso_syscall5(others[i].number, 0, 0, 0, 0, 0);
+		if (vdso != system_call)
+			return not_ok("%s answers %ld, its system call %ld: is this the image as it was made?",
+				      others[i].name, vdso, system_call);
+	}
+	return OK;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* The tests, in the order in which main.c runs them, and what each needs that an earlier one finds out. */
+#ifndef SELFTEST_TESTS_H
+#define SELFTEST_TESTS_H
+
+#include "tap.h"
+
+enum need { NOTHING, ENTRY, IMAGE, DATA, COUNTER, CALLS, NEEDS };
+
+/* Why there is no such thing; NULL: there is. */
+extern const char *lacking[NEEDS];
+
+/* test_image.c */
+enum verdict test_entry(void);
+enum verdict test_alignment(void);
+enum verdict test_image(void);
+enum verdict test_exports(void);
+enum verdict test_hash(void);
+enum verdict test_gnu_hash(void);
+enum verdict test_versions(void);
+
+/* test_access.c */
+enum verdict test_image_write(void);
+enum verdict test_data_read(void);
+enum verdict test_data_write(void);
+enum verdict test_data_execute(void);
+enum verdict test_data_mprotect(void);
+enum verdict test_handler(void);
+
+/* test_data.c */
+enum verdict test_data(void);
+
+/* test_counter.c */
+enum verdict test_counter(void);
+enum verdict test_counter_cost(void);
+void note_costs(void);
+
+/* test_clocks.c */
+enum verdict test_call(void);
+enum verdict test_clock(long clock);
+enum verdict test_gettimeofday(void);
+
+/* test_others.c */
+enum verdict test_getres(void);
+enum verdict test_others(void);
+
+/* test_monotonic.c */
+enum verdict test_second(void);
+enum verdict test_threads(void);
+
+#endif
