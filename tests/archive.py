@@ -29,8 +29,13 @@ def package(base: bytes) -> bytes:
         info = tarfile.TarInfo("./boot/vmlinux")
         info.size = len(kernel)
         archive.addfile(info, io.BytesIO(kernel))
+    return package_of(tar.getvalue())
+
+
+def package_of(data_tar_gz: bytes) -> bytes:
+    """A .deb of this content."""
     out = b"!<arch>\n"
-    for name, data in (("debian-binary", b"2.0\n"), ("data.tar.gz", tar.getvalue())):
+    for name, data in (("debian-binary", b"2.0\n"), ("data.tar.gz", data_tar_gz)):
         out += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
     return out
 
