@@ -194,7 +194,7 @@ def test_times_of_files_say_nothing(tmp_path: Path) -> None:
     base = tmp_path / "given.so"
     scons = Scons(tmp_path / "out")
     made = []
-    for spec, stamp in ((Spec(), 0), (Spec(linux=0x060100), 0), (Spec(), 4_000_000_000), (Spec(linux=0x060100), 1)):
+    for spec, stamp in ((Spec(), 10**6), (Spec(linux=0x060100), 10**6), (Spec(), 4 * 10**9), (Spec(linux=0x060100), 1)):
         base.write_bytes(build_base(spec))
         os.utime(base, (stamp, stamp))
         made.append(scons.good(f"BASE={base}"))
