@@ -11,8 +11,10 @@ This is the one module that imports SCons. The rest of the package is a plain li
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,10 @@ from SCons.Errors import BuildError, StopError
 from SCons.Scanner.C import CScanner
 from SCons.Util import CLVar
 
-from . import toolchain, variables
+from . import inputs, toolchain, variables
 from .arch import ARCHES
 from .errors import VdsoError
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
-SOURCES = ROOT / "vdso_src"
+from .inputs import ROOT, SOURCES
 
 
 def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
@@ -39,13 +38,14 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     work = out.Dir("work")
 
     base_so = _base(env, out.File("base.so"), base)
-    objects = [env.VdsoObject(work.File(name), source)[0] for name, source in _stub_sources(env)]
+    stubs = _stub_sources(env)
+    objects = [env.VdsoObject(work.File(name), source)[0] for name, source in stubs]
     plan, script = env.VdsoPlace([work.File("plan.json"), work.File("stubs.ld")], [base_so, objects])
     linked = env.VdsoLink(work.File("stubs.elf"), [script, objects])
     image = env.VdsoSplice([work.File("image.so"), work.File("image.json")], [base_so, linked, plan])
-    outputs = env.VdsoEmit([out.File(f"vdso.{suffix}") for suffix in ("so", "h", "rs", "S", "json")], image)
+    facts = [*image, *_all_sources(env, stubs, minimal=str(base) == "minimal")]
+    outputs = env.VdsoEmit([out.File(f"vdso.{suffix}") for suffix in ("so", "h", "rs", "S", "json")], facts)
 
-    env.Depends(outputs, env.File(str(SOURCES / "vdso_data.h")))
     env.Precious(outputs)  # SCons would delete the good ones before an action that may fail
     return outputs
 
@@ -92,7 +92,9 @@ def _base(env: Any, target: Any, base: Any) -> Any:
         env.NoClean(node)
     elif word == "minimal":
         folder = SOURCES / env["VDSO_ARCH"] / "minimal"
-        node = env.VdsoMinimal(target, [env.File(str(folder / "vdso.S")), env.File(str(folder / "vdso.lds"))])
+        linked = env.arg2nodes(target, env.fs.File)[0].dir.Dir("work").File("minimal.so")
+        linked = env.VdsoMinimal(linked, [env.File(str(folder / "vdso.S")), env.File(str(folder / "vdso.lds"))])
+        node = env.VdsoExtract(target, linked)
     else:
         source = env.arg2nodes(base, env.fs.File)[0]
         if not source.has_builder() and not source.exists():
@@ -115,6 +117,8 @@ def _configured(env: Any, overrides: dict[str, Any]) -> Any:
         "VDSO_PREFIX": prefix or env["VDSO_CROSS_COMPILE"] or arch.prefixes[0],
         "VDSO_FOUND": bool(prefix) or "VDSO_CC" in env,
         "VDSO_HZ": [],
+        "SPAWN": _spawn,
+        "ESCAPE": shlex.quote,
     }
     if env["VDSO_DATA_PAGE"] == "none":
         derived["VDSO_HZ"] = ["-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={int(str(env['VDSO_TIMEBASE_HZ']), 0)}"]
@@ -135,6 +139,21 @@ def _stub_sources(env: Any) -> list[tuple[str, Any]]:
     users = [env.File(path) for path in (extra.split() if isinstance(extra, str) else extra)]
     named = [(f"stub_{path.stem}.o", env.File(str(path))) for path in ours]
     return named + [(f"extra{index}_{Path(str(node)).stem}.o", node) for index, node in enumerate(users)]
+
+
+def _all_sources(env: Any, stubs: list[tuple[str, Any]], minimal: bool) -> list[Any]:
+    """All files that vdso.json tells of: ours, also those that are included or filled in, and the user's."""
+    ours = [env.File(str(path)) for path in (*inputs.sources(env["VDSO_ARCH"], minimal), *inputs.fixed())]
+    return ours + [source for _, source in stubs if source not in ours]
+
+
+def _spawn(_shell: str, _escape: Any, _command: str, words: list[str], environment: dict[str, str]) -> int:
+    """A command without a shell: in a file's name nothing is special. What it inherits is the lock of `guard`."""
+    try:
+        return subprocess.run(shlex.split(" ".join(words)), env=environment, close_fds=False, check=False).returncode
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 127
 
 
 def _step(step: str, *uses: str, show: Callable[..., str] | None = None) -> Any:
@@ -165,14 +184,6 @@ def build_error(node: Any, error: VdsoError) -> BuildError:
 def _has_compiler(target: Any, source: Any, env: Any) -> None:
     if not env["VDSO_FOUND"]:
         raise build_error(target[0], toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"]))
-
-
-def _code_of_the_tool() -> str:
-    """A digest of all our modules and templates: what they make is made anew when one of them changes."""
-    digest = hashlib.sha256()
-    for path in sorted([*HERE.rglob("*.py"), *(ROOT / "templates").iterdir()]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _builder(action: Any, code: str, **kw: Any) -> Any:
@@ -213,7 +224,7 @@ def generate(env: Any) -> None:
         VDSOSPLICECOMSTR="  SPLICE  $TARGET",
         VDSOEMITCOMSTR="  EMIT    ${TARGET.dir}/vdso.{so,h,rs,S,json}",
     )
-    code = _code_of_the_tool()
+    code = inputs.code_and_templates()
     includes = [str(SOURCES), str(SOURCES / env["VDSO_ARCH"])]
     compile_stub = Builder(action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), source_scanner=CScanner(), CPPPATH=includes)
     env["BUILDERS"].update(

@@ -51,6 +51,7 @@ class Blob:
     load_addr       what the header suggests
     linux           version of the base as its note says, "7.2.13"; "none" for a base that is not Linux's
     tools           name to version of all that took part
+    inputs          name to SHA-256 of each file of ours and the user's that went in
     """
 
     arch: str
@@ -67,6 +68,7 @@ class Blob:
     exports: tuple[Export, ...]
     changes: tuple[Change, ...]
     tools: Mapping[str, str]
+    inputs: Mapping[str, str]
 
     @property
     def changed(self) -> int:

@@ -14,6 +14,7 @@ from . import image, steps, templating
 from .arch import ARCHES
 from .errors import VdsoError
 from .info import describe
+from .inputs import TEMPLATES
 from .verify import verify
 from .verify.render import render
 
@@ -23,7 +24,7 @@ FAILED = 2
 def info(sources: Sequence[str], arch: str) -> int:
     """What is known of the base."""
     base = image.read(sources[0], steps.read(Path(sources[0])), ARCHES[arch])
-    print(templating.render(steps.TEMPLATES, "info.txt.j2", **describe(base)), end="", flush=True)
+    print(templating.render(TEMPLATES, "info.txt.j2", **describe(base)), end="", flush=True)
     return 0
 
 
@@ -32,7 +33,7 @@ def check(_sources: Sequence[str], arch: str, path: str) -> int:
     if not path:
         raise VdsoError("IMAGE", "missing", "name the image, as in `check IMAGE=build/vdso.so`")
     report = verify(steps.read(Path(path)), ARCHES[arch], name=path)
-    print(render(report, path, steps.TEMPLATES), end="", flush=True)
+    print(render(report, path, TEMPLATES), end="", flush=True)
     return FAILED if report.findings else 0
 
 

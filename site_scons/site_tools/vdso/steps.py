@@ -16,19 +16,17 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from . import find, image, objects, place, plan, policy, stubs, templating, toolchain, variables
+from . import find, guard, image, inputs, objects, place, plan, policy, stubs, templating, toolchain, variables
 from .arch import ARCHES, Arch
 from .blob import Blob, Change, Export
 from .elf import pages
 from .emit import emit as emit_outputs
 from .errors import VdsoError
+from .inputs import SOURCES, TEMPLATES
 from .splice import splice as splice_image
 from .verify import verify
 from .verify.render import render as render_report
 
-ROOT = Path(__file__).resolve().parents[3]
-TEMPLATES = ROOT / "templates"
-SOURCES = ROOT / "vdso_src"
 OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
 
 Paths = Sequence[Path]
@@ -37,7 +35,7 @@ Settings = Mapping[str, str]
 
 def write(files: Mapping[Path, bytes]) -> None:
     """All files aside first, then each under its name: a full disk or a signal leaves the earlier ones."""
-    aside = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
+    aside = {path: path.with_name(f".{path.name}.{os.getpid()}{guard.ASIDE}") for path in files}
     try:
         for path, data in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,16 +65,32 @@ def extract(targets: Paths, sources: Paths, settings: Settings) -> None:
 
 
 def fetch(targets: Paths, _sources: Paths, settings: Settings) -> None:
-    """base.so from the kernel package of Debian."""
+    """base.so from the kernel package of Debian. What was fetched stays, also when SCons has no memory of it."""
     from . import debian  # only who fetches pays for it
 
     arch = ARCHES[settings["ARCH"]]
+    asked = f"{settings['BASE']} {arch.name} {settings['MIRROR']}".rstrip()
+    record = targets[0].parent / "work" / f"{targets[0].name}.json"
+    if _fetched(targets[0], record, asked):
+        print("  KEPT    what was fetched before", flush=True)
+        return
     kernel = debian.fetch(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
     name = f"{kernel.package} {kernel.version} ({kernel.suite})"
     for reason in kernel.passed_over:
         print(f"  PASSED  {reason}", flush=True)
     print(f"  FOUND   {name}", flush=True)
-    write({targets[0]: find.find(name, kernel.data, arch)})
+    found = find.find(name, kernel.data, arch)
+    told = {"asked": asked, "package": name, "sha256": hashlib.sha256(found).hexdigest()}
+    write({targets[0]: found, record: json.dumps(told, indent=1, sort_keys=True).encode()})
+
+
+def _fetched(base: Path, record: Path, asked: str) -> bool:
+    """Is `base` what was fetched for the same settings?"""
+    try:
+        told = json.loads(record.read_bytes())
+        return bool(told["asked"] == asked and told["sha256"] == hashlib.sha256(base.read_bytes()).hexdigest())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _base(path: Path, arch: Arch) -> image.Image:
@@ -123,7 +137,7 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
 
 
 def emit(targets: Paths, sources: Paths, settings: Settings) -> None:
-    """The five outputs from image.so and image.json; then the summary, for a person to check."""
+    """The five outputs from image.so, image.json and all files that went in; then the summary, for a person to check."""
     data = read(sources[0])
     story = json.loads(read(sources[1]))
     rules = story.pop("rules")
@@ -135,6 +149,7 @@ def emit(targets: Paths, sources: Paths, settings: Settings) -> None:
         timebase_hz=variables.timebase_hz(settings["DATA_PAGE"], settings["TIMEBASE_HZ"]),
         load_addr=variables.load_addr(settings["LOAD_ADDR"]),
         tools=_tools(settings),
+        inputs=inputs.named(sources[2:]),
         **{
             **story,
             "exports": tuple(Export(**export) for export in story["exports"]),
@@ -148,11 +163,12 @@ def emit(targets: Paths, sources: Paths, settings: Settings) -> None:
 
 
 def _tools(settings: Settings) -> dict[str, str]:
-    """Name to version of all that took part; of the two that are not locked, gcc and ld, the SHA-256 of the program too."""
+    """Name to version of all that took part; of the compiler, which no lock file names, the SHA-256 of its programs too."""
     tools = {name: version(name) for name in ("scons", "lief", "pyelftools", "capstone", "jinja2")}
-    for name, command in (("gcc", settings["CC"]), ("ld", settings["LD"])):
+    parts = {name: toolchain.part(settings["CC"], name, settings["PATH"]) for name in ("cc1", "as")}
+    for name, command in {"gcc": settings["CC"], "ld": settings["LD"], **parts}.items():
         program = shutil.which(command, path=settings["PATH"])
         if program is not None:
-            digest = hashlib.sha256(Path(program).read_bytes()).hexdigest()
-            tools[name] = f"{toolchain.version(program)}, sha256 {digest}"
+            told = f"{toolchain.version(program)}, " if name != "cc1" else ""  # which has gcc's, and does not say it
+            tools[name] = f"{told}sha256 {inputs.sha256(Path(program))}"
     return tools

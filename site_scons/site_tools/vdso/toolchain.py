@@ -55,3 +55,9 @@ def version(command: str) -> str:
     """The first line that `command --version` prints."""
     shown = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
     return shown.stdout.partition("\n")[0]
+
+
+def part(compiler: str, name: str, path: str) -> str:
+    """Where `compiler` has its program `name`; only the name where it is looked for in PATH, or is not there."""
+    command = [shutil.which(compiler, path=path) or compiler, f"-print-prog-name={name}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
