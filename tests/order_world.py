@@ -144,7 +144,9 @@ class World:
                 if tuple(read.path for read in reads.values()) in (code.paths for code in alike):
                     yield reads, alike[0].pages
 
-    def _run(self, call: Call, page: bytes, hart: int = 0, ticks: Iterator[Source] | None = None, **kw: Mapping[int, int]) -> Run:
+    def _run(
+        self, call: Call, page: bytes, hart: int = 0, ticks: Iterator[Source] | None = None, **kw: Mapping[int, int]
+    ) -> Run:
         """The call on this page; its samples of the counter are taken at these ticks, else at the start."""
         buffer = BUFFER + 0x40 * hart
         values = [buffer if a == ANSWER else a for a in call.arguments]

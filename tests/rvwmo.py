@@ -158,7 +158,7 @@ class _Machine:
         self.twins: list[list[int]] = []  # later reads that rule 2 relates to this one
         self.rivals: list[int] = []  # of other harts: for a read the stores to its place, for a store all accesses
         for g, access in enumerate(self.accesses):
-            hart, index = self.names[g]
+            hart, _ = self.names[g]
             same = [f for f, p in enumerate(self.place) if p == self.place[g]]
             own = [f for f in same if self.names[f][0] == hart]
             self.own_stores.append([f for f in reversed(own) if self.accesses[f].writes and f < g])

@@ -8,7 +8,6 @@ is then taken away, whole and by the letter, and the "sometimes" that follows is
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from linked_code import DATA
@@ -131,15 +130,6 @@ def test_a_counter_read_before_begin_makes_it_go_back(world: World, name: str, s
     before, (call, *_) = UPDATES[name]
     early = replace(call, function=call.function.replace("update_", "early_"))
     assert world.verdict(scenario(world.page(*before), early)).back  # type: ignore[operator]
-
-
-def test_writers_on_two_harts_that_hand_the_lock_on(plain: World) -> None:
-    start = plain.page(*RUNNING)
-    harts = ((SLOWER, tell(0)), (told(0), FASTER), (clock_gettime(MONOTONIC), clock_gettime(MONOTONIC)))
-    verdict = plain.verdict(Scenario(start, harts, (((2, 0), (2, 1)),)))
-    assert verdict.answers
-    assert not verdict.mix
-    assert not verdict.back
 
 
 # What each fence is for. For each fence of the emitted code and each weaker one in its place: is a mix believed, does

@@ -128,13 +128,16 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
         (("-j", "2", "BASE=debian.so"), CROSS),
         (("info",), {"debian-archive-keyring"}),
         (("check", "IMAGE=x"), set()),
+        (("selftest",), CROSS),
         (("vdso", "-h"), set()),
         (("demo", "BASE=minimal"), BOOT),
         (("demo",), BOOT | {"debian-archive-keyring"}),
         (("demo", "-c"), set()),
         (
             ("test", "BASE=minimal"),
-            BOOT | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user"},
+            BOOT
+            | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb"}
+            | {"bzip2", "lz4", "xz-utils", "zstd"},
         ),
     ],
 )
@@ -172,6 +175,15 @@ def test_a_compiler_without_headers_is_none(sconsw: ModuleType, tmp_path: Path, 
     assert not sconsw.compiles("gcc", "c", "stdio.h")
     script(tmp_path / "gcc", "exit 0")
     assert sconsw.compiles("gcc", "c", "stdio.h")
+
+
+def test_every_program_that_packs_is_asked_for(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (need,) = (each for each in sconsw.needs(sconsw.parse(["test"], {}), ready=True) if "lz4" in each.packages)
+    for name in ("bzip2", "lz4", "xz", "zstd"):
+        assert not need.met()
+        script(tmp_path / name, "exit 0")
+    assert need.met()
 
 
 # apt

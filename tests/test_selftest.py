@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""vdso-selftest: what file it is, and that it tells each wrong arrangement from the right one, on every kernel at hand."""
+"""vdso-selftest: what file it is, and what it tells on a kernel in Python, which can be wrong in every way and lack all."""
 
 from __future__ import annotations
 
@@ -11,71 +11,47 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import kernel_side
-import linux_guest
 import pytest
 from conftest import ROOT, bases
 from debian_packages import KERNEL, kernel_image
 from elftools.elf.elffile import ELFFile
-from kernel_builds import KERNELS, build_kernel, kernel, minimal, session_folder
+from kernel_builds import minimal, session_folder
 from kernel_side import PAGE, DataPage
-from program_builds import launcher, static
-from qemu import boot
 from scons_build import build, scons
+from selftest_report import (
+    ADDRESS,
+    CALL,
+    CLOCKS,
+    CONTENT,
+    COST,
+    COUNTER,
+    DATA,
+    ENTRY,
+    FAULTS,
+    HANDLER,
+    IMAGE,
+    NOT_CLOCKS,
+    SECOND,
+    SERVED,
+    THREADS,
+    TIMES,
+    Report,
+    read_tap,
+    selftest,
+)  # fmt: skip
 from small_kernel import EXECUTE, HZ, READ, WRITE, Kernel, Manners
 from vdso import mark
 from vdso.arch import RISCV64
 from vdso.find import find
 
 SIZE_LIMIT = 16 * 1024
-SECONDS = 90
-
-# Where QEMU in user mode is the kernel, its clocks are not those of the page, and its mprotect() is the host's.
-HOSTS_OWN = re.compile(r"mprotect|clock_gettime\(|gettimeofday|clock_getres|MONOTONIC")
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a run printed, read as TAP. `failures`: description to the reason below it; `skips`: to the reason in the line."""
-
-    text: str
-    plan: int
-    passed: tuple[str, ...]
-    failures: Mapping[str, str]
-    skips: Mapping[str, str]
-
-    @property
-    def notes(self) -> str:
-        return "".join(re.findall(r"^# .*\n", self.text, re.M))
-
-
-def read_tap(text: str) -> Report:
-    """The report in `text`, which may have other lines before it and behind."""
-    start = text.index("TAP version 13\n1..")
-    text = text[start:]
-    plan = int(text.split("\n")[1].removeprefix("1.."))
-    found = re.findall(r"^(not ok|ok) (\d+) - ([^#\n]*?)(?: # SKIP (.*))?\n((?:#   .*\n)*)", text, re.M)
-    assert [int(number) for _, number, *_ in found] == list(range(1, plan + 1)), text
-    failures = {name: reason for verdict, _, name, _, reason in found if verdict == "not ok"}
-    skips = {name: why for verdict, _, name, why, _ in found if why}
-    passed = tuple(name for verdict, _, name, why, _ in found if verdict == "ok" and not why)
-    assert all(reason for reason in failures.values()), "a failure without a word on what to do"
-    return Report(text, plan, passed, failures, skips)
-
-
-@cache
-def selftest() -> Path:
-    out = session_folder() / "selftest"
-    done = scons("selftest", f"OUT={out}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out / "vdso-selftest"
-
-
-# ---- The file.
+OTHERS_LACK = frozenset(range(400)) - {64, 94}
+ZERO, OTHER = bytes(PAGE), b"\x13" * PAGE
 
 
 def test_it_is_made_alone_and_once(tmp_path: Path) -> None:
@@ -123,9 +99,6 @@ def test_its_mark_is_that_of_the_images() -> None:
     assert (int(stated["TYPE"], 0), int(stated["LAYOUT"])) == (mark.TYPE, mark.LAYOUT)
 
 
-# ---- On a kernel in Python, which can be wrong in every way and lack everything.
-
-
 @cache
 def library() -> ctypes.CDLL:
     return kernel_side.build(session_folder())
@@ -143,17 +116,6 @@ def report(manners: Manners, status: int, *arguments: str, out: Path | None = No
     found = small.run(*arguments)
     assert found == status, small.output.decode()
     return read_tap(small.output.decode())
-
-
-THREADS = "MONOTONIC does not go back between threads"
-WRITES = {"the image can't be written", "the data page can't be written", "mprotect() can't make the data page writable"}
-FAULTS = WRITES | {"the data page can't be executed"}
-HANDLER = "signal handlers return as Linux's do"
-OTHERS_LACK = frozenset(range(400)) - {64, 94}
-SERVED = ("REALTIME", "MONOTONIC", "MONOTONIC_RAW", "REALTIME_COARSE", "MONOTONIC_COARSE", "BOOTTIME", "TAI")
-CLOCKS = {f"clock_gettime({name})" for name in SERVED}
-NOT_CLOCKS = {f"clock_gettime({name})" for name in (2, 3, 99, -1)}
-TIMES = {"gettimeofday", "clock_getres"}
 
 
 @pytest.mark.parametrize(
@@ -233,13 +195,6 @@ def test_where_nothing_catches_a_fault_the_last_line_says_what_it_was(manners: M
     assert small.output.decode().splitlines()[-1] == f"# if the output ends here: {last}"
 
 
-ZERO, OTHER = bytes(PAGE), b"\x13" * PAGE
-ENTRY, ADDRESS = "AT_SYSINFO_EHDR is in the auxiliary vector", "AT_SYSINFO_EHDR is the address of a page"
-IMAGE, DATA, CONTENT = "the image can be read, all of it", "the data page can be read", "the data page is initialised"
-CALL, COUNTER, COST = "a call of the vDSO comes back", "user mode can read the counter", "reading the counter does not trap"
-SECOND = "MONOTONIC does not go back in a second"
-
-
 @pytest.mark.parametrize("by", ["handler", "child"])
 @pytest.mark.parametrize(
     ("manners", "failures"),
@@ -274,6 +229,14 @@ def test_a_wrong_kernel(manners: Manners, failures: Mapping[str, str], by: str) 
         assert words in found.failures[name]
 
 
+def test_its_page_shows_what_it_prints() -> None:
+    found = report(Manners(data=READ | WRITE, missing=frozenset({134})), 1)
+    shown = (ROOT / "docs" / "selftest.md").read_text().split("```\n")
+    (example,) = (block for block in shown if block.startswith("not ok"))
+    assert all(f"{line}\n" in found.text for line in example.splitlines())
+    assert f"less than {SIZE_LIMIT // 1024} KiB" in shown[2]
+
+
 def test_a_clock_of_its_own_is_explained_once() -> None:
     found = report(Manners(late=20 * HZ), 1)
     reasons = [found.failures[f"clock_gettime({name})"] for name in SERVED]
@@ -304,145 +267,3 @@ def test_images_of_linux_are_read_too(base: str) -> None:
     (dynamic,) = ELFFile(io.BytesIO(image)).iter_segments("PT_DYNAMIC")
     has_hash = any(dynamic.iter_tags("DT_HASH"))
     assert ("DT_HASH leads to every export" in found.passed) == has_hash
-
-
-# ---- With QEMU's user mode as the kernel: fast, but only what does not depend on its clocks.
-
-
-def launched(*options: str) -> Report:
-    """With options of the launcher, and without what the host answers in the place of the kernel."""
-    out = minimal()
-    offset = json.loads((out / "vdso.json").read_text())["data_offset"]
-    command = ["qemu-riscv64", launcher(), *options, out / "vdso.so", str(offset), selftest()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
-    found = read_tap(done.stdout)
-    assert done.returncode == bool(found.failures), found.text
-    return replace(found, failures={name: why for name, why in found.failures.items() if not HOSTS_OWN.match(name)})
-
-
-def test_the_right_arrangement() -> None:
-    found = launched()
-    assert not found.failures, found.text
-    assert not found.skips, found.text
-    assert "# it is one of scons-vdso, and wants its data page at 0x300001000\n" in found.notes
-    assert re.search(r"^# clock_gettime\(MONOTONIC\): vDSO \d+ ns, system call \d+ ns$", found.text, re.M)
-
-
-@pytest.mark.parametrize(
-    ("option", "name"),
-    [
-        ("--auxv=no", ENTRY),
-        ("--image=write", "the image can't be written"),
-        ("--page=write", "the data page can't be written"),
-        ("--page=zero", CONTENT),
-        ("--page=none", DATA),
-    ],
-)
-def test_a_wrong_arrangement(option: str, name: str) -> None:
-    found = launched(option)
-    assert set(found.failures) == {name}, found.text
-
-
-def test_qemu_itself_gives_no_vdso() -> None:
-    done = subprocess.run(["qemu-riscv64", selftest()], capture_output=True, text=True, check=False, timeout=SECONDS)
-    assert done.returncode == 1
-    assert set(read_tap(done.stdout).failures) == {ENTRY}
-
-
-# ---- On the example kernels, and on Linux.
-
-# What is replaced in the file of each kernel that a reader copies. None: nothing, and `vdso=off` says it to the kernel.
-Text = tuple[str, str]
-C_DATA, RUST_DATA = "const unsigned data_access = READ;", "const DATA_ACCESS: usize = READ;"
-C_IMAGE, RUST_IMAGE = "const unsigned image_access = READ | EXEC;", "const IMAGE_ACCESS: usize = READ | EXECUTE;"
-C_PAGE = "mm_map_kernel(VDSO_LOAD_ADDR + VDSO_DATA_OFFSET, &page, data_access);"
-RUST_PAGE = "let data = &raw const DATA as usize;"
-C_READ, RUST_READ = "vdso_data_read(&page.data, clock, rdtime(),", "DATA.0.read(clock, counter())"
-RUST_ALL = "READ | crate::memory::WRITE | EXECUTE;"
-WRONG: dict[str, tuple[dict[str, Text | None], dict[str, str]]] = {
-    "no auxv entry": ({"c": None, "rust": None}, {ENTRY: "put AT_SYSINFO_EHDR (33)"}),
-    "image writable": (
-        {
-            "c": (C_IMAGE, C_IMAGE.replace("READ", "READ | WRITE")),
-            "rust": (RUST_IMAGE, RUST_IMAGE.replace("READ", "READ | crate::memory::WRITE")),
-        },
-        {"the image can't be written": "map the image R-X for the user, without W"},
-    ),
-    "page writable": (
-        {
-            "c": (C_DATA, C_DATA.replace("READ", "READ | WRITE")),
-            "rust": (RUST_DATA, RUST_DATA.replace("READ", "READ | crate::memory::WRITE")),
-        },
-        {"the data page can't be written": "map the data page R-- for the user, without W"},
-    ),
-    "page executable": (
-        {
-            "c": (C_DATA, C_DATA.replace("READ", "READ | EXEC")),
-            "rust": (RUST_DATA, RUST_DATA.replace("READ", "READ | EXECUTE")),
-        },
-        {"the data page can't be executed": "map the data page R-- for the user, without X"},
-    ),
-    "counter bit clear": (
-        {
-            "c": ("csr_set(scounteren, 1 << 1 /* TM */);", "csr_clear(scounteren, 1 << 1);"),
-            "rust": ('csr!("csrs", "scounteren", COUNTEREN_TM);', 'csr!("csrc", "scounteren", COUNTEREN_TM);'),
-        },
-        {COST: "scounteren.TM"},
-    ),
-    "page of another": (
-        {
-            "c": (C_PAGE, "static union vdso_data_page other;" + C_PAGE.replace("&page", "&other")),
-            "rust": (RUST_PAGE, "static OTHER: VdsoDataPage = VdsoDataPage::new(); let data = &raw const OTHER as usize;"),
-        },
-        {CONTENT: "or map the page that you called it on"},
-    ),
-    "a clock of its own": (
-        {
-            "c": (C_READ, C_READ.replace("rdtime()", "rdtime() - 100000")),
-            "rust": (RUST_READ, RUST_READ.replace("counter()", "counter() - 100000")),
-        },
-        dict.fromkeys(CLOCKS | {"gettimeofday", SECOND, THREADS}, ""),
-    ),
-}
-FILES = {"c": "vdso_kernel.c", "rust": "src/vdso_kernel.rs"}
-on_qemu = pytest.mark.xdist_group("qemu")
-
-
-def booted(elf: Path, folder: Path, vdso: str = "on") -> Report:
-    run = boot(elf, selftest(), [f"vdso={vdso}"], harts=2, seconds=SECONDS, log=folder / "guest.txt")
-    found = read_tap(run.text)
-    assert run.exit == bool(found.failures), found.text
-    return found
-
-
-@on_qemu
-@pytest.mark.parametrize("name", KERNELS)
-def test_an_example_kernel(name: str, tmp_path: Path) -> None:
-    found = booted(kernel(name), tmp_path)
-    assert not found.failures, found.text
-    assert not found.skips, found.text
-    assert "# faults are caught by a signal handler\n" in found.notes
-
-
-@on_qemu
-@pytest.mark.parametrize("wrong", WRONG)
-@pytest.mark.parametrize("name", KERNELS)
-def test_a_wrong_example_kernel(name: str, wrong: str, tmp_path: Path) -> None:
-    texts, failures = WRONG[wrong]
-    text = texts[name]
-    elf = build_kernel(name, tmp_path, {FILES[name]: text}) if text else kernel(name)
-    found = booted(elf, tmp_path, "on" if text else "off")
-    assert set(found.failures) == set(failures), found.text
-    for test, words in failures.items():
-        assert words in found.failures[test]
-
-
-@on_qemu
-def test_on_linux(tmp_path: Path) -> None:
-    programs = {"init": static("init", "glibc"), "vdso-selftest": selftest()}
-    guest = linux_guest.boot(tmp_path, kernel_image(), programs, [["vdso-selftest"]])
-    found = read_tap("\n".join(guest.lines["vdso-selftest"]) + "\n")
-    assert guest.status["vdso-selftest"] == 0, found.text
-    assert "# it is none of scons-vdso\n" in found.notes
-    unknown = {DATA, CONTENT, *FAULTS - {"the image can't be written"}}
-    assert set(found.skips) - {"DT_HASH leads to every export"} == unknown | {"the other exports"}, found.text

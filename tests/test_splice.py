@@ -223,7 +223,7 @@ def test_in_the_tail(compiled: list[Path], tmp_path: Path) -> None:
 
 def test_in_a_new_page(compiled: list[Path], tmp_path: Path) -> None:
     """A function that is kept fills the page."""
-    made = pipeline(build_base(small_functions(function(PREFIX + "getcpu", 2400))), compiled, tmp_path)
+    made = pipeline(build_base(small_functions(function(PREFIX + "getcpu", 2432))), compiled, tmp_path)
     assert len(made.base.data) < 4096
     assert made.plan.size == 8192
     assert "new page" in {e.placement for e in made.result.exports}

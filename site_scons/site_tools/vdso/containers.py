@@ -1,46 +1,31 @@
 # SPDX-License-Identifier: MIT
 """What a file holds: from its bytes to the payloads in which a vDSO can lie.
 
-    raw             the file itself: a vDSO, a dump, vmlinux, a kernel Image, an ELF core
-    gzip, xz, zstd  as kernels are compressed (Image.gz)
-    EFI zboot       "MZ", "zimg", offset and size of the compressed payload (Linux: libstub/zboot-header.S)
-    .deb            the kernel images and vDSO files of its data.tar (deb(5)), read as streams, never unpacked to a path
-
-Whatever is decompressed is bounded: a small file that claims to be huge is an error and not a dead machine.
+raw         the file itself: a vDSO, a dump, vmlinux, a kernel Image
+compressed  as kernels are: Image.gz, Image.xz (compression.py)
+EFI zboot   "MZ", "zimg", offset and size of the compressed payload (Linux: libstub/zboot-header.S)
+ELF core    the vDSO of the process whose core it is, and nothing else of its memory (core.py)
+.deb        the kernel images and vDSO files of its data.tar (deb(5)), read as streams, never unpacked to a path
 """
 
 from __future__ import annotations
 
 import io
-import lzma
 import re
 import struct
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 
-import zstandard
 from debian.arfile import ArError, ArFile
 
+from . import compression, core
+from .compression import AGAIN, KINDS, LIMIT, UNPACK
 from .errors import VdsoError
 
-LIMIT = 512 << 20  # of one payload, bytes
 STREAM_LIMIT = 8 << 30  # of a whole data.tar, of which only payloads are kept
-XZ_MEMORY = 128 << 20  # bytes; xz -9 needs half of it
 DEPTH = 4  # a .deb of an EFI zboot of a gzip is three deep
 
-AGAIN = "get the whole file again"
-UNPACK = "decompress it first"
-GZIP, XZ, ZSTD = b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 AR = b"!<arch>\n"
-# What else kernels are compressed with: recognised, to say so.
-OTHERS = {
-    b"BZh": "bzip2",
-    b"\x5d\0\0": "lzma",
-    b"\x02\x21\x4c\x18": "lz4",
-    b"\x04\x22\x4d\x18": "lz4",
-    b"\x89LZO": "lzo",
-}
 KERNEL = re.compile(r"(.*/)?(vmlinu[xz]|Image)[^/]*|(.*/)?vdso[^/]*\.so")
 
 
@@ -65,78 +50,16 @@ def _container(name: str, data: bytes) -> Callable[[], Iterator[tuple[str, bytes
         return lambda: _deb(name, data)
     if data[:2] == b"MZ" and data[4:8] == b"zimg":
         return lambda: _zboot(name, data)
-    kind = _compression(data)
-    if kind in _CHUNKS:
-        return lambda: iter([(f"its {kind} payload", decompress(name, data))])
+    headers = core.read(data)
+    vector = core.auxv(name, data, headers) if headers else None
+    if headers is not None and vector is not None:
+        return lambda: iter([core.vdso(name, data, headers, vector)])
+    kind = compression.kind(data)
+    if kind in KINDS:
+        return lambda: iter([(f"its {kind} payload", compression.decompress(name, data))])
     if kind:
-        raise VdsoError(name, f"compressed with {kind}, which is none of {', '.join(_CHUNKS)}", UNPACK)
+        raise VdsoError(name, f"compressed with {kind}, which is none of {', '.join(KINDS)}", UNPACK)
     return None
-
-
-def _compression(data: bytes) -> str:
-    if data.startswith(GZIP):
-        return "gzip"
-    if data.startswith(XZ):
-        return "xz"
-    if data.startswith(ZSTD):
-        return "zstd"
-    return next((kind for magic, kind in OTHERS.items() if data.startswith(magic)), "")
-
-
-def decompress(name: str, data: bytes, limit: int = LIMIT) -> bytes:
-    """The content of a gzip, xz or zstd stream, of at most `limit` bytes. What follows the stream is not looked at."""
-    return b"".join(_bounded(name, data, limit))
-
-
-def _bounded(name: str, data: bytes, limit: int) -> Iterator[bytes]:
-    kind = _compression(data)
-    total = 0
-    try:
-        for chunk in _CHUNKS[kind](data):
-            total += len(chunk)
-            if total > limit:
-                raise VdsoError(name, f"its {kind} stream is larger than {limit:#x} bytes", UNPACK)
-            yield chunk
-    except EOFError:
-        what = f"truncated: its {kind} stream goes on behind the data's end at {len(data):#x}, {total:#x} bytes came out"
-        raise VdsoError(name, what, AGAIN) from None
-    except (zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise VdsoError(name, f"its {kind} stream is damaged after {total:#x} bytes: {error}", AGAIN) from None
-
-
-def _gzip(data: bytes) -> Iterator[bytes]:
-    stream = zlib.decompressobj(wbits=31)
-    while not stream.eof:
-        chunk = stream.decompress(data, _CHUNK)
-        data = stream.unconsumed_tail
-        if not chunk and not data and not stream.eof:
-            raise EOFError
-        yield chunk
-
-
-def _xz(data: bytes) -> Iterator[bytes]:
-    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
-    while not stream.eof:
-        chunk = stream.decompress(data, _CHUNK)
-        data = b""
-        if not chunk and stream.needs_input and not stream.eof:
-            raise EOFError
-        yield chunk
-
-
-def _zstd(data: bytes) -> Iterator[bytes]:
-    # decompressobj has no bound on what one call gives: 1 KiB of input is at most 256 blocks of 128 KiB.
-    stream = zstandard.ZstdDecompressor().decompressobj()
-    view = memoryview(data)
-    for at in range(0, len(data), 1024):
-        yield stream.decompress(view[at : at + 1024])
-        if stream.eof:
-            return
-    raise EOFError
-
-
-_CHUNK = 1 << 20
-_CHUNKS: dict[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gzip, "xz": _xz, "zstd": _zstd}
 
 
 def _zboot(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -148,9 +71,9 @@ def _zboot(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
         raise VdsoError(name, f"truncated: its EFI zboot payload ends at {end:#x} and the data at {len(data):#x}", AGAIN)
     payload = data[offset : offset + size]
     kind = data[24:56].partition(b"\0")[0].decode("ascii", "replace")
-    if _compression(payload) not in _CHUNKS:
-        raise VdsoError(name, f"EFI zboot payload compressed with {kind!r}, which is none of {', '.join(_CHUNKS)}", UNPACK)
-    yield f"its EFI zboot payload ({kind})", decompress(name, payload)
+    if compression.kind(payload) not in KINDS:
+        raise VdsoError(name, f"EFI zboot payload compressed with {kind!r}, which is none of {', '.join(KINDS)}", UNPACK)
+    yield f"its EFI zboot payload ({kind})", compression.decompress(name, payload)
 
 
 class _Stream(io.RawIOBase):
@@ -179,7 +102,7 @@ class _Stream(io.RawIOBase):
 def _deb(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     for tar in _data_tars(name, data):
         plain = tar[257:262] == b"ustar"
-        chunks = iter([tar]) if plain else _bounded(name, tar, STREAM_LIMIT)
+        chunks = iter([tar]) if plain else compression.chunks(name, tar, STREAM_LIMIT)
         try:
             with tarfile.open(fileobj=_Stream(chunks), mode="r|") as members:
                 for member in members:
@@ -217,6 +140,6 @@ def _data_tars(name: str, data: bytes) -> list[bytes]:
         if len(tar) != member.size:
             what = f"truncated: its {member.name} has {len(tar):#x} of {member.size:#x} bytes"
             raise VdsoError(name, what, AGAIN)
-        if _compression(tar) not in _CHUNKS and tar[257:262] != b"ustar":
-            raise VdsoError(name, f"{member.name} is none of {', '.join(_CHUNKS)}", UNPACK)
+        if compression.kind(tar) not in KINDS and tar[257:262] != b"ustar":
+            raise VdsoError(name, f"{member.name} is none of {', '.join(KINDS)}", UNPACK)
     return tars

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from . import elf
 
 MAGIC = b"\x7fELF"
+PN_XNUM = 0xFFFF  # a core of more mappings than e_phnum can hold: sh_info of the first section header has their number
 
 
 class Cut(Exception):
@@ -114,10 +115,15 @@ def read(data: bytes | memoryview) -> Headers | None:
         return None
     if (ehdr.phnum and ehdr.phentsize != phentsize) or (ehdr.shnum and ehdr.shentsize != shentsize):
         return None
-    end = ehdr.phoff + ehdr.phnum * phentsize
+    phnum = ehdr.phnum
+    if phnum == PN_XNUM and ehdr.shoff:
+        if ehdr.shoff + shentsize > len(data):
+            raise Cut("first section header", ehdr.shoff + shentsize, len(data))
+        phnum = form.shdr(data, ehdr.shoff).info
+    end = ehdr.phoff + phnum * phentsize
     if end > len(data):
         raise Cut("program header table", end, len(data))
-    return Headers(form, ehdr, tuple(form.phdr(data, ehdr.phoff + i * phentsize) for i in range(ehdr.phnum)))
+    return Headers(form, ehdr, tuple(form.phdr(data, ehdr.phoff + i * phentsize) for i in range(phnum)))
 
 
 def symbols(image: bytes, form: Form, tags: dict[int, int]) -> Iterator[elf.Sym]:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""The vDSO in the ELF core file of a process: the mapping that its auxiliary vector names, found as a debugger finds it.
+
+A core holds much that looks like a vDSO and is none of this process (a debugger's heap, a file that it had mapped), so
+nothing but that mapping counts. A core of a whole machine (vmcore, QEMU's dump-guest-memory) has no auxiliary vector and
+is searched like any memory dump.
+Sources: Linux fs/binfmt_elf.c (elf_core_dump), the System V gABI on notes, getauxval(3).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from . import elf, headers
+from .compression import AGAIN
+from .errors import VdsoError
+from .headers import Headers
+
+ET_CORE = 4
+NT_AUXV = 6
+AT_NULL, AT_SYSINFO_EHDR = 0, 33
+ANOTHER = "give a core of a program that ran on a Linux with a vDSO, or BASE=minimal"
+
+
+def read(data: bytes) -> Headers | None:
+    """The headers of a core file; None for everything else, and where they are not all there."""
+    if not data.startswith(headers.MAGIC):
+        return None
+    try:
+        found = headers.read(data)
+    except headers.Cut:
+        return None
+    return found if found is not None and found.ehdr.type == ET_CORE else None
+
+
+def auxv(name: str, data: bytes, core: Headers) -> dict[int, int] | None:
+    """The auxiliary vector of the process; None when the core has none. VdsoError(name) for notes that are not whole."""
+    for at, kind, content in _notes(name, data, core):
+        if kind == NT_AUXV:
+            word = struct.Struct(core.form.order + ("QQ" if core.form.wide else "II"))
+            if len(content) % word.size:
+                raise VdsoError(name, f"its NT_AUXV note at {at:#x} has {len(content):#x} bytes, no whole entries", AGAIN)
+            entries = dict(reversed(list(word.iter_unpack(content))))  # the first of a kind counts
+            entries.pop(AT_NULL, None)
+            return entries
+    return None
+
+
+def vdso(name: str, data: bytes, core: Headers, vector: dict[int, int]) -> tuple[str, bytes]:
+    """(label, bytes) of the mapping from the vDSO's first byte on."""
+    address = vector.get(AT_SYSINFO_EHDR, 0)
+    if not address:
+        raise VdsoError(name, "a core of a process without vDSO (no AT_SYSINFO_EHDR, 0x21, in its NT_AUXV)", ANOTHER)
+    for p in core.phdrs:
+        if p.type == elf.PT_LOAD and p.vaddr <= address < p.vaddr + max(p.memsz, p.filesz):
+            start, end = p.offset + address - p.vaddr, p.offset + p.filesz
+            if start >= end:
+                what = f"its vDSO at {address:#x} was not dumped: {p.filesz:#x} of {p.memsz:#x} bytes of its mapping are there"
+                raise VdsoError(name, what, "take the core with gdb: generate-core-file")
+            if end > len(data):
+                raise VdsoError(name, f"truncated: its vDSO's mapping ends at {end:#x} and the data at {len(data):#x}", AGAIN)
+            return f"its vDSO's mapping at {address:#x}", data[start:end]
+    raise VdsoError(name, f"its vDSO at {address:#x} lies in none of its {len(core.phdrs):#x} segments", ANOTHER)
+
+
+def _notes(name: str, data: bytes, core: Headers) -> Iterator[tuple[int, int, bytes]]:
+    """(offset in the file, type, content) of each note that Linux and gdb wrote of the process itself."""
+    for p in core.phdrs:
+        if p.type != elf.PT_NOTE:
+            continue
+        at, end = p.offset, p.offset + p.filesz
+        if end > len(data):
+            raise VdsoError(name, f"truncated: its notes end at {end:#x} and the data at {len(data):#x}", AGAIN)
+        while at + 12 <= end:
+            namesz, descsz, kind = struct.unpack_from(core.form.order + "III", data, at)
+            content = at + 12 + elf.align_up(namesz, 4)
+            if content + descsz > end:
+                raise VdsoError(name, f"its note at {at:#x} ends at {content + descsz:#x}, and its notes at {end:#x}", AGAIN)
+            if data[at + 12 : at + 12 + namesz].rstrip(b"\0") == b"CORE":
+                yield at, kind, data[content : content + descsz]
+            at = content + elf.align_up(descsz, 4)

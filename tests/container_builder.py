@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""What a vDSO comes wrapped in, as bytes: each compression, EFI zboot images, Debian packages."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import tarfile
+
+import lz4.block
+import lz4.frame
+import zstandard
+
+LZ4_BLOCK = 8 << 20
+
+
+def lz4_legacy(data: bytes) -> bytes:
+    """As `lz4 -l` makes it: a size and a block for each 8 MiB."""
+    parts = (data[at : at + LZ4_BLOCK] for at in range(0, len(data), LZ4_BLOCK))
+    blocks = [lz4.block.compress(part, mode="high_compression", store_size=False) for part in parts]
+    return b"\x02\x21\x4c\x18" + b"".join(struct.pack("<I", len(block)) + block for block in blocks)
+
+
+COMPRESS = {
+    "gzip": lambda data: gzip.compress(data, mtime=0),
+    "xz": lzma.compress,
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    "bzip2": bz2.compress,
+    "zstd": zstandard.ZstdCompressor(level=22, write_checksum=True).compress,
+    "lz4": lz4_legacy,
+    "lz4 frame": lambda data: lz4.frame.compress(data, content_checksum=True),
+}
+# Damage to these goes unseen by the decoder.
+UNCHECKED = ("lzma", "lz4")
+SUFFIX = {"gzip": "gz", "xz": "xz", "lzma": "lzma", "bzip2": "bz2", "zstd": "zst", "lz4": "lz4", "lz4 frame": "lz4"}
+
+
+def named(kind: str) -> str:
+    """As errors and labels call it."""
+    return kind.partition(" ")[0]
+
+
+def zboot(payload: bytes, kind: str, extra: int = 0) -> bytes:
+    """An EFI zboot image: header, a PE stub's worth of zeros, payload. `extra` bytes are claimed and not there."""
+    head = struct.pack("<2sxx4sII8x", b"MZ", b"zimg", 0x400, len(payload) + extra) + kind.encode()
+    return head.ljust(0x400, b"\0") + payload
+
+
+def tar(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def ar(**members: bytes) -> bytes:
+    out = b"!<arch>\n"
+    for name, data in members.items():
+        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+    return out
+
+
+def deb(kind: str = "xz", **files: bytes) -> bytes:
+    data = tar(**files)
+    name, data = ("data.tar", data) if kind == "tar" else (f"data.tar.{SUFFIX[kind]}", COMPRESS[kind](data))
+    return ar(**{"debian-binary": b"2.0\n", "control.tar.xz": b"odd", name: data})

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""vdso-selftest as tests use it: its file, what it prints, and the names of its tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kernel_builds import session_folder
+from scons_build import scons
+
+ENTRY, ADDRESS = "AT_SYSINFO_EHDR is in the auxiliary vector", "AT_SYSINFO_EHDR is the address of a page"
+IMAGE, DATA, CONTENT = "the image can be read, all of it", "the data page can be read", "the data page is initialised"
+CALL, COUNTER, COST = "a call of the vDSO comes back", "user mode can read the counter", "reading the counter does not trap"
+SECOND = "MONOTONIC does not go back in a second"
+
+
+THREADS = "MONOTONIC does not go back between threads"
+WRITES = {"the image can't be written", "the data page can't be written", "mprotect() can't make the data page writable"}
+FAULTS = WRITES | {"the data page can't be executed"}
+HANDLER = "signal handlers return as Linux's do"
+SERVED = ("REALTIME", "MONOTONIC", "MONOTONIC_RAW", "REALTIME_COARSE", "MONOTONIC_COARSE", "BOOTTIME", "TAI")
+CLOCKS = {f"clock_gettime({name})" for name in SERVED}
+NOT_CLOCKS = {f"clock_gettime({name})" for name in (2, 3, 99, -1)}
+TIMES = {"gettimeofday", "clock_getres"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run printed, read as TAP. `failures`: description to the reason below it; `skips`: to the reason in the line."""
+
+    text: str
+    plan: int
+    passed: tuple[str, ...]
+    failures: Mapping[str, str]
+    skips: Mapping[str, str]
+
+    @property
+    def notes(self) -> str:
+        return "".join(re.findall(r"^# .*\n", self.text, re.M))
+
+
+def read_tap(text: str) -> Report:
+    """The report in `text`, which may have other lines before it and behind."""
+    start = text.index("TAP version 13\n1..")
+    text = text[start:]
+    plan = int(text.split("\n")[1].removeprefix("1.."))
+    found = re.findall(r"^(not ok|ok) (\d+) - ([^#\n]*?)(?: # SKIP (.*))?\n((?:#   .*\n)*)", text, re.M)
+    assert [int(number) for _, number, *_ in found] == list(range(1, plan + 1)), text
+    failures = {name: reason for verdict, _, name, _, reason in found if verdict == "not ok"}
+    skips = {name: why for verdict, _, name, why, _ in found if why}
+    passed = tuple(name for verdict, _, name, why, _ in found if verdict == "ok" and not why)
+    assert all(reason for reason in failures.values()), "a failure without a word on what to do"
+    return Report(text, plan, passed, failures, skips)
+
+
+@cache
+def selftest() -> Path:
+    out = session_folder() / "selftest"
+    done = scons("selftest", f"OUT={out}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out / "vdso-selftest"
