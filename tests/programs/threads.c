@@ -4,7 +4,7 @@
  *
  *	threads THREADS ROUNDS
  *
- *	floating point registers that are lost between two turns, or in a signal handler
+ *	floating point registers that are lost between two turns, or in a signal handler that comes amid a sum
  *	a wake that is lost (condition variable, and a barrier of all threads in each round)
  *	memory: a page of one mapping that another hart still sees after it was unmapped and mapped anew, or that is not zero;
  *	a page that can be written by a hart after another one has protected it
@@ -32,7 +32,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
 static int turn;
 static unsigned char *_Atomic shared; /* this round's mapping, made by one thread and used by all */
-static atomic_int handled, refused;
+static atomic_int handled, refused, watched = -1, protected = -1;
 
 static void fail(const char *what, int round)
 {
@@ -40,8 +40,8 @@ static void fail(const char *what, int round)
 	exit(1);
 }
 
-/* The same sum in the same order gives the same bits. Long enough for some turns. */
-static double sum(int seed)
+/* The same sum in the same order gives the same bits. Long enough for turns and signals; the compiler must not keep it. */
+__attribute__((noipa)) static double sum(int seed)
 {
 	double total = 0, term = 1.0 + seed;
 
@@ -82,7 +82,26 @@ static void take_turn(int self)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* All harts have a page in their TLB when one takes it away. */
+/* One thread protects the pages. Another one stays in user mode, where only the kernel can make its hart forget a page. */
+static void protect(int self, int owner, unsigned char *pages, unsigned char *own, int round)
+{
+	if (self == owner) {
+		while (watched != round)
+			;
+		if (mprotect(pages, PAGES * PAGE, PROT_READ))
+			fail("mprotect", round);
+		protected = round;
+	} else if (self == (owner + 1) % threads) {
+		*(volatile unsigned char *)own = 0;
+		watched = round;
+		while (protected != round)
+			;
+	} else {
+		pthread_barrier_wait(&barrier);
+	}
+}
+
+/* All harts have the pages in their TLBs when one takes them away. */
 static void share_memory(int self, int round)
 {
 	int owner = round % threads;
@@ -106,17 +125,18 @@ static void share_memory(int self, int round)
 		if (pages[i % PAGES * PAGE] != mark)
 			fail("a page without what another thread has written", round);
 	pthread_barrier_wait(&barrier);
-	if (self == owner && mprotect(pages, PAGES * PAGE, PROT_READ))
-		fail("mprotect", round);
-	pthread_barrier_wait(&barrier);
-	refusing = 1;
+	/* setjmp makes a system call, which is why it stands before all this. */
 	if (sigsetjmp(refusal, 1)) {
 		refused++;
 	} else {
+		protect(self, owner, pages, own, round);
+		refusing = 1;
 		*(volatile unsigned char *)own = 0;
 		fail("a write to a page that was protected", round);
 	}
 	refusing = 0;
+	if (self == owner || self == (owner + 1) % threads)
+		pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	/* Other pages at the same place: what a hart remembers of the old ones is wrong. */
 	if (self == owner && mmap(pages, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != pages)
@@ -137,9 +157,11 @@ static void *work(void *argument)
 
 	pthread_barrier_wait(&started); /* all threads have their names */
 	for (int round = 0; round < rounds; round++) {
+		pthread_kill(thread[(self + 1) % threads], SIGUSR1);
 		if (sum(self) != expected)
 			fail("floating point registers lost", round);
-		pthread_kill(thread[(self + 1) % threads], SIGUSR1);
+	}
+	for (int round = 0; round < rounds; round++) {
 		take_turn(self);
 		share_memory(self, round);
 		nanosleep(&nap, NULL);
@@ -151,7 +173,7 @@ int main(int argc, char **argv)
 {
 	threads = argc == 3 ? atoi(argv[1]) : 0;
 	rounds = argc == 3 ? atoi(argv[2]) : 0;
-	if (threads < 1 || threads > MAX_THREADS || rounds < 1)
+	if (threads < 2 || threads > MAX_THREADS || rounds < 1)
 		return 2;
 	signal(SIGUSR1, on_signal);
 	signal(SIGSEGV, on_fault);
