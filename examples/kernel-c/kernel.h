@@ -127,6 +127,7 @@ int starts_with(const char *text, const char *start);
 
 /* mm.c */
 enum { READ = 2, WRITE = 4, EXEC = 8 }; /* as in a page table entry */
+#define MMAP_START 0x1000000000ul /* from here on user space is for what programs map, and the stack */
 #define USER_END 0x3ffffff000ul
 void mm_init(void);
 void mm_use(void);
