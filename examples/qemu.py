@@ -55,10 +55,14 @@ def boot(
     log: Path,
     harts: int = 1,
     seconds: float = 60,
+    more: Sequence[str] = (),
 ) -> Run:
-    """Boot `kernel` and run `program args` on it; `words` are the kernel's own. Raise GuestError if it does not end well."""
+    """Boot `kernel` and run `program args` on it; `words` are the kernel's own, `more` are for QEMU.
+
+    Raise GuestError if it does not end well.
+    """
     command = [QEMU, "-M", "virt", "-accel", "tcg,thread=multi", "-smp", str(harts), "-m", "256M", "-nographic", "-no-reboot"]
-    command += ["-kernel", str(kernel), "-initrd", str(program), "-append", " ".join([*words, "--", *args])]
+    command += ["-kernel", str(kernel), "-initrd", str(program), "-append", " ".join([*words, "--", *args]), *more]
     return finish(execute(command, log, seconds), log, seconds)
 
 

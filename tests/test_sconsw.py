@@ -159,8 +159,9 @@ def test_a_rust_that_can_build_for_riscv64(sconsw: ModuleType, tmp_path: Path, m
     for name in ("first", "second"):
         script(tmp_path / name / "rustc", f"echo {tmp_path / name}")
         script(tmp_path / name / "cargo", "exit 0")
+    (tmp_path / "first/lib/rustlib/src/rust/library/core").mkdir(parents=True)
     assert not sconsw.has_rust()
-    (tmp_path / "second/lib/rustlib/src/rust/library").mkdir(parents=True)
+    (tmp_path / "second/lib/rustlib/src/rust/library/vendor").mkdir(parents=True)
     assert sconsw.has_rust()
     (tmp_path / "second/cargo").unlink()
     assert not sconsw.has_rust()
@@ -266,7 +267,26 @@ def test_a_package_that_does_not_help_is_said(
     monkeypatch.setattr(sconsw, "has_ensurepip", lambda: False)
     with pytest.raises(sconsw.Stop, match=r"Python's venv support still missing for .*; take the system's python3"):
         sconsw.settle_packages(sconsw.parse(["--install", "check"], {}), ready=False)
-    assert apt() == [f"{INSTALL} python3-venv"]
+    assert apt() == [f"{INSTALL} python3-venv", "-q -y update", f"{INSTALL} python3-venv"]
+
+
+def test_a_package_that_is_too_old_is_sought_in_fresh_lists(
+    sconsw: ModuleType, tmp_path: Path, apt: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "known").write_text("python3-venv\n")
+    monkeypatch.setattr(sconsw, "has_ensurepip", lambda: "-q -y update" in apt())
+    sconsw.settle_packages(sconsw.parse(["--install", "check"], {}), ready=False)
+    assert apt() == [f"{INSTALL} python3-venv", "-q -y update", f"{INSTALL} python3-venv"]
+
+
+def test_lists_are_read_once(
+    sconsw: ModuleType, tmp_path: Path, apt: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unknown").write_text("python3-venv\n")
+    monkeypatch.setattr(sconsw, "has_ensurepip", lambda: False)
+    with pytest.raises(sconsw.Stop, match="still missing"):
+        sconsw.settle_packages(sconsw.parse(["--install", "check"], {}), ready=False)
+    assert apt() == ["-q -y update", f"{INSTALL} python3-venv"]
 
 
 def test_tests_ask_for_their_tools_also_without_install(sconsw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

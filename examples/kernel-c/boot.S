@@ -7,7 +7,7 @@
  */
 #define HART_STACK 0
 #define HART_ID 8
-#define HART_SIZE 4152
+#define HART_SIZE 4160
 
 	.section .text.boot, "ax"
 	.globl	_start

@@ -42,6 +42,8 @@ struct hart {
 	uint64_t id;		/* as SBI and the device tree name it */
 	struct thread *thread;	/* the one whose trap is being served, NULL when it was put down */
 	unsigned index;
+	unsigned in_user;	/* it may be in user mode; see mm.c */
+	uint64_t map_seen;
 	uint64_t next_tick;
 	uint64_t traps_counter; /* the firmware's counter of illegal instructions, see sbi.c */
 	uint64_t syscalls[MAX_SYSCALL + 1]; /* how often each was called; the last: all others */
@@ -69,7 +71,7 @@ struct thread {
 _Static_assert(offsetof(struct thread, fp) == 256, "trap.S");
 _Static_assert(offsetof(struct thread, hart) == 520, "trap.S");
 _Static_assert(offsetof(struct hart, stack) == 0 && offsetof(struct hart, id) == 8, "boot.S, trap.S");
-_Static_assert(sizeof(struct hart) == 4152, "boot.S");
+_Static_assert(sizeof(struct hart) == 4160, "boot.S");
 
 static inline struct hart *this_hart(void)
 {
@@ -108,7 +110,7 @@ void sbi_set_timer(uint64_t counter);
 void sbi_wake(const struct hart *hart);
 void sbi_wake_all(void);
 void sbi_fence_i(void);
-void sbi_fence_vma(uint64_t start, uint64_t size);
+void sbi_fence_vma(uint64_t hart_mask, uint64_t start, uint64_t size);
 int sbi_start(const struct hart *hart);
 int sbi_count_traps(uint64_t *counter);
 uint64_t sbi_read_counter(uint64_t counter);
@@ -125,9 +127,11 @@ int starts_with(const char *text, const char *start);
 
 /* mm.c */
 enum { READ = 2, WRITE = 4, EXEC = 8 }; /* as in a page table entry */
+#define MMAP_START 0x1000000000ul /* from here on user space is for what programs map, and the stack */
 #define USER_END 0x3ffffff000ul
 void mm_init(void);
 void mm_use(void);
+void mm_enter_user(void);
 void mm_map_kernel(uint64_t address, const void *page, unsigned access);
 long mm_map(uint64_t address, uint64_t size, unsigned access);
 long mm_unmap(uint64_t address, uint64_t size);

@@ -63,6 +63,7 @@ __attribute__((noreturn)) void trap(struct thread *thread)
 	uint64_t cause = csr_read(scause), address = csr_read(stval), pc = thread->regs[0];
 	int code;
 
+	this_hart()->in_user = 0;
 	switch (cause) {
 	case SCAUSE_INTERRUPT | 1: /* another hart wants this one to look at its signals, or at the end */
 		csr_clear(sip, SIE_SSIE);

@@ -24,6 +24,7 @@ static struct lock mm_lock;
 static uint64_t root[512] __attribute__((aligned(4096)));
 static uint64_t *free_pages; /* a list through the first word of each */
 static uint64_t next_page;   /* none from here on was ever used */
+static uint64_t map_changes; /* those that took something away */
 
 /* A page of zeros; NULL when memory is out. */
 static void *page_new(void)
@@ -127,8 +128,39 @@ static uint64_t with_access(uint64_t pte, unsigned access)
 	return page_of(pte) && access ? pte | PTE_V : pte;
 }
 
+/*
+ * No hart remembers what an entry was before. Those in user mode are interrupted. The others forget on their way there:
+ * the kernel itself never uses an address of the program. A hart first says that it is in user mode and then looks for a
+ * change, here it is the other way round, so at least one of the two sees the other.
+ */
+static void forget(uint64_t start, uint64_t size)
+{
+	uint64_t mask = 0;
+
+	__atomic_fetch_add(&map_changes, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < machine.harts; i++)
+		if (__atomic_load_n(&harts[i].in_user, __ATOMIC_SEQ_CST))
+			mask |= 1ul << harts[i].id;
+	if (mask)
+		sbi_fence_vma(mask, start, size);
+}
+
+void mm_enter_user(void)
+{
+	struct hart *hart = this_hart();
+	uint64_t changes;
+
+	__atomic_store_n(&hart->in_user, 1, __ATOMIC_SEQ_CST);
+	changes = __atomic_load_n(&map_changes, __ATOMIC_SEQ_CST);
+	if (hart->map_seen != changes)
+		__asm__ volatile("sfence.vma" ::: "memory");
+	hart->map_seen = changes;
+}
+
 static void unmap(uint64_t start, uint64_t end)
 {
+	uint64_t known = 0; /* to a hart, perhaps */
+
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t at = start; at < end; at += PAGE) {
 			uint64_t *pte = entry(at, 0);
@@ -136,6 +168,7 @@ static void unmap(uint64_t start, uint64_t end)
 			if (!pte) {
 				at = (at | (LEAF_SPAN - 1)) + 1 - PAGE;
 			} else if (pass == 0) {
+				known |= *pte & PTE_V;
 				*pte &= ~PTE_V;
 			} else {
 				if (page_of(*pte) && !(*pte & PTE_KERNELS))
@@ -143,8 +176,8 @@ static void unmap(uint64_t start, uint64_t end)
 				*pte = 0;
 			}
 		}
-		if (pass == 0) /* a page may be used anew only when no hart remembers it */
-			sbi_fence_vma(start, end - start);
+		if (pass == 0 && known) /* a page may be used anew only when no hart remembers it */
+			forget(start, end - start);
 	}
 }
 
@@ -183,6 +216,7 @@ long mm_map(uint64_t address, uint64_t size, unsigned access)
 
 long mm_protect(uint64_t address, uint64_t size, unsigned access)
 {
+	uint64_t known = 0;
 	long result = 0;
 
 	if (address % PAGE || !is_user(address, size))
@@ -195,10 +229,13 @@ long mm_protect(uint64_t address, uint64_t size, unsigned access)
 			result = -ENOMEM;
 		else if (*pte & PTE_KERNELS)
 			result = -EACCES;
-		else
+		else {
+			known |= *pte & PTE_V;
 			*pte = with_access(*pte, access);
+		}
 	}
-	sbi_fence_vma(address, size);
+	if (known)
+		forget(address, size);
 	unlock(&mm_lock);
 	if (access & EXEC)
 		sbi_fence_i();

@@ -52,15 +52,16 @@ void sbi_wake_all(void)
 	call(SBI_IPI, 0, 0, ALL_HARTS, 0, 0);
 }
 
-/* Both fences work on this hart too, and are done on all harts when the call returns. */
+/* Fences are done when the call returns; this one on all harts, this hart too. */
 void sbi_fence_i(void)
 {
 	call(SBI_RFENCE, 0, 0, ALL_HARTS, 0, 0);
 }
 
-void sbi_fence_vma(uint64_t start, uint64_t size)
+/* A bit for each hart id. */
+void sbi_fence_vma(uint64_t hart_mask, uint64_t start, uint64_t size)
 {
-	call(SBI_RFENCE, 1, 0, ALL_HARTS, start, size);
+	call(SBI_RFENCE, 1, hart_mask, 0, start, size);
 }
 
 int sbi_start(const struct hart *hart)

@@ -12,7 +12,6 @@
 #define MAP_ANONYMOUS 0x20u
 #define PROCESS_ID 1
 #define RLIMIT_STACK 3
-#define MMAP_START 0x1000000000ul
 
 static struct lock break_lock, random_lock;
 

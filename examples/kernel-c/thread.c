@@ -5,7 +5,7 @@
  */
 #include "kernel.h"
 
-#define TICKS_PER_SEC 1000
+#define TICKS_PER_SEC 100
 
 struct lock thread_lock;
 static struct thread threads[MAX_THREADS];
@@ -208,5 +208,6 @@ void run_next(void)
 		end_if_asked();
 	}
 	signal_deliver(thread);
+	mm_enter_user();
 	resume(thread);
 }

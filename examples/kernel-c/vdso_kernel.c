@@ -38,6 +38,8 @@ void vdso_hart(void)
 	csr_set(scounteren, 1 << 1 /* TM */);
 }
 
+_Static_assert(VDSO_MAP_ADDR + VDSO_MAP_SIZE <= MMAP_START, "this kernel has a place for it below what programs map");
+
 /* Maps the image and the data page into the program. The addresses of both are known to the code of the image. */
 void vdso_map(void)
 {

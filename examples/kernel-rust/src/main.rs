@@ -30,7 +30,7 @@ use crate::hart::Hart;
 use crate::kernel::{Kernel, MAX_HARTS};
 use core::arch::global_asm;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 const STACK: usize = 32 << 10;
 
@@ -40,35 +40,39 @@ struct Stacks([[u8; STACK]; MAX_HARTS]);
 #[no_mangle]
 static mut STACKS: Stacks = Stacks([[0; STACK]; MAX_HARTS]);
 
+/// Harts that have taken a stack.
+#[no_mangle]
+static ARRIVED: AtomicU32 = AtomicU32::new(0);
+
 static WRITE_TICKS: AtomicU64 = AtomicU64::new(0);
 static SATP: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" {
-    fn start_next_hart();
+    fn _start();
     static kernel_end: u8;
 }
 
-// The firmware starts one hart, whichever it likes: it is the first. It starts the others, each with its index.
+// The firmware starts one hart, whichever it likes: it is the first. It starts the others, at the same place: OpenSBI 1.1
+// marks a hart as started before it stores where, so that one which looks just then comes here whatever was asked for.
 global_asm!(
     r#"
+    .option push
+    .option arch, +a
     .section .text.entry, "ax"
     .global _start
 _start:
+    la t0, ARRIVED
+    li t1, 1
+    amoadd.w t0, t1, (t0)
     la sp, STACKS
-    li t0, {STACK}
-    add sp, sp, t0
+    addi t1, t0, 1
+    slli t1, t1, {STACK_SHIFT}
+    add sp, sp, t1
+    bnez t0, 1f
     tail boot
-
-    .global start_next_hart
-start_next_hart:
-    mv a0, a1
-    la sp, STACKS
-    addi a1, a1, 1
-    slli a1, a1, {STACK_SHIFT}
-    add sp, sp, a1
-    tail boot_next
+1:  tail boot_next
+    .option pop
 "#,
-    STACK = const STACK,
     STACK_SHIFT = const STACK.ilog2()
 );
 
@@ -106,14 +110,19 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     }
     SATP.store(kernel.space.satp(), Ordering::Release);
     for index in 1..machine.hart_count {
-        sbi::start_hart(machine.harts[index], start_next_hart as *const () as usize, index);
+        sbi::start_hart(machine.harts[index], _start as *const () as usize);
     }
     drop(kernel);
     run(0)
 }
 
+/// The others, which wait here until the first has made all ready.
 #[no_mangle]
-extern "C" fn boot_next(index: usize) -> ! {
+extern "C" fn boot_next(hart: usize) -> ! {
+    let index = {
+        let kernel = Kernel::lock();
+        kernel.harts[..kernel.hart_count].iter().position(|other| *other == hart).expect("the hart is in the device tree")
+    };
     run(index)
 }
 

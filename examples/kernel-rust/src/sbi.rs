@@ -44,8 +44,8 @@ pub fn flush_translations(harts: usize) {
     call(RFENCE, 1, [harts, 0, 0, usize::MAX, 0]).expect("SBI RFENCE");
 }
 
-pub fn start_hart(hart: usize, entry: usize, argument: usize) {
-    call(HSM, 0, [hart, entry, argument, 0, 0]).expect("SBI HSM");
+pub fn start_hart(hart: usize, entry: usize) {
+    call(HSM, 0, [hart, entry, 0, 0, 0]).expect("SBI HSM");
 }
 
 pub fn shut_down(failed: bool) -> ! {
