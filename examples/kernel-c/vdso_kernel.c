@@ -52,13 +52,25 @@ void vdso_map(void)
 }
 
 /*
+ * The counter, read where it stands: to RISC-V it is device input (i), which the acquire and release of a lock do not order.
+ * Without the fences MONOTONIC could go back between two harts of which one tells the other what it has read.
+ */
+static uint64_t counter_in_order(void)
+{
+	__asm__ volatile("fence rw,i" ::: "memory");
+	uint64_t counter = rdtime();
+	__asm__ volatile("fence i,rw" ::: "memory");
+	return counter;
+}
+
+/*
  * System calls: what the page says, so that they never disagree with the vDSO. The counter is read under the lock: a
  * writer that comes between could have stopped or slowed the clock at a later time. -1: the page does not know the clock.
  */
 int clock_read(int clock, int64_t *sec, uint32_t *nsec)
 {
 	lock(&clock_lock);
-	int result = vdso_data_read(&page.data, clock, rdtime(), sec, nsec);
+	int result = vdso_data_read(&page.data, clock, counter_in_order(), sec, nsec);
 	unlock(&clock_lock);
 	return result;
 }

@@ -61,10 +61,20 @@ pub fn update(change: impl FnOnce(&Update<'_>, u64)) {
     change(&update, now);
 }
 
+/// The counter, read where it stands: to RISC-V it is device input (i), which the acquire and release of a lock do not
+/// order. Without the fences MONOTONIC could go back between two harts of which one tells the other what it has read.
+fn counter_in_order() -> u64 {
+    // SAFETY: fences change nothing; without `nomem` the compiler moves no access to memory across them either.
+    unsafe { asm!("fence rw,i", options(nostack, preserves_flags)) };
+    let counter = counter();
+    unsafe { asm!("fence i,rw", options(nostack, preserves_flags)) };
+    counter
+}
+
 /// The kernel's own clock_gettime, for the system call: seconds and nanoseconds; None: there is no such clock.
 pub fn clock_gettime(clock: i32) -> Option<(i64, u32)> {
     let _lock = CLOCK.lock();
-    DATA.0.read(clock, counter())
+    DATA.0.read(clock, counter_in_order())
 }
 
 /// The kernel's own clock_getres.
