@@ -26,7 +26,8 @@
  * A `counter` is what `rdtime` gave, on any hart. Where a call takes one, it is read under the lock as well, and
  *
  *	after begin	for set_monotonic, adjust, suspend, resume, which do nothing outside of begin and end;
- *	at any time	for set_realtime (as near to what `sec` and `nsec` speak of as can be) and read.
+ *	at any time	for set_realtime (as near to what `sec` and `nsec` speak of as can be) and read; there, with more
+ *			than one hart, between `fence rw,i` and `fence i,rw`: a lock does not order the counter.
  */
 #ifndef VDSO_DATA_H
 #define VDSO_DATA_H
