@@ -5,6 +5,7 @@ use crate::cpu::{counter, csr};
 use crate::lock::Lock;
 use crate::memory::{EXECUTE, PAGE, READ};
 use crate::vdso::{sym, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
+use core::arch::asm;
 
 const AT_SYSINFO_EHDR: usize = 33;
 const COUNTEREN_TM: usize = 1 << 1;
