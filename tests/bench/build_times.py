@@ -2,7 +2,8 @@
 """How long the build takes, against what it can't do without: `build_times.py ROOT OUT [NAME=VALUE...]`.
 
 * Nothing to do: `scons vdso` once more, against scons with an empty SConstruct, in turns; the median of the ratios.
-  What a run imports is read from `-X importtime`: LIEF must not be among it (then the status is 1).
+  What a run and the programs that it starts import is read from Python's own log: LIEF must not be among it (then the
+  status is 1).
 * From clean, the base at hand: against the sum of its parts, each timed alone right after it: the interpreter with `import
   lief`, one compile and one link, which are the build's own first ones, as `V=1` prints them; the median of the ratios.
 
@@ -58,8 +59,9 @@ class Clean:
     limit: float
 
 
-def run(command: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def run(command: Sequence[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"build_times: {shlex.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
     return done
@@ -72,8 +74,8 @@ def seconds(command: Sequence[str], cwd: Path) -> float:
 
 
 def imported(command: Sequence[str], cwd: Path) -> set[str]:
-    """The top-level modules that a Python command imports."""
-    log = run([command[0], "-X", "importtime", *command[1:]], cwd).stderr
+    """The top-level modules that a Python command imports, and those that it starts."""
+    log = run(command, cwd, PYTHONPROFILEIMPORTTIME="1").stderr
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in log.splitlines() if line.startswith("import")}
 
 

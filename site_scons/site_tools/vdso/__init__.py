@@ -25,7 +25,7 @@ from SCons.Errors import BuildError, StopError
 from SCons.Scanner.C import CScanner
 from SCons.Util import CLVar
 
-from . import inputs, toolchain, variables
+from . import inputs, lief_write, toolchain, variables
 from .arch import ARCHES
 from .errors import VdsoError
 from .inputs import ROOT, SOURCES
@@ -157,10 +157,12 @@ def _spawn(_shell: str, _escape: Any, _command: str, words: list[str], environme
 
 
 def _step(step: str, *uses: str, show: Callable[..., str] | None = None) -> Any:
-    """The SCons action of a step: the library, LIEF with it, is imported only when there is work."""
+    """The SCons action of a step: the library is imported, and LIEF's process started, only when there is work."""
     uses = tuple(variables.PREFIX + name for name in ("ARCH", *uses))
 
     def run(target: Any, source: Any, env: Any) -> None:
+        if step in _BEFORE_SPLICE:
+            lief_write.start()
         from . import steps
 
         settings = {name.removeprefix(variables.PREFIX): str(env.get(name, "")) for name in uses}
@@ -196,6 +198,7 @@ def _builder(action: Any, code: str, **kw: Any) -> Any:
     return Builder(action=action, emitter=emitter, **kw)
 
 
+_BEFORE_SPLICE = ("extract", "place_stubs")
 _FIND_COMPILER = Action(_has_compiler, None, varlist=["VDSO_FOUND"])
 
 

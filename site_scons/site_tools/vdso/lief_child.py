@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""LIEF in a process of its own: `python lief_child.py PATH...`, where PATH... is all of sys.path. `lief_write` starts it.
+
+It reads a request a line from standard input and writes an answer a line, both JSON, until the input ends:
+
+    {"elf": hex, "patches": [[address, hex]...], "sections": [offset, count, index of names],
+     "segments": [null or [offset, vaddr, paddr, filesz, memsz]...]}  ->  {"elf": hex} or {"error": text}
+
+This is a program, not a module of the package: importing that one costs as much as SCons does.
+"""
+
+import contextlib
+import json
+import resource
+import signal
+import sys
+from typing import Any
+
+MEMORY = 2 << 30  # of addresses, LIEF itself among them; an image has pages
+
+
+def written(request: dict[str, Any]) -> bytes:
+    """The ELF with all of it set, by a builder that rebuilds nothing. ValueError where LIEF can't read it."""
+    import lief
+
+    lief.logging.disable()
+    binary = lief.ELF.parse(bytes.fromhex(request["elf"]))
+    if binary is None:
+        raise ValueError("LIEF can't read it")
+    for address, data in request["patches"]:
+        binary.patch_address(address, list(bytes.fromhex(data)))
+    header = binary.header
+    header.section_header_offset, header.numberof_sections, header.section_name_table_idx = request["sections"]
+    for segment, fields in zip(binary.segments, request["segments"], strict=True):
+        if fields is not None:
+            (segment.file_offset, segment.virtual_address, segment.physical_address, segment.physical_size,
+             segment.virtual_size) = fields  # fmt: skip
+    config = lief.ELF.Builder.config_t()
+    for name in dir(config):
+        if isinstance(getattr(config, name), bool):
+            setattr(config, name, False)
+    return bytes(binary.write_to_bytes(config))
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build ends by it, and with the build the input
+    sys.path[:] = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ImportError):  # said with the first answer
+        import lief  # noqa: F401  before there is anything to do: it takes as long as all the rest of a build
+    for line in sys.stdin:
+        try:
+            answer = {"elf": written(json.loads(line)).hex()}
+        except Exception as error:  # whatever LIEF may raise: the process that asked says it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

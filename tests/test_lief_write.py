@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""LIEF in its own process: what becomes of a build when that dies, hangs, or can't begin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from elf_builder import Spec, build
+from vdso import lief_write
+from vdso.elf import EHDR, PHDR
+from vdso.errors import VdsoError
+
+SECTIONLESS = build(Spec(sections=False, hashes=("sysv",)))  # DT_GNU_HASH stays hidden where no patch says otherwise
+CODE = EHDR.size + PHDR.size * 16  # behind all headers
+PROGRAM = lief_write._PROGRAM.read_bytes()
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file that stands in the place of lief_child.py; no process runs before the test, and none after it."""
+    path = tmp_path / "child.py"
+    monkeypatch.setattr(lief_write, "_PROGRAM", path)
+    monkeypatch.setattr(lief_write, "_child", None)
+    yield path
+    if lief_write._child is not None:
+        lief_write._child.kill()
+
+
+def test_a_patch_is_written() -> None:
+    written = lief_write.write(SECTIONLESS, [(CODE, b"\x13\0\0\0")])
+    assert written[CODE : CODE + 4] == b"\x13\0\0\0"
+    assert (written[:CODE], written[CODE + 4 :]) == (SECTIONLESS[:CODE], SECTIONLESS[CODE + 4 :])
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("import os; input(); os.abort()", "its process ended with status -6"),
+        ("raise SystemExit(3)", "its process ended with status 3"),
+        ("import os; input(); print('{', end='', flush=True); os.kill(os.getpid(), 9)", "its process ended with status -9"),
+        ("import time; time.sleep(600)", "gave no answer in 1 s"),
+    ],
+)
+def test_a_death_is_one_error_and_the_next_build_has_a_new_process(
+    text: str, what: str, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.write_text(text)
+    monkeypatch.setattr(lief_write, "SECONDS", 1)
+    size = f"{len(SECTIONLESS):#x}"
+    with pytest.raises(VdsoError, match=f"^LIEF: an image of {size} bytes can't be written: {what}; report it, with the base$"):
+        lief_write.write(SECTIONLESS, [(CODE, b"\x13\0\0\0")])
+    program.write_bytes(PROGRAM)
+    monkeypatch.setattr(lief_write, "SECONDS", 60)
+    test_a_patch_is_written()
+
+
+def test_what_lief_does_not_read_and_a_lief_that_is_not_there(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program.write_bytes(PROGRAM)
+    with pytest.raises(VdsoError, match="LIEF can't read it"):
+        lief_write.write(b"\x7fFLE" + SECTIONLESS[4:], [])
+    assert lief_write._child is not None
+    lief_write._child.kill()
+    monkeypatch.setattr(lief_write, "_child", None)
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(VdsoError, match="ModuleNotFoundError: No module named 'lief'"):
+        lief_write.write(SECTIONLESS, [])
+
+
+def test_it_ends_with_the_process_that_started_it() -> None:
+    folder = Path(lief_write.__file__).parents[1]
+    text = f"import sys; sys.path.insert(0, {str(folder)!r}); from vdso import lief_write as l; l.start(); print(l._child.pid)"
+    for end in ("", "; import os; sys.stdout.flush(); os.kill(os.getpid(), 9)"):
+        pid = int(subprocess.run([sys.executable, "-c", text + end], capture_output=True, check=False).stdout)
+        deadline = time.monotonic() + 60
+        while _runs(pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    """A zombie that nobody waits for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
