@@ -74,7 +74,7 @@ def test_more_segments_than_the_header_counts() -> None:
     assert end in error(core[: -64 - len(PAGES)])
 
 
-@pytest.mark.parametrize("path", bases("riscv64-linux-*.so"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", bases("riscv64-*.so"), ids=lambda path: path.name)
 def test_real_bases(path: Path) -> None:
     data = path.read_bytes()
     core = build(Core({HEAP: OTHER, VDSO: data.ljust(elf.align_up(len(data), elf.PAGE), b"\0")}, vdso=VDSO))

@@ -143,8 +143,11 @@ def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: i
         if base.is_file():
             shutil.copy(base, work / "base.so")
         variables.append(f"BASE={work / 'base.so'}" if base.is_file() else "BASE=minimal")
-    # What scons hands down to its children would make these runs unlike those that a user starts.
-    os.environ.pop("SCONSFLAGS", None)
+    # What scons hands down to its children would make these runs unlike those that a user starts; and a user's Python
+    # compiles a module once: here into a folder of its own, which the first run fills.
+    for name in ("SCONSFLAGS", "PYTHONDONTWRITEBYTECODE"):
+        os.environ.pop(name, None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(work / "pycache")
 
     result = work / "out"
     build = [*SCONS, "-C", str(root), "vdso", f"OUT={result}", *variables]
