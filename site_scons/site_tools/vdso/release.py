@@ -66,7 +66,7 @@ class Release:
 
     @property
     def name(self) -> str:
-        """`vdso-riscv64-7.2.13`; with the place of the data page where that is not the usual one: a kernel maps it otherwise."""
+        """`vdso-riscv64-7.2.13`; `-before` or `-none` behind it where the data page is not the usual one."""
         page = self.facts["data_page"]
         base = "minimal" if self.own else self.facts["linux"]
         return f"vdso-{self.facts['arch']}-{base}" + ("" if page == "after" else f"-{page}")

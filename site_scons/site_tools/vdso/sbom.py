@@ -41,7 +41,7 @@ TOOL_LICENCES = {
 def sbom(release: Release) -> str:
     """The text of the SBOM, the same for the same release."""
     bom = Bom(serial_number=uuid.UUID(int=0))
-    bom.metadata.timestamp = None
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in CycloneDX, not in the library's types
     version = "" if release.own else release.facts["linux"]
     root = _component(release.name, ComponentType.LIBRARY, release.licence, version=version)
     files = {
