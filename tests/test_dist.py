@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from elf_builder import Spec, build
 from faults import Scons
 from test_faults_debian import fetching
@@ -161,6 +163,18 @@ def test_the_readme_says_what_it_is(dist: Dist, tmp_path: Path) -> None:
     assert "mine.c" not in own
 
 
+def test_the_sboms_are_valid_and_name_what_vdso_json_names(dist: Dist) -> None:
+    for name, place in ((LINUX, dist.out), (MINIMAL, dist.out / "minimal")):
+        text = dist.there()[f"{name}.cdx.json"].decode()
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        bom, facts = json.loads(text), json.loads((place / "vdso.json").read_text())
+        digests = {part["name"]: part["hashes"][0]["content"] for part in bom["components"]}
+        assert {key: value for key, value in facts["inputs"].items() if "*" not in key}.items() <= digests.items()
+        parts = {part["name"]: part["hashes"][0]["content"] for part in bom["metadata"]["component"]["components"]}
+        assert (parts["base.so"], parts["vdso.so"]) == (facts["base_sha256"], facts["image_sha256"])
+        assert {tool["name"] for tool in bom["metadata"]["tools"]["components"]} == {*facts["tools"], "scons-vdso"}
+
+
 def test_stub_and_policy_are_for_the_users_base_alone(dist: Dist) -> None:
     """The base `minimal` may not have the export that they are for."""
     exports = {}
@@ -185,30 +199,22 @@ def test_a_base_from_debian_names_package_and_source(tmp_path: Path) -> None:
     assert parent["licenses"] == [{"expression": "GPL-2.0-only WITH Linux-syscall-note"}]
 
 
-@pytest.mark.parametrize("page", [("DATA_PAGE=before",), ("DATA_PAGE=none", "TIMEBASE_HZ=10000000")], ids=" ".join)
-def test_the_name_tells_an_unusual_data_page(page: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_name_tells_an_unusual_data_page(tmp_path: Path) -> None:
     """A kernel that maps it behind the image must not get one that looks for it elsewhere."""
-    name = f"{MINIMAL}-{page[0].partition('=')[2]}"
-    there = Dist(tmp_path / "out").made("BASE=minimal", *page)
-    assert there.keys() == {"SHA256SUMS", f"{name}.tar.gz", f"{name}.cdx.json"}
-    text = (unpacked(there[f"{name}.tar.gz"], tmp_path / "x") / "README.md").read_text()
-    wanted = {"before": "1 of data before", "none": "none of data: the counter runs at 10000000 Hz"}
-    assert wanted[page[0].partition("=")[2]] in text
-    assert ("vdso_data_init" in text) == (len(page) == 1)
-
-
-def test_a_base_that_is_nobodys_is_not_handed_out(tmp_path: Path) -> None:
     dist = Dist(tmp_path / "out")
-    done = dist.run(base(tmp_path, linux=None))
-    assert done.returncode == 2
-    assert done.stderr == (
-        f"scons: *** [{dist.out}/dist/SHA256SUMS] {dist.out}/base.so: has no note with a version of Linux, "
-        "so name and licence of an archive of it are not known; take a vDSO of Linux, or BASE=minimal\n"
-    )
-    assert dist.there() == {}
+    for page, words, told in (
+        ("before", (), "1 of data before"),
+        ("none", ("TIMEBASE_HZ=10000000",), "none of data: the counter runs at 10000000 Hz"),
+    ):
+        name = f"{MINIMAL}-{page}"
+        there = dist.made("BASE=minimal", f"DATA_PAGE={page}", *words)
+        assert there.keys() == {"SHA256SUMS", f"{name}.tar.gz", f"{name}.cdx.json"}
+        text = (unpacked(there[f"{name}.tar.gz"], tmp_path / page) / "README.md").read_text()
+        assert told in text
+        assert ("vdso_data_init" in text) == (page != "none")
 
 
-def test_made_anew_only_when_needed_and_nothing_old_stays(tmp_path: Path) -> None:
+def test_made_anew_only_when_needed_and_nothing_old_or_unknown_stays(tmp_path: Path) -> None:
     dist = Dist(tmp_path / "out")
     words = base(tmp_path)
     made = dist.made(words)
@@ -221,6 +227,13 @@ def test_made_anew_only_when_needed_and_nothing_old_stays(tmp_path: Path) -> Non
     other = dist.made(base(tmp_path, linux=0x070000))
     assert {name for name in other if name not in made} == {"vdso-riscv64-7.0.0.tar.gz", "vdso-riscv64-7.0.0.cdx.json"}
     assert {name for name in made if name not in other} == {f"{LINUX}.tar.gz", f"{LINUX}.cdx.json"}
+    done = dist.run(base(tmp_path, linux=None))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"scons: *** [{dist.out}/dist/SHA256SUMS] {dist.out}/base.so: has no note with a version of Linux, "
+        "so name and licence of an archive of it are not known; take a vDSO of Linux, or BASE=minimal\n"
+    )
+    assert dist.there() == other
     assert dist.run("-c", words).returncode == 0
     assert dist.there() == {}
     assert not list((tmp_path / "out").rglob("vdso.*"))
@@ -229,19 +242,15 @@ def test_made_anew_only_when_needed_and_nothing_old_stays(tmp_path: Path) -> Non
 def test_it_is_all_or_the_one_before(tmp_path: Path) -> None:
     """SHA256SUMS appears last: a run that is killed before is known by it, and the next one makes good."""
     dist = Dist(tmp_path / "out")
+    Scons(dist.out).good("BASE=minimal")
+    assert not (dist.out / "dist").exists(), "nothing of it is made for who does not ask for it"
+    assert not (dist.out / "vdso-selftest").exists()
     made = dist.made("BASE=minimal")
     assert dist.faulty(tmp_path, "kill", "SHA256SUMS", "BASE=minimal", "LOAD_ADDR=0x500000000").returncode < 0
     assert dist.there()["SHA256SUMS"] == made["SHA256SUMS"]
     assert not sums_hold(dist.out / "dist")
     assert dist.made("BASE=minimal") == made
     assert not list(dist.out.rglob("*.aside"))
-
-
-def test_without_it_nothing_of_it_is_made_or_read(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    Scons(out).good("BASE=minimal")
-    assert not (out / "dist").exists()
-    assert not (out / "vdso-selftest").exists()
 
 
 def test_the_texts_of_the_licences() -> None:
