@@ -19,7 +19,7 @@ from conftest import ROOT
 
 OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
 UP_TO_DATE = "scons: `vdso' is up to date.\n"
-TREE = ("SConstruct", "SConscript", "site_scons", "vdso_src", "templates", "requirements.txt")
+TREE = ("SConstruct", "SConscript", "site_scons", "vdso_src", "templates", "requirements.txt", "LICENSE", "LICENSES")
 NOBODY = 65534
 
 # Python loads it at start: a process dies, or is refused, when it is about to rename to or open a file of that name.

@@ -49,6 +49,15 @@ def test_newest(pairs: list[tuple[str, str]], best: int) -> None:
     assert newest(records(*pairs)) == Candidate(*pairs[best])
 
 
+@pytest.mark.parametrize(
+    ("field", "source"),
+    [("", ("linux-image-1", "6.12-1+b1")), ("linux", ("linux", "6.12-1+b1")), ("linux (6.12-1)", ("linux", "6.12-1"))],
+)
+def test_the_source_of_a_package(field: str, source: tuple[str, str]) -> None:
+    record = records(("linux-image-1", "6.12-1+b1"))
+    assert newest(record.replace("Description", f"Source: {field}\nDescription") if field else record).source == source
+
+
 def test_choose_site() -> None:
     lines = "Google|cloud|https://x/\nDebian|Debian-Security|http://s/debian-security/\nDebian|Debian|http://m/debian/\n"
     assert choose_site(lines) == "http://m/debian"

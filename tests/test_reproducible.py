@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import platform
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 from conftest import ROOT, bases
@@ -16,7 +18,12 @@ from elf_builder import Spec, build
 from faults import Scons, contents, copy_tree, other_user
 
 STUB = "long __vdso_getcpu(void) { return 7; }\n"
-DATES = re.compile(rb"\b(19|20)\d\d-\d\d-\d\d\b|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|\b\d\d:\d\d:\d\d\b")
+WEEKDAY = rb"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
+DATES = re.compile(WEEKDAY + rb"|(?<!\d)((19|20)\d\d-\d\d-\d\d|\d\d:\d\d:\d\d)(?!\d)")  # also as in 2031-05-05T05:05:05
+CHANGED_DIST = {
+    "site_scons/site_tools/vdso/release.py": ("fileobj=data, mtime=0", "fileobj=data, mtime=None"),
+    "site_scons/site_tools/vdso/sbom.py": ("    bom.metadata.timestamp = None  # type: ignore[assignment]", "    #"),
+}
 CHANGED = {"site_scons/site_tools/vdso/emit.py": ("blob.facts()", "{**blob.facts(), 'made': __file__}")}
 
 
@@ -51,6 +58,15 @@ def elsewhere(folder: Path, *words: str, sabotage: dict[str, tuple[str, str]] | 
     return contents(out)
 
 
+def handed_out(out: Path) -> dict[str, bytes]:
+    """What `dist` made in `out`, and what is in its archives."""
+    made = {path.name: path.read_bytes() for path in (out / "dist").iterdir()}
+    for archive in [data for name, data in made.items() if name.endswith(".tar.gz")]:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            made |= {member.name: tar.extractfile(member).read() for member in tar}
+    return made
+
+
 def leaks(made: dict[str, bytes], *places: Path) -> list[str]:
     """Where outputs speak of this machine, of `places` or of a day."""
     words = [str(place).encode() for place in (ROOT, Path.home(), *places)] + [platform.node().encode()]
@@ -80,6 +96,30 @@ def test_of_minimal_too_and_both_can_fail(tmp_path: Path) -> None:
     assert leaks(there, tmp_path) == [f"vdso.json: {str(tmp_path).encode()!r}"]
     assert told.startswith(str(tmp_path))
     assert leaks({"vdso.h": b" * made on 2031-05-05, a Mon at 05:05:05"}) != []
+
+
+def test_dist_too(tmp_path: Path) -> None:
+    data = build(Spec())
+    Scons(tmp_path / "out").good("dist", *given(tmp_path / "one", data))
+    elsewhere(tmp_path / "elsewhere", "dist", *given(tmp_path / "two", data))
+    here = handed_out(tmp_path / "out")
+    assert len(here) > 20
+    assert handed_out(tmp_path / "elsewhere" / "出力") == here
+    compressed = {name for name in here if name.endswith(".gz")}
+    assert not leaks({name: data for name, data in here.items() if name not in compressed}, tmp_path, Path(*tmp_path.parts[:3]))
+
+
+def test_dist_can_fail(tmp_path: Path) -> None:
+    """Two ways in which an archive commonly differs: the time in the head of gzip, and in the SBOM."""
+    Scons(tmp_path / "out").good("dist", "BASE=minimal")
+    elsewhere(tmp_path / "elsewhere", "dist", "BASE=minimal", sabotage=CHANGED_DIST)
+    here, there = handed_out(tmp_path / "out"), handed_out(tmp_path / "elsewhere" / "出力")
+    names = {name.partition("/")[2] or name for name in here if here[name] != there[name]}
+    archive, bom = "vdso-riscv64-minimal.tar.gz", "vdso-riscv64-minimal.cdx.json"
+    # vdso.json and both sums only tell of the others, or of the code that was changed
+    assert names == {archive, bom, "vdso.cdx.json", "vdso.json", "SHA256SUMS"}
+    assert here[archive][4:8] == bytes(4) != there[archive][4:8]
+    assert leaks({bom: there[bom]}) != []
 
 
 def test_the_facts_name_all_that_went_in(tmp_path: Path) -> None:

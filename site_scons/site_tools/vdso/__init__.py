@@ -4,7 +4,7 @@
 ``env.Vdso(outdir, base, VDSO_LOAD_ADDR=..., VDSO_POLICY=...)`` makes vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in
 ``outdir`` and returns their nodes in that order. ``base`` is a file that holds a vDSO, ``debian``, ``debian:SUITE`` or
 ``minimal``. ``env.VdsoBase(target, base)`` makes only the base, ``env.VdsoSelftest(target)`` the program that tests a
-kernel. The rest is private. Variables: `variables`.
+kernel, ``env.VdsoDist(outdir, base)`` archives of all that. The rest is private. Variables: `variables`.
 
 This is the one module that imports SCons. The rest of the package is a plain library.
 """
@@ -79,6 +79,34 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
     return env.VdsoLink(program, [env.File(str(own / arch.name / "selftest.lds")), *objects])
 
 
+def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
+    """``env.VdsoDist(outdir, base)``: beside what `Vdso` and `VdsoSelftest` make there, archives for others in ``dist``.
+
+    One is of that blob and one of a blob from `minimal` with the same settings, but without the stubs and policies for
+    that base. What they are called, only the base says; the node is dist/SHA256SUMS, which names them.
+    """
+    from . import release  # archives and all that: only who makes one pays for it
+
+    out = env.Dir(outdir)
+    own, folders = out, [out]
+    if str(base) != "minimal":
+        own = out.Dir("minimal")
+        folders.append(own)
+        vdso(env, own, "minimal", **{**overrides, "VDSO_POLICY": "", "VDSO_EXTRA_SRC": ""})
+    names = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json", "base.so")
+    sources = [folder.File(name) for folder in folders for name in names] + [out.File("vdso-selftest")]
+    if str(base).partition(":")[0] == "debian":
+        sources.append(out.Dir("work").File("base.so.json"))
+    texts = [ROOT / name for name in release.licences(own=False).values()]
+    sums = out.Dir("dist").File(release.SUMS)
+    made = env.VdsoRelease(sums, [*sources, *(env.File(str(path)) for path in texts)], VDSO_OWN=str(own))
+    env.Precious(made)  # it says which files beside it are of an earlier build
+    env.Clean(made, [sums.dir.File(name) for name in release.listed(Path(sums.abspath))])
+    if not release.intact(Path(sums.abspath)):
+        env.AlwaysBuild(made)
+    return made
+
+
 def _base(env: Any, target: Any, base: Any) -> Any:
     """The node of the base: fetched once and kept, extracted from a file, or linked from a source of our own."""
     try:
@@ -88,8 +116,11 @@ def _base(env: Any, target: Any, base: Any) -> Any:
     word = str(base).partition(":")[0]
     if word == "debian":
         # never rebuilt for a change of our code: that would move the user to another Linux
-        node = env.VdsoFetch(target, env.Value(f"{base} {env['VDSO_ARCH']}"), VDSO_BASE=str(base))
-        env.NoClean(node)
+        node = env.arg2nodes(target, env.fs.File)[0]
+        record = node.dir.Dir("work").File(f"{node.name}.json")
+        env.NoClean(env.VdsoFetch([node, record], env.Value(f"{base} {env['VDSO_ARCH']}"), VDSO_BASE=str(base)))
+        env.Precious(record)
+        node = [node]
     elif word == "minimal":
         folder = SOURCES / env["VDSO_ARCH"] / "minimal"
         linked = env.arg2nodes(target, env.fs.File)[0].dir.Dir("work").File("minimal.so")
@@ -225,6 +256,7 @@ def generate(env: Any) -> None:
         VDSOPLACE_STUBSCOMSTR="  PLACE   $TARGET",
         VDSOLDCOMSTR="  LD      $TARGET",
         VDSOSPLICECOMSTR="  SPLICE  $TARGET",
+        VDSODISTCOMSTR="  DIST    ${TARGET.dir}",
         VDSOEMITCOMSTR="  EMIT    ${TARGET.dir}/vdso.{so,h,rs,S,json}",
     )
     code = inputs.code_and_templates()
@@ -239,10 +271,12 @@ def generate(env: Any) -> None:
         VdsoLink=Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR")),
         VdsoSplice=_builder(_step("splice"), code),
         VdsoEmit=_builder(_step("emit", "DATA_PAGE", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD"), code),
+        VdsoRelease=_builder(_step("dist", "OWN"), code),
     )
     env.AddMethod(vdso, "Vdso")
     env.AddMethod(vdso_base, "VdsoBase")
     env.AddMethod(vdso_selftest, "VdsoSelftest")
+    env.AddMethod(vdso_dist, "VdsoDist")
 
 
 def exists(_env: Any) -> bool:

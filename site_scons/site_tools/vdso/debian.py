@@ -41,6 +41,8 @@ class Kernel:
 
     package: str
     version: str
+    source: str
+    source_version: str
     suite: str
     site: str
     data: bytes
@@ -49,8 +51,17 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Candidate:
+    """`source_field`: of its record (Debian Policy 5.6.1), as in "linux (7.2.13-1)"; "" where it is as the package."""
+
     package: str
     version: str
+    source_field: str = ""
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """Name and version of the source package that it was built from."""
+        name, _, version = self.source_field.partition(" ")
+        return name or self.package, version.strip("()") or self.version
 
 
 def fetch(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
@@ -233,7 +244,7 @@ def _kernel(suite: Suite, arch: Arch) -> Kernel:
     if not names:
         raise Failed(f"no package linux-binary or linux-image for {arch.debian}")
     best = suite.newest(*names)
-    return Kernel(best.package, best.version, suite.name, suite.site.address, suite.download(best))
+    return Kernel(best.package, best.version, *best.source, suite.name, suite.site.address, suite.download(best))
 
 
 def kernel_packages(names: str, arch: Arch) -> list[str]:
@@ -244,5 +255,5 @@ def kernel_packages(names: str, arch: Arch) -> list[str]:
 
 def newest(records: str) -> Candidate:
     """Of `apt-cache show`'s records the newest in dpkg's order; linux-binary, the image alone, before linux-image."""
-    found = [Candidate(r["Package"], r["Version"]) for r in Deb822.iter_paragraphs(records.splitlines())]
+    found = [Candidate(r["Package"], r["Version"], r.get("Source", "")) for r in Deb822.iter_paragraphs(records.splitlines())]
     return max(found, key=lambda c: (c.package.startswith("linux-binary"), Version(c.version), -len(c.package)))

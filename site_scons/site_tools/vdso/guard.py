@@ -29,8 +29,9 @@ def enter(out: Path) -> Path:
         mark = out / MARK
         if mark.exists():
             (out / MEMORY).unlink(missing_ok=True)
-            for left in [*out.glob(f".*{ASIDE}"), *out.glob(f"work/.*{ASIDE}")]:
-                left.unlink()
+            for depth in ("", "*/", "*/*/"):
+                for left in out.glob(f"{depth}.*{ASIDE}"):
+                    left.unlink()
         mark.touch()
     except OSError as error:
         what = f"can't be written: {error.strerror}"

@@ -25,6 +25,13 @@ def sources(arch: str, minimal: bool) -> list[Path]:
     return sorted(path for folder in folders for path in folder.glob("*.*"))
 
 
+def selftest(arch: str) -> list[Path]:
+    """All of vdso_src that vdso-selftest for `arch` is made from; it shares the headers with the stubs."""
+    own = SOURCES / "selftest"
+    folders = {SOURCES: "*.h", SOURCES / arch: "*.h", own: "*.*", own / arch: "*.*"}
+    return sorted(path for folder, names in folders.items() for path in folder.glob(names))
+
+
 def fixed() -> list[Path]:
     """The templates of what is made, and the lock file, which a package that pip installed has not."""
     return sorted(path for path in [*TEMPLATES.glob("vdso*"), *TEMPLATES.glob("stubs*"), LOCK] if path.is_file())

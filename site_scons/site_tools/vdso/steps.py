@@ -16,7 +16,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from . import find, guard, image, inputs, objects, place, plan, policy, stubs, templating, toolchain, variables
+from . import find, guard, image, inputs, objects, place, plan, policy, release, stubs, templating, toolchain, variables
 from .arch import ARCHES, Arch
 from .blob import Blob, Change, Export
 from .elf import pages
@@ -65,13 +65,12 @@ def extract(targets: Paths, sources: Paths, settings: Settings) -> None:
 
 
 def fetch(targets: Paths, _sources: Paths, settings: Settings) -> None:
-    """base.so from the kernel package of Debian. What was fetched stays, also when SCons has no memory of it."""
+    """base.so and what is known of it, from the kernel package of Debian. What was fetched stays, whatever SCons remembers."""
     from . import debian  # only who fetches pays for it
 
     arch = ARCHES[settings["ARCH"]]
     asked = f"{settings['BASE']} {arch.name} {settings['MIRROR']}".rstrip()
-    record = targets[0].parent / "work" / f"{targets[0].name}.json"
-    if _fetched(targets[0], record, asked):
+    if _fetched(targets[0], targets[1], asked):
         print("  KEPT    what was fetched before", flush=True)
         return
     kernel = debian.fetch(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
@@ -80,8 +79,9 @@ def fetch(targets: Paths, _sources: Paths, settings: Settings) -> None:
         print(f"  PASSED  {reason}", flush=True)
     print(f"  FOUND   {name}", flush=True)
     found = find.find(name, kernel.data, arch)
-    told = {"asked": asked, "package": name, "sha256": hashlib.sha256(found).hexdigest()}
-    write({targets[0]: found, record: json.dumps(told, indent=1, sort_keys=True).encode()})
+    origin = release.Origin(kernel.package, kernel.version, kernel.source, kernel.source_version)
+    told = {"asked": asked, "package": name, "sha256": hashlib.sha256(found).hexdigest(), "origin": asdict(origin)}
+    write({targets[0]: found, targets[1]: json.dumps(told, indent=1, sort_keys=True).encode()})
 
 
 def _fetched(base: Path, record: Path, asked: str) -> bool:
@@ -160,6 +160,42 @@ def emit(targets: Paths, sources: Paths, settings: Settings) -> None:
     write({target: outputs[target.name] for target in targets})
     shown = templating.render(TEMPLATES, "summary.txt.j2", blob=blob, rules=rules, out=targets[0].parent)
     print(shown, end="", flush=True)
+
+
+def dist(targets: Paths, sources: Paths, settings: Settings) -> None:
+    """SHA256SUMS, and beside it archive and SBOM of each blob whose vdso.json is among the sources.
+
+    settings["OWN"]: the folder of the blob whose base is our own. Of Debian's base work/base.so.json is a source too.
+    """
+    from .sbom import sbom
+
+    records = [path for path in sources if path.name == "base.so.json"]
+    program = next(path for path in sources if path.name == release.SELFTEST)
+    made: dict[str, bytes] = {}
+    for folder in (path.parent for path in sources if path.name == "vdso.json"):
+        files = {name: read(folder / name) for name in (*OUTPUTS, "base.so")}
+        facts = json.loads(files["vdso.json"])
+        own = folder == Path(settings["OWN"])
+        if not own:
+            release.refuse_unknown(str(folder / "base.so"), facts["linux"])
+        files |= {name: read(inputs.ROOT / place) for name, place in release.licences(own).items()}
+        files[release.SELFTEST] = read(program)
+        origin = next((_origin(record) for record in records if not own), None)
+        packed = release.Release(facts, files, own, origin, inputs.named(inputs.selftest(facts["arch"])))
+        made |= release.pack(packed, sbom(packed), TEMPLATES)
+    made[release.SUMS] = release.sums(made)
+    old = release.listed(targets[0])
+    write({targets[0].parent / name: data for name, data in made.items()})
+    for name in old.keys() - made.keys():  # of another Linux, which would be taken for one of this build's
+        (targets[0].parent / name).unlink(missing_ok=True)
+    for name in made:
+        print(f"  MADE    {targets[0].parent / name}", flush=True)
+
+
+def _origin(record: Path) -> release.Origin | None:
+    """Where a fetched base came from; None where an older version fetched it, which did not ask."""
+    told = json.loads(read(record)).get("origin")
+    return release.Origin(**told) if told else None
 
 
 def _tools(settings: Settings) -> dict[str, str]:
