@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import elf
 from .arch import HIDE, KEEP, REPLACE, SYSCALL
 from .elf import PAGE
 from .regions import DATA, REST, Region
@@ -34,7 +35,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Page:
-    """Bytes [start, start + PAGE) of a map; `marks`: address and height of each fourth of it."""
+    """Bytes [start, start + PAGE) of a map."""
 
     start: int
     name: str
@@ -42,6 +43,7 @@ class Page:
 
     @property
     def marks(self) -> list[tuple[int, int]]:
+        """Address and height of what is written beside the drawing."""
         return [(self.start + at, at // ROW * HEIGHT) for at in range(0, PAGE, PAGE // 8)]
 
 
@@ -58,20 +60,30 @@ def drawn(regions: Sequence[Region]) -> tuple[Page, ...]:
 def _shape(region: Region, low: int, high: int) -> Shape:
     """[low, high): offsets in the page."""
     boxes = _boxes(low, high)
-    path = "".join(f"M{x} {y}h{width}v{height}h{-width}z" for x, y, width, height in boxes)
-    text = region.name.replace("__vdso_", "")
     x, y, width, height = max(boxes, key=lambda box: box[2] * min(box[3], 2 * HEIGHT))
-    fits = len(text) * _LETTER + 6 <= width
-    return Shape(region, path, x + 4 if fits else x, y + (height + 7) // 2 if fits else y - 3, fits)
+    fits = len(region.name.replace("__vdso_", "")) * _LETTER + 6 <= width
+    return Shape(region, _outline(low, high), x + 4 if fits else x, y + (height + 7) // 2 if fits else y - 3, fits)
 
 
 def _boxes(low: int, high: int) -> list[tuple[int, int, int, int]]:
     """x, y, width, height: what is left of a begun row, whole rows, what is begun of the last one."""
-    cuts = sorted({low, min(-(-low // ROW) * ROW, high), max(high // ROW * ROW, low), high})
-    spans = [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+    cuts = sorted({low, min(elf.align_up(low, ROW), high), max(high // ROW * ROW, low), high})
+    spans = zip(cuts, cuts[1:], strict=False)
     return [
-        (a % ROW * WIDTH, a // ROW * HEIGHT, min(b - a, ROW) * WIDTH, -(-(b - a) // ROW) * HEIGHT) for a, b in spans
+        (a % ROW * WIDTH, a // ROW * HEIGHT, min(b - a, ROW) * WIDTH, elf.align_up(b - a, ROW) // ROW * HEIGHT)
+        for a, b in spans
     ]
+
+
+def _outline(low: int, high: int) -> str:
+    """Around all rows at once where they touch, else around each of two."""
+    left, top = low % ROW * WIDTH, low // ROW * HEIGHT
+    right, bottom = ((high - 1) % ROW + 1) * WIDTH, ((high - 1) // ROW + 1) * HEIGHT
+    rows = (bottom - top) // HEIGHT
+    if rows == 1 or (rows == 2 and right <= left):
+        return "".join(f"M{x} {y}h{width}v{height}h{-width}z" for x, y, width, height in _boxes(low, high))
+    end, last = ROW * WIDTH, bottom - HEIGHT
+    return f"M{left} {top}H{end}V{last}H{right}V{bottom}H0V{top + HEIGHT}H{left}z"
 
 
 def lines(regions: Sequence[Region]) -> list[tuple[int, list[tuple[str, str]]]]:

@@ -31,8 +31,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Line:
-    """An instruction. `words`: (class, text), with the short class names of Pygments; "" for what has no colour.
+    """An instruction.
 
+    code    as a number, in hex digits, as objdump shows it
+    words   (class, text), with the short class names of Pygments; "" for what has no colour
     gap     bytes that are not shown lie before it
     """
 
@@ -72,8 +74,8 @@ def listing(code: bytes, entry: int, size: int, others: Iterable[Range], regions
     lines = []
     end = entry
     for (address, length, _), coloured in zip(found, words, strict=True):
-        raw = code[address : address + length].hex(" ", 2)
-        lines.append(Line(address, raw, coloured, tuple(formed.get(address, ())), address != end))
+        number = int.from_bytes(code[address : address + length], "little")
+        lines.append(Line(address, f"{number:0{2 * length}x}", coloured, tuple(formed.get(address, ())), address != end))
         end = address + length
     return Listing(entry, size, tuple(lines))
 
