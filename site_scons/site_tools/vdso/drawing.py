@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from . import elf
 from .arch import HIDE, KEEP, REPLACE, SYSCALL
@@ -68,10 +69,9 @@ def _shape(region: Region, low: int, high: int) -> Shape:
 def _boxes(low: int, high: int) -> list[tuple[int, int, int, int]]:
     """x, y, width, height: what is left of a begun row, whole rows, what is begun of the last one."""
     cuts = sorted({low, min(elf.align_up(low, ROW), high), max(high // ROW * ROW, low), high})
-    spans = zip(cuts, cuts[1:], strict=False)
     return [
         (a % ROW * WIDTH, a // ROW * HEIGHT, min(b - a, ROW) * WIDTH, elf.align_up(b - a, ROW) // ROW * HEIGHT)
-        for a, b in spans
+        for a, b in pairwise(cuts)
     ]
 
 
