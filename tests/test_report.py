@@ -4,90 +4,30 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from browser import Browser
-from conftest import ROOT, bases
-from elf_builder import FUNCTIONS, Spec, raw, reader, sigreturn, system_call, thunk
-from elf_builder import build as build_base
+from conftest import ROOT
 from elftools.elf.elffile import ELFFile
+from page_probes import CELLS, CONTRAST, FOCUSABLE, HITS, LINKS
+from report_case import CASES, HOSTILE, NASTY, Made, make
 from scons_build import scons
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
-from vdso import image, plan, policy, report, templating
-from vdso.arch import RISCV64
+from vdso import plan, policy, report, templating
 from vdso.blob import from_facts
 from vdso.info import describe
 from vdso.inputs import TEMPLATES
 
 PAGE = 4096
 OBJDUMP = ["riscv64-linux-gnu-objdump", "-D", "-b", "binary", "-m", "riscv:rv64"]
-HOSTILE = "<script>alert(1)</script>"
-LOCAL = (
-    sigreturn(),
-    thunk("__vdso_clock_gettime", "local_gettime"),
-    thunk("__vdso_gettimeofday", "local_gettimeofday"),
-    reader("local_gettime", 600, export=False),
-    reader("local_gettimeofday", 300, export=False),
-    reader("__vdso_clock_getres", 118),
-    system_call("__vdso_getcpu", 168),
-)
-# Name to (base, more words): minimal, what the tests make themselves, and each real one that there is.
-CASES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
-    "minimal": ("minimal", ("DATA_PAGE=none", "TIMEBASE_HZ=10000000")),
-    "thunks": (build_base(Spec(functions=LOCAL)), ("DATA_PAGE=before", "POLICY=getcpu:hide")),
-    **{path.stem: (str(path), ()) for path in bases("riscv64*.so") if "cfi" not in path.name},
-}
-
-
-@dataclass(frozen=True)
-class Made:
-    """A built report, and what it must say, from vdso.json and the bytes."""
-
-    out: Path
-    facts: dict
-    words: tuple[str, ...]
-
-    @property
-    def page(self) -> Path:
-        return self.out / "report.html"
-
-    @property
-    def blob(self) -> bytes:
-        return (self.out / "vdso.so").read_bytes()
-
-    @property
-    def base(self) -> bytes:
-        return (self.out / "base.so").read_bytes()
-
-    @property
-    def model(self) -> image.Image:
-        return image.read("base.so", self.base, RISCV64)
-
-    @property
-    def replaced(self) -> list[dict]:
-        return [export for export in self.facts["exports"] if export["policy"] in ("replace", "syscall")]
-
-
-def make(folder: Path, base: bytes | str, *words: str) -> Made:
-    if isinstance(base, bytes):
-        (folder / "given.so").write_bytes(base)
-        base = str(folder / "given.so")
-    out = folder / "out"
-    words = (f"BASE={base}", f"OUT={out}", *words)
-    done = scons("report", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "  REPORT  " in done.stdout
-    return Made(out, json.loads((out / "vdso.json").read_text()), words)
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +56,7 @@ def made(request: pytest.FixtureRequest, case: Callable[[str], Made]) -> Made:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Names of functions are whatever the maker of a base wanted."""
-    nasty = [raw(f"__vdso_{HOSTILE}", b"\x82\x80"), raw('__vdso_"><img src=x>&amp;\x1b[31m', b"\x82\x80")]
-    return make(tmp_path_factory.mktemp("hostile"), build_base(Spec(functions=(*FUNCTIONS, *nasty))))
+    return make(tmp_path_factory.mktemp("hostile"), NASTY)
 
 
 def test_silent_and_alone(browser: Browser, made: Made) -> None:
@@ -139,9 +77,6 @@ def test_the_browser_would_tell(browser: Browser, made: Made, tmp_path: Path) ->
     assert len(messages) >= 2
     assert all("Content Security Policy" in message for message in messages)
     assert asked == [(tmp_path / "asks.html").as_uri(), "http://127.0.0.1:9/x.png"], "and refused"
-
-
-CELLS = "return [...document.querySelectorAll(arguments[0])].map(r => [...r.cells].map(c => c.innerText.trim()))"
 
 
 def test_rows_are_those_of_the_json(browser: Browser, made: Made) -> None:
@@ -217,18 +152,6 @@ def test_local_code_is_shown_with_what_reaches_it(browser: Browser, case: Callab
     assert browser.run("return document.querySelectorAll('table.code tr.gap').length") >= 1
 
 
-LINKS = """
-const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
-const links = [...document.querySelectorAll('a[href]')].map(a => {
-    const target = document.getElementById(a.getAttribute('href').slice(1));
-    const region = target && target.closest('svg.page a.region');
-    return [a.getAttribute('href'), a.getAttribute('class'), a.textContent.trim(), Boolean(target),
-            region && [Number(region.dataset.start), Number(region.dataset.end)]];
-});
-return [ids, links];
-"""
-
-
 def test_every_link_leads_somewhere_and_addresses_to_the_map(browser: Browser, made: Made) -> None:
     browser.open(made.page)
     ids, links = browser.run(LINKS)
@@ -240,23 +163,6 @@ def test_every_link_leads_somewhere_and_addresses_to_the_map(browser: Browser, m
         assert region, href
         if text.lstrip("-").startswith("0x"):
             assert region[0] <= int(text, 16) < region[1], (href, text)
-
-
-# Each byte's middle, on the screen: what is there?
-HITS = """
-return [...document.querySelectorAll(`section[aria-labelledby=${arguments[0]}-map] svg.page`)].map(svg => {
-    svg.scrollIntoView();
-    const matrix = svg.getScreenCTM(), starts = [];
-    for (let byte = 0; byte < 4096; byte++) {
-        const x = (byte % 128 + .5) * 5, y = (Math.floor(byte / 128) + .5) * 14;
-        const at = new DOMPoint(x, y).matrixTransform(matrix);
-        const hit = document.elementFromPoint(at.x, at.y);
-        const region = hit && hit.closest('a.region');
-        starts.push(region && region.ownerSVGElement === svg ? [Number(region.dataset.start), region.dataset.kind] : null);
-    }
-    return starts;
-});
-"""
 
 
 def hits(browser: Browser, which: str) -> list:
@@ -320,19 +226,6 @@ def test_a_shape_that_lies_is_found(browser: Browser, case: Callable[[str], Made
     assert counts[made.facts["exports"][0]["address"]] == 9
 
 
-FOCUSABLE = """
-window.seen = [];
-window.all = [...document.querySelectorAll('a[href], [tabindex="0"]')].filter(e => e.tabIndex === 0);
-document.addEventListener('focusin', event => {
-    const style = getComputedStyle(event.target), shape = event.target.querySelector('.shape');
-    const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-    const edge = event.target.matches('a.region') && parseFloat(getComputedStyle(shape).strokeWidth) >= 3;
-    window.seen.push([window.all.indexOf(event.target), ring || edge]);
-});
-return window.all.length;
-"""
-
-
 def test_keyboard(browser: Browser, made: Made) -> None:
     """Tab goes through all there is, in the order of reading, and shows where it is; Enter goes where a link leads."""
     browser.open(made.page, width=800, height=400)
@@ -366,58 +259,6 @@ def test_keyboard(browser: Browser, made: Made) -> None:
     browser.run("document.getElementById(arguments[0]).focus()", f"map-image-{address:x}")
     ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
     assert browser.run("return document.querySelector(':target').matches('table.list tr')")
-
-
-CONTRAST = """
-const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-const known = new Map();
-function rgb(color) {
-    if (!known.has(color)) known.set(color, seen(color));
-    return known.get(color);
-}
-function seen(color) {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-}
-function light(color) {
-    const [r, g, b] = rgb(color).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-    return .2126 * r + .7152 * g + .0722 * b;
-}
-function contrast(one, other) {
-    const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
-    return (high + .05) / (low + .05);
-}
-function ground(element) {
-    for (let e = element; e; e = e.parentElement) {
-        const color = getComputedStyle(e).backgroundColor;
-        if (rgb(color)[3] === 255) return color;
-    }
-    return 'white';
-}
-const worst = {};
-function note(what, value) { worst[what] = Math.min(worst[what] ?? 99, value); }
-for (const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); walker.nextNode();) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || element.closest('title') || !element.checkVisibility()) continue;
-    const style = getComputedStyle(element);
-    if (!(element instanceof SVGElement)) {
-        note('text ' + (element.className || element.localName), contrast(style.color, ground(element)));
-    } else if (element.matches('.label')) {
-        const kind = element.closest('a').dataset.kind;
-        for (const part of document.querySelectorAll(`#k-${kind} > *`)) {
-            const drawn = getComputedStyle(part);
-            for (const paint of [drawn.fill, drawn.stroke])
-                if (paint !== 'none' && !(part.matches('[class^=line]') && paint === drawn.fill))
-                    note('label ' + kind, contrast(style.fill, paint));
-        }
-    } else {
-        note('svg ' + element.getAttribute('class'), contrast(style.fill, ground(element)));
-    }
-}
-for (const shape of document.querySelectorAll('a.region .shape'))
-    note('edge', 1.5 * contrast(getComputedStyle(shape).stroke, ground(shape)));  // 3 is enough for what is no text
-return worst;
-"""
 
 
 def test_contrast(browser: Browser, made: Made) -> None:
