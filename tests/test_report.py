@@ -129,6 +129,7 @@ def test_code_before_and_after(browser: Browser, made: Made, tmp_path: Path) -> 
         "return [...document.querySelectorAll('table.code')].map(t => [...t.tBodies[0].rows].map("
         "r => [r.cells[0].innerText, r.cells[1].textContent, r.cells[2].innerText, r.cells[3].innerText]))"
     )
+    outside = {row[0]: int(row[4].split()[0]) for row in browser.run(CELLS, "table.exports tbody tr")}
     for index, export in enumerate(made.replaced):
         sides = ((made.base, export["base_address"], export["base_size"]), (made.blob, export["address"], export["size"]))
         for (code, start, size), lines in zip(sides, tables[2 * index : 2 * index + 2], strict=True):
@@ -139,6 +140,7 @@ def test_code_before_and_after(browser: Browser, made: Made, tmp_path: Path) -> 
                 assert code[address : address + len(raw_bytes)] == raw_bytes
                 assert line[2]
         assert not any("outside" in line[3] for line in tables[2 * index + 1]), export["name"]
+        assert sum(line[3].count("outside") for line in tables[2 * index]) == outside[export["name"]]
     if made.facts["linux"] != "none":
         assert any("outside" in line[3] for line in tables[0]), "Linux's clock_gettime reads Linux's data"
     kinds = browser.run("return [...document.querySelectorAll('.words span')].map(s => s.className + ' ' + s.innerText)")
@@ -296,7 +298,7 @@ def test_narrow_and_wide(browser: Browser, made: Made) -> None:
         assert set(browser.run(columns)) == {wanted}
     # what is wider than the screen lies in a box that can be scrolled, also with the keyboard
     wide = """return [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1
-        && !e.closest('.scroll[tabindex="0"][role=region][aria-label]')).map(e => e.outerHTML.slice(0, 80))"""
+        && !e.closest('section.scroll[tabindex="0"][aria-label]')).map(e => e.outerHTML.slice(0, 80))"""
     assert browser.run(wide) == []
 
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .analysis import Formed, analyse
+from .analysis import analyse, outside
 from .arch import Arch
-from .regions import DATA, Region, at
+from .regions import Region, at
 from .room import Range, merged, without
 
 
@@ -17,7 +17,7 @@ from .room import Range, merged, without
 class Target:
     """An address that an instruction forms.
 
-    region      that it lies in; None: outside of the map
+    region      that it lies in; None: outside of load or image, and of the data page
     offset      from the start of the region
     line        a line of the same listing begins there
     """
@@ -55,21 +55,40 @@ class Listing:
 
     @property
     def outside(self) -> int:
-        """How many addresses outside of the map it forms."""
+        """How many addresses outside it forms."""
         return sum(target.region is None for line in self.lines for target in line.targets)
 
 
-def listing(code: bytes, entry: int, size: int, others: Iterable[Range], regions: Sequence[Region], arch: Arch) -> Listing:
-    """`code` is the load or the image, `others` the places of other exports, `regions` the map with its data page."""
+@dataclass(frozen=True)
+class Ground:
+    """Where functions lie: the load of a base or an image, the places of its exports, its map.
+
+    data_offset     of the data page, which is a part of the map; None where there is none
+    """
+
+    code: bytes
+    exports: tuple[Range, ...]
+    regions: tuple[Region, ...]
+    data_offset: int | None
+    arch: Arch
+
+
+def listing(ground: Ground, entry: int, size: int) -> Listing:
+    """The code of the export at `entry`."""
+    code, arch = ground.code, ground.arch
     function = analyse(code, entry, arch)
+    beyond = set(outside(function, len(code), ground.data_offset))
     decoder = importlib.import_module(f".{arch.decoder}", __package__)
     own = (entry, entry + size)
-    ranges = merged([own, *without(function.covered, [own, *others])])
+    ranges = merged([own, *without(function.covered, [own, *ground.exports])])
     found = [(address, length, text) for low, high in ranges for address, length, text in decoder.text(code, low, high)]
     starts = {address for address, _, _ in found}
     formed: dict[int, list[Target]] = {}
     for one in function.formed:
-        formed.setdefault(one.pc, []).append(_target(one, regions, starts))
+        region = None if one in beyond else at(ground.regions, one.target)
+        offset = one.target - region.start if region else 0
+        target = Target(one.target, region, offset, one.kind == "jump" and one.target in starts, one.absolute)
+        formed.setdefault(one.pc, []).append(target)
     words = _coloured([text for _, _, text in found])
     lines = []
     end = entry
@@ -78,14 +97,6 @@ def listing(code: bytes, entry: int, size: int, others: Iterable[Range], regions
         lines.append(Line(address, f"{number:0{2 * length}x}", coloured, tuple(formed.get(address, ())), address != end))
         end = address + length
     return Listing(entry, size, tuple(lines))
-
-
-def _target(formed: Formed, regions: Sequence[Region], starts: set[int]) -> Target:
-    region = None if formed.absolute else at(regions, formed.target)
-    if region is not None and region.kind == DATA and formed.kind == "jump":
-        region = None
-    offset = formed.target - region.start if region else 0
-    return Target(formed.target, region, offset, formed.kind == "jump" and formed.target in starts, formed.absolute)
 
 
 def _coloured(texts: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:

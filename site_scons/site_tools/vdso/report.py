@@ -16,7 +16,7 @@ from .drawing import Page
 from .elf import PAGE
 from .image import Image
 from .info import Row, rows
-from .listing import Listing, listing
+from .listing import Ground, Listing, listing
 from .plan import Plan
 from .regions import Region
 from .templating import render
@@ -76,19 +76,17 @@ def report(base: Image, blob: Blob, plan: Plan) -> Report:
     if blob.data_page != "none":
         page = Region(blob.data_offset, blob.data_offset + PAGE, regions.DATA, "data page")
         after = tuple(sorted((*after, page), key=lambda region: region.start))
-    slots = [(e.base_address, e.base_address + e.base_size) for e in blob.exports]
-    places = [(e.address, e.address + e.size) for e in blob.exports if e.address is not None and e.size is not None]
+    data = blob.data_offset if blob.data_page != "none" else None
+    slots = tuple((e.base_address, e.base_address + e.base_size) for e in blob.exports)
+    places = tuple((e.address, e.address + e.size) for e in blob.exports if e.address is not None and e.size is not None)
+    old = Ground(base.data, slots, before, None, base.arch)
+    new = Ground(blob.image, places, after, data, base.arch)
     replaced = tuple(
-        Replaced(
-            export,
-            listing(base.data, export.base_address, export.base_size, slots, before, base.arch),
-            listing(blob.image, export.address, export.size, places, after, base.arch),
-        )
-        for export in blob.exports
-        if export.policy in (REPLACE, SYSCALL) and export.address is not None and export.size is not None
+        Replaced(e, listing(old, e.base_address, e.base_size), listing(new, e.address, e.size))
+        for e in blob.exports
+        if e.policy in (REPLACE, SYSCALL) and e.address is not None and e.size is not None
     )
     told = tuple(rows(base, policies))
-    data = blob.data_offset if blob.data_page != "none" else None
     visible = [analyse(blob.image, start, base.arch) for start, _ in places]
     return Report(
         blob=blob,
