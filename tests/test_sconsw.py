@@ -129,6 +129,7 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
         (("info",), {"debian-archive-keyring"}),
         (("check", "IMAGE=x"), set()),
         (("selftest",), CROSS),
+        (("report", "BASE=minimal"), CROSS),
         (("vdso", "-h"), set()),
         (("demo", "BASE=minimal"), BOOT),
         (("demo",), BOOT | {"debian-archive-keyring"}),
@@ -137,7 +138,7 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
             ("test", "BASE=minimal"),
             BOOT
             | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
-            | {"bzip2", "lz4", "xz-utils", "zstd"},
+            | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver"},
         ),
     ],
 )

@@ -4,7 +4,8 @@
 ``env.Vdso(outdir, base, VDSO_LOAD_ADDR=..., VDSO_POLICY=...)`` makes vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in
 ``outdir`` and returns their nodes in that order. ``base`` is a file that holds a vDSO, ``debian``, ``debian:SUITE`` or
 ``minimal``. ``env.VdsoBase(target, base)`` makes only the base, ``env.VdsoSelftest(target)`` the program that tests a
-kernel, ``env.VdsoDist(outdir, base)`` archives of all that. The rest is private. Variables: `variables`.
+kernel, ``env.VdsoReport(target, outputs)`` a page about what ``env.Vdso`` returned, ``env.VdsoDist(outdir, base)`` archives
+for others. The rest is private. Variables: `variables`.
 
 This is the one module that imports SCons. The rest of the package is a plain library.
 """
@@ -105,6 +106,15 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     if not release.intact(Path(sums.abspath)):
         env.AlwaysBuild(made)
     return made
+
+
+def vdso_report(env: Any, target: Any, outputs: Any) -> Any:
+    """``env.VdsoReport(target, outputs)``: one HTML page about the blob whose outputs these are."""
+    image, facts = outputs[0], outputs[4]
+    out = image.dir
+    node = env.VdsoPage(target, [image, facts, out.File("base.so"), out.Dir("work").File("plan.json")])
+    env.Precious(node)
+    return node
 
 
 def _base(env: Any, target: Any, base: Any) -> Any:
@@ -238,7 +248,7 @@ def _command(line: str, comstr: str) -> list[Any]:
 
 
 def generate(env: Any) -> None:
-    """Called by SCons: construction variables, builders, and the two methods."""
+    """Called by SCons: construction variables, builders, and the methods."""
     env.PrependENVPath("PATH", os.environ.get("PATH", ""))
     env.SetDefault(**variables.defaults())
     env.SetDefault(
@@ -258,6 +268,7 @@ def generate(env: Any) -> None:
         VDSOSPLICECOMSTR="  SPLICE  $TARGET",
         VDSODISTCOMSTR="  DIST    ${TARGET.dir}",
         VDSOEMITCOMSTR="  EMIT    ${TARGET.dir}/vdso.{so,h,rs,S,json}",
+        VDSOREPORTCOMSTR="  REPORT  $TARGET",
     )
     code = inputs.code_and_templates()
     includes = [str(SOURCES), str(SOURCES / env["VDSO_ARCH"])]
@@ -272,11 +283,13 @@ def generate(env: Any) -> None:
         VdsoSplice=_builder(_step("splice"), code),
         VdsoEmit=_builder(_step("emit", "DATA_PAGE", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD"), code),
         VdsoRelease=_builder(_step("dist", "OWN"), code),
+        VdsoPage=_builder(_step("report"), code),
     )
     env.AddMethod(vdso, "Vdso")
     env.AddMethod(vdso_base, "VdsoBase")
     env.AddMethod(vdso_selftest, "VdsoSelftest")
     env.AddMethod(vdso_dist, "VdsoDist")
+    env.AddMethod(vdso_report, "VdsoReport")
 
 
 def exists(_env: Any) -> bool:

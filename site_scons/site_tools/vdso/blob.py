@@ -50,6 +50,7 @@ class Blob:
     timebase_hz     the counter's frequency when data_page is "none", else None
     load_addr       what the header suggests
     linux           version of the base as its note says, "7.2.13"; "none" for a base that is not Linux's
+    rules           how many rules of `verify` the image was held to
     tools           name to version of all that took part
     inputs          name to SHA-256 of each file of ours and the user's that went in
     """
@@ -67,6 +68,7 @@ class Blob:
     load_addr: int
     exports: tuple[Export, ...]
     changes: tuple[Change, ...]
+    rules: int
     tools: Mapping[str, str]
     inputs: Mapping[str, str]
 
@@ -80,3 +82,10 @@ class Blob:
         facts = asdict(self)
         del facts["image"]
         return facts
+
+
+def from_facts(facts: Mapping[str, Any], image: bytes) -> Blob:
+    """The record whose facts these are."""
+    exports = tuple(Export(**export) for export in facts["exports"])
+    changes = tuple(Change(**change) for change in facts["changes"])
+    return Blob(**{**facts, "image": image, "exports": exports, "changes": changes})

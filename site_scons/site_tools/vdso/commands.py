@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import image, steps, templating
+from . import image, policy, steps, templating
 from .arch import ARCHES
 from .errors import VdsoError
 from .info import describe
@@ -21,11 +21,17 @@ from .verify.render import render
 FAILED = 2
 
 
-def info(sources: Sequence[str], arch: str) -> int:
-    """What is known of the base."""
+def info(sources: Sequence[str], arch: str, overrides: str) -> int:
+    """What is known of the base, and what becomes of it with these `overrides` of the policy."""
     base = image.read(sources[0], steps.read(Path(sources[0])), ARCHES[arch])
-    print(templating.render(TEMPLATES, "info.txt.j2", **describe(base)), end="", flush=True)
+    told = describe(base, policy.parse(overrides), coloured=_takes_colours())
+    print(templating.render(TEMPLATES, "info.txt.j2", **told), end="", flush=True)
     return 0
+
+
+def _takes_colours() -> bool:
+    """A terminal that has some, of a user who did not decline (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def check(_sources: Sequence[str], arch: str, path: str) -> int:

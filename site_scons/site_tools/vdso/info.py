@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What `scons info` tells of a base: map, headers, exports, and what its code would read outside of it."""
+"""What `scons info` tells of a base: map, headers, exports, what becomes of each, and what its code reads outside of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import elf
+from . import drawing, elf, regions
 from .analysis import analyse, outside
+from .arch import HIDE, KEEP, REPLACE, SYSCALL
 from .elf import pages
 from .image import Image
-from .policy import PREFIX, unsafe
+from .policy import intended, unsafe
 
 _SEGMENTS = {
     elf.PT_LOAD: "LOAD",
@@ -19,11 +21,17 @@ _SEGMENTS = {
     elf.PT_GNU_EH_FRAME: "GNU_EH_FRAME",
 }
 _TAGS = {value: name for name, value in vars(elf).items() if name.startswith("DT_")}
+# SGR parameters (ECMA-48, 8.3.117): a policy has a colour, all else is faint
+_COLOURS = {KEEP: "32", REPLACE: "1;33", SYSCALL: "36", HIDE: "31", "head": "1"}
+_FAINT = "2"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One function. `outside`: (address of the instruction, address formed), in the order of the code."""
+    """One function. `outside`: (address of the instruction, address formed), in the order of the code.
+
+    unsafe      why it can't be kept; "" where it can
+    """
 
     name: str
     version: int
@@ -34,11 +42,13 @@ class Row:
     unsafe: str
 
 
-def describe(base: Image) -> dict[str, Any]:
-    """The values of the template info.txt.j2."""
-    known = {**{name: place for name, place in base.tables.items()}}
-    known |= {name: (s.value, s.size) for name, s in base.exports.items()}
-    places = sorted((at, at + size, name) for name, (at, size) in known.items())
+def describe(base: Image, overrides: Mapping[str, str], coloured: bool) -> dict[str, Any]:
+    """The values of the template info.txt.j2. `overrides`: what POLICY asks for; `coloured`: for a terminal.
+
+    No stub is compiled for this: what EXTRA_SRC would replace is shown as it is without.
+    """
+    policies = intended(base, overrides, ())
+    found = regions.of_base(base, policies)
     return {
         "title": base.name,
         "arch": base.arch.name,
@@ -50,15 +60,25 @@ def describe(base: Image) -> dict[str, Any]:
         "segments": [(_SEGMENTS.get(p.type, f"{p.type:#x}"), p) for p in base.phdrs],
         "dynamic": [(_TAGS.get(tag, f"{tag:#x}"), value) for tag, value in base.dynamic if tag != elf.DT_NULL],
         "spare": sum(tag == elf.DT_NULL for tag, _ in base.dynamic) - 1,
-        "places": places,
+        "lines": drawing.lines(found),
+        "cell": drawing.CELL,
+        "legend": [(drawing.LETTERS[kind], kind) for kind in regions.KINDS if any(r.kind == kind for r in found)],
+        "kinds": regions.KINDS,
+        "regions": found,
         "undefined": [s.name for s in base.symbols if s.shndx == elf.SHN_UNDEF and s.name],
-        "rows": [_row(base, name) for name in base.exports],
+        "rows": rows(base, policies),
+        "colour": {kind: f"\x1b[{_COLOURS.get(kind, _FAINT)}m" if coloured else "" for kind in (*regions.KINDS, "head")},
+        "normal": "\x1b[0m" if coloured else "",
     }
 
 
-def _row(base: Image, name: str) -> Row:
+def rows(base: Image, policies: Mapping[str, str]) -> list[Row]:
+    """A row for each export, in the order of their addresses. `policies`: export to policy."""
+    return [_row(base, name, policies[name]) for name in base.exports]
+
+
+def _row(base: Image, name: str, policy: str) -> Row:
     symbol = base.exports[name]
     function = analyse(base.data, symbol.value, base.arch)
     formed = tuple((f.pc, f.target) for f in outside(function, len(base.data), None))
-    policy = base.arch.policy.get(name.removeprefix(PREFIX), "keep if safe, else hide")
     return Row(name, symbol.version, symbol.value, symbol.size, policy, formed, unsafe(base, name))

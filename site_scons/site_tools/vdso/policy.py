@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from .analysis import Function, analyse, outside
@@ -39,25 +39,35 @@ def parse(text: str) -> dict[str, str]:
     return table
 
 
-def decide(base: Image, overrides: Mapping[str, str], replacements: Mapping[str, str]) -> tuple[Decision, ...]:
-    """One decision for every export of `base`, in the order of their addresses.
-
-    overrides       export, without its prefix, to kind: what the user asked for
-    replacements    symbol defined by a stub source to the file that defines it
+def intended(base: Image, overrides: Mapping[str, str], replacements: Container[str]) -> dict[str, str]:
+    """Export of `base` to what is to become of it, in the order of their addresses: asked for or not, possible or not.
 
     An export that neither the user nor the table of the architecture speaks of is kept where its code proves to read
-    nothing outside of the image, and hidden else. VdsoError for what can't be kept, replaced or found.
+    nothing outside of the image, and hidden else. VdsoError for an override of what `base` does not export.
     """
     exports = {name.removeprefix(PREFIX): name for name in base.exports}
     for unknown in overrides.keys() - exports.keys():
         raise VdsoError(_WHERE, f"{base.name} has no export `{unknown}`", f"it has {', '.join(sorted(exports))}")
-    decisions = []
+    kinds = {}
     for short, name in exports.items():
-        kind = overrides.get(short) or ("" if name not in replacements else REPLACE) or base.arch.policy.get(short)
-        reason = unsafe(base, name)
-        if kind is None:
-            kind = HIDE if reason else KEEP
-        if kind == KEEP and reason:
+        kind = overrides.get(short) or (REPLACE if name in replacements else base.arch.policy.get(short))
+        kinds[name] = kind or (HIDE if unsafe(base, name) else KEEP)
+    return kinds
+
+
+def decide(base: Image, overrides: Mapping[str, str], replacements: Mapping[str, str]) -> tuple[Decision, ...]:
+    """One decision for every export of `base`, in the order of their addresses, each of them possible.
+
+    overrides       export, without its prefix, to kind: what the user asked for
+    replacements    symbol defined by a stub source to the file that defines it
+
+    VdsoError for what can't be kept, replaced or found.
+    """
+    decisions = []
+    for name, kind in intended(base, overrides, replacements).items():
+        short = name.removeprefix(PREFIX)
+        reason = unsafe(base, name) if kind == KEEP else ""
+        if reason:
             raise VdsoError(_WHERE, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
         decisions.append(Decision(name, kind, _stub(base.arch, short, name, kind, replacements)))
     return tuple(decisions)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import find, guard, image, inputs, objects, place, plan, policy, release, stubs, templating, toolchain, variables
 from .arch import ARCHES, Arch
-from .blob import Blob, Change, Export
+from .blob import from_facts
 from .elf import pages
 from .emit import emit as emit_outputs
 from .errors import VdsoError
@@ -139,26 +139,20 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
 def emit(targets: Paths, sources: Paths, settings: Settings) -> None:
     """The five outputs from image.so, image.json and all files that went in; then the summary, for a person to check."""
     data = read(sources[0])
-    story = json.loads(read(sources[1]))
-    rules = story.pop("rules")
-    blob = Blob(
-        arch=settings["ARCH"],
-        image=data,
-        image_sha256=hashlib.sha256(data).hexdigest(),
-        data_page=settings["DATA_PAGE"],
-        timebase_hz=variables.timebase_hz(settings["DATA_PAGE"], settings["TIMEBASE_HZ"]),
-        load_addr=variables.load_addr(settings["LOAD_ADDR"]),
-        tools=_tools(settings),
-        inputs=inputs.named(sources[2:]),
-        **{
-            **story,
-            "exports": tuple(Export(**export) for export in story["exports"]),
-            "changes": tuple(Change(**change) for change in story["changes"]),
-        },
-    )
+    facts = {
+        **json.loads(read(sources[1])),
+        "arch": settings["ARCH"],
+        "image_sha256": hashlib.sha256(data).hexdigest(),
+        "data_page": settings["DATA_PAGE"],
+        "timebase_hz": variables.timebase_hz(settings["DATA_PAGE"], settings["TIMEBASE_HZ"]),
+        "load_addr": variables.load_addr(settings["LOAD_ADDR"]),
+        "tools": _tools(settings),
+        "inputs": inputs.named(sources[2:]),
+    }
+    blob = from_facts(facts, data)
     outputs = emit_outputs(blob, TEMPLATES, SOURCES)
     write({target: outputs[target.name] for target in targets})
-    shown = templating.render(TEMPLATES, "summary.txt.j2", blob=blob, rules=rules, out=targets[0].parent)
+    shown = templating.render(TEMPLATES, "summary.txt.j2", blob=blob, out=targets[0].parent)
     print(shown, end="", flush=True)
 
 
@@ -196,6 +190,16 @@ def _origin(record: Path) -> release.Origin | None:
     """Where a fetched base came from; None where an older version fetched it, which did not ask."""
     told = json.loads(read(record)).get("origin")
     return release.Origin(**told) if told else None
+
+
+def report(targets: Paths, sources: Paths, settings: Settings) -> None:
+    """report.html from vdso.so, vdso.json, base.so and plan.json."""
+    from . import report as page  # its parts are imported only where it is asked for
+
+    blob = from_facts(json.loads(read(sources[1])), read(sources[0]))
+    base = _base(sources[2], ARCHES[settings["ARCH"]])
+    made = page.report(base, blob, plan.from_json(read(sources[3]).decode()))
+    write({targets[0]: page.page(made, TEMPLATES)})
 
 
 def _tools(settings: Settings) -> dict[str, str]:
