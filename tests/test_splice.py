@@ -78,9 +78,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def pipeline(data: bytes, compiled: list[Path], folder: Path, page: str = "after", overrides: str = "") -> Made:
     base = image.read("base.so", data, RISCV64)
     image.refuse_as_base(base)
-    parts = [objects.read(path.name, path.read_bytes(), path.name) for path in compiled]
+    parts = [objects.read(path.name, path.read_bytes(), path.name, RISCV64) for path in compiled]
     decisions = policy.decide(base, policy.parse(overrides), {s: part.source for part in parts for s in part.defined})
-    units = objects.units(parts, [d.stub for d in decisions if d.stub])
+    units = objects.units(parts, [d.stub for d in decisions if d.stub], page)
     plan = place.place(base, decisions, units, page)
     assert from_json(plan.to_json()) == plan
     (folder / "stubs.ld").write_text(stubs.script(plan, TEMPLATES))

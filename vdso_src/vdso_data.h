@@ -63,6 +63,10 @@
 
 #define VDSO_DATA_SIZE 4096
 
+/* The kernel's own part of the page, its last 512 bytes, as words that are read and written whole. */
+#define VDSO_EXTRA_OFFSET 3584
+#define VDSO_EXTRA_WORDS 64
+
 /* What a reader loads. 64 bytes, so that a reader touches one cache line. */
 struct vdso_row {
 	uint64_t state;
@@ -90,8 +94,8 @@ struct vdso_data {
 	uint64_t suspended;	      /* 1 between suspend and resume: every mult is 0 */
 	uint64_t reserved[332];	      /* for more state of the writer; zero */
 
-	/* The kernel's, for user space code of its own: init clears it, nothing here touches it again. */
-	uint64_t extra[64];
+	/* The kernel's, for functions of its own in the vDSO: init clears it, nothing here touches it again. VDSO_STORE. */
+	uint64_t extra[VDSO_EXTRA_WORDS];
 };
 
 /* What to place in memory and to map: a page of its own, so that no neighbour is ever exposed. */
@@ -122,6 +126,8 @@ VDSO_DATA_OFFSET_IS(rate, 912);
 VDSO_DATA_OFFSET_IS(suspended, 920);
 VDSO_DATA_OFFSET_IS(reserved, 928);
 VDSO_DATA_OFFSET_IS(extra, 3584);
+VDSO_DATA_ASSERT(extra_offset, __builtin_offsetof(struct vdso_data, extra) == VDSO_EXTRA_OFFSET);
+VDSO_DATA_ASSERT(extra_end, VDSO_EXTRA_OFFSET + 8 * VDSO_EXTRA_WORDS == VDSO_DATA_SIZE);
 VDSO_DATA_ASSERT(size, sizeof(struct vdso_data) == VDSO_DATA_SIZE);
 VDSO_DATA_ASSERT(page_size, sizeof(union vdso_data_page) == VDSO_DATA_SIZE);
 

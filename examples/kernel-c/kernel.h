@@ -184,7 +184,7 @@ long sys_rt_sigreturn(struct thread *thread);
 void syscall(struct thread *thread);
 
 /* vdso_kernel.c */
-void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns);
+void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus);
 void vdso_hart(void);
 void vdso_map(void);
 extern const uint64_t vdso_address, vdso_sigreturn;

@@ -168,7 +168,7 @@ __attribute__((noreturn)) void kernel_main(uint64_t id, const void *fdt)
 			harts[next++].id = machine.hart_ids[i];
 	}
 	mm_init();
-	vdso_boot(machine.timebase_hz, wall_clock());
+	vdso_boot(machine.timebase_hz, wall_clock(), machine.harts - (writer_ms ? 1 : 0));
 	if (vdso_on) {
 		vdso_map();
 		sigreturn_address = vdso_sigreturn;

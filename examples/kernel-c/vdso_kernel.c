@@ -24,10 +24,18 @@ static union vdso_data_page page;
 /* One writer at a time, and no reader of the kernel beside a writer. Never held with interrupts on. */
 static struct lock clock_lock;
 
-/* `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` nanoseconds since 1970, 0 where nobody knows. */
-void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns)
+/* Words of the kernel's own part of the page, for functions of its own in the vDSO (examples/user-functions/words.h). */
+enum { WORD_ONLY_CPU, WORD_TIMEBASE_HZ };
+
+/*
+ * `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` nanoseconds since 1970, 0 where nobody knows.
+ * `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
+ */
+void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus)
 {
 	vdso_data_init(&page.data, timebase_hz);
+	VDSO_STORE(page.data.extra[WORD_ONLY_CPU], program_cpus == 1 ? 0 + 1 : 0);
+	VDSO_STORE(page.data.extra[WORD_TIMEBASE_HZ], timebase_hz);
 	if (wall_ns)
 		clock_set_realtime(rdtime(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
 }

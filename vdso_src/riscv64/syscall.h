@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Real system calls: number in a7, arguments in a0 to a4, answer in a0; the kernel keeps all other registers. */
+/* Real system calls: number in a7, arguments in a0 to a5, answer in a0; the kernel keeps all other registers. */
 #ifndef VDSO_SYSCALL_H
 #define VDSO_SYSCALL_H
 
@@ -10,6 +10,24 @@
 #define VDSO_NR_GETTIMEOFDAY 169
 #define VDSO_NR_RISCV_HWPROBE 258
 #define VDSO_NR_RISCV_FLUSH_ICACHE 259
+
+static inline long vdso_syscall0(long number)
+{
+	register long a0 __asm__("a0");
+	register long a7 __asm__("a7") = number;
+
+	__asm__ volatile("ecall" : "=r"(a0) : "r"(a7) : "memory");
+	return a0;
+}
+
+static inline long vdso_syscall1(long number, long first)
+{
+	register long a0 __asm__("a0") = first;
+	register long a7 __asm__("a7") = number;
+
+	__asm__ volatile("ecall" : "+r"(a0) : "r"(a7) : "memory");
+	return a0;
+}
 
 static inline long vdso_syscall2(long number, long first, long second)
 {
@@ -32,6 +50,18 @@ static inline long vdso_syscall3(long number, long first, long second, long thir
 	return a0;
 }
 
+static inline long vdso_syscall4(long number, long first, long second, long third, long fourth)
+{
+	register long a0 __asm__("a0") = first;
+	register long a1 __asm__("a1") = second;
+	register long a2 __asm__("a2") = third;
+	register long a3 __asm__("a3") = fourth;
+	register long a7 __asm__("a7") = number;
+
+	__asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a3), "r"(a7) : "memory");
+	return a0;
+}
+
 static inline long vdso_syscall5(long number, long first, long second, long third, long fourth, long fifth)
 {
 	register long a0 __asm__("a0") = first;
@@ -42,6 +72,20 @@ static inline long vdso_syscall5(long number, long first, long second, long thir
 	register long a7 __asm__("a7") = number;
 
 	__asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a7) : "memory");
+	return a0;
+}
+
+static inline long vdso_syscall6(long number, long first, long second, long third, long fourth, long fifth, long sixth)
+{
+	register long a0 __asm__("a0") = first;
+	register long a1 __asm__("a1") = second;
+	register long a2 __asm__("a2") = third;
+	register long a3 __asm__("a3") = fourth;
+	register long a4 __asm__("a4") = fifth;
+	register long a5 __asm__("a5") = sixth;
+	register long a7 __asm__("a7") = number;
+
+	__asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7) : "memory");
 	return a0;
 }
 

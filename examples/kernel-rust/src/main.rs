@@ -89,13 +89,13 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
         let low = (rtc as *const u32).read_volatile();
         u64::from((rtc as *const u32).add(1).read_volatile()) << 32 | u64::from(low)
     });
-    vdso_kernel::start_clock(machine.timebase_hz, wall_ns);
 
     let (words, arguments) = machine.words.split_once("--").unwrap_or((machine.words, ""));
     let word = |name: &str| words.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     let write: Option<u64> = word("write").map(|ms| ms.parse().expect("write=MS"));
     let writers = usize::from(write.is_some());
     assert!(writers < machine.hart_count, "write= needs a second hart");
+    vdso_kernel::start_clock(machine.timebase_hz, wall_ns, machine.hart_count - writers);
 
     let mut kernel = Kernel::lock();
     // SAFETY: the linker's symbol is not read, and the firmware's loader put the program there.

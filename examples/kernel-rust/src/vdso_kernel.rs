@@ -6,6 +6,7 @@ use crate::lock::Lock;
 use crate::memory::{EXECUTE, PAGE, READ};
 use crate::vdso::{sym, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
 use core::arch::asm;
+use core::sync::atomic::Ordering;
 
 const AT_SYSINFO_EHDR: usize = 33;
 const COUNTEREN_TM: usize = 1 << 1;
@@ -16,9 +17,17 @@ static DATA: VdsoDataPage = VdsoDataPage::new();
 /// One writer at a time, and no reader of the kernel beside it. User space takes no lock.
 static CLOCK: Lock<()> = Lock::new(());
 
+// Words of the kernel's own part of the page, for functions of its own in the vDSO (examples/user-functions/words.h).
+const WORD_ONLY_CPU: usize = 0;
+const WORD_TIMEBASE_HZ: usize = 1;
+
 /// Once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if somebody knows.
-pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>) {
+/// `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
+pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>, program_cpus: usize) {
     DATA.0.init(timebase_hz);
+    let only_cpu = if program_cpus == 1 { Some(0) } else { None };
+    DATA.0.extra[WORD_ONLY_CPU].store(only_cpu.map_or(0, |cpu| cpu + 1), Ordering::Relaxed);
+    DATA.0.extra[WORD_TIMEBASE_HZ].store(timebase_hz, Ordering::Relaxed);
     if let Some(ns) = wall_ns {
         update(|update, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32));
     }

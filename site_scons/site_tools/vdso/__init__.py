@@ -29,7 +29,7 @@ from SCons.Util import CLVar
 from . import inputs, lief_write, toolchain, variables
 from .arch import ARCHES
 from .errors import VdsoError
-from .inputs import ROOT, SOURCES
+from .inputs import EXTRA, ROOT, SOURCES, STUB
 
 
 def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
@@ -178,8 +178,8 @@ def _stub_sources(env: Any) -> list[tuple[str, Any]]:
     ours = sorted(path for folder in folders for path in folder.glob("*.c"))
     extra = env["VDSO_EXTRA_SRC"]
     users = [env.File(path) for path in (extra.split() if isinstance(extra, str) else extra)]
-    named = [(f"stub_{path.stem}.o", env.File(str(path))) for path in ours]
-    return named + [(f"extra{index}_{Path(str(node)).stem}.o", node) for index, node in enumerate(users)]
+    named = [(f"{STUB}{path.stem}.o", env.File(str(path))) for path in ours]
+    return named + [(f"{EXTRA}{index}_{Path(str(node)).stem}.o", node) for index, node in enumerate(users)]
 
 
 def _all_sources(env: Any, stubs: list[tuple[str, Any]], minimal: bool) -> list[Any]:
@@ -243,8 +243,17 @@ _BEFORE_SPLICE = ("extract", "place_stubs")
 _FIND_COMPILER = Action(_has_compiler, None, varlist=["VDSO_FOUND"])
 
 
-def _command(line: str, comstr: str) -> list[Any]:
-    return [_FIND_COMPILER, Action(line, comstr)]
+def _command(line: str, comstr: str, **kw: Any) -> list[Any]:
+    return [_FIND_COMPILER, Action(line, comstr, **kw)]
+
+
+def _linked(status: int) -> int:
+    """Behind ld's own lines, which name objects and sections: what it means for who wrote a function."""
+    if status:
+        what = "can't be linked, for the reason that ld says above"
+        todo = "docs/user-functions.md tells what code of EXTRA_SRC can't do"
+        raise BuildError(errstr=f"{what}; {todo}", filename="the stubs", status=2)
+    return status
 
 
 def generate(env: Any) -> None:
@@ -279,7 +288,7 @@ def generate(env: Any) -> None:
         VdsoMinimal=Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR")),
         VdsoObject=compile_stub,
         VdsoPlace=_builder(_step("place_stubs", "DATA_PAGE", "POLICY"), code),
-        VdsoLink=Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR")),
+        VdsoLink=Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_linked)),
         VdsoSplice=_builder(_step("splice"), code),
         VdsoEmit=_builder(_step("emit", "DATA_PAGE", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD"), code),
         VdsoRelease=_builder(_step("dist", "OWN"), code),

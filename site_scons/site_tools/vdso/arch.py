@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 PAGE = 0x1000
 REPLACE, SYSCALL, KEEP, HIDE = "replace", "syscall", "keep", "hide"
+ADD = "add"
+"""Of an export that the base does not have: the user's own."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Arch:
     e_flags_mask    the bits of e_flags in which stubs and base must agree
     trap            what fills code room that is not used: executed, it raises an illegal instruction
     decoder         the module that decodes its machine code
+    relocations     in an object file, those that the code holds at any address: relative to the place, or a difference
     number_register, result_registers     of a system call
     stack_register, frame_pointer, return_register     a function that writes none of them has no frame
     thread_registers    which code of a vDSO never touches: thread and global pointer
@@ -44,6 +47,7 @@ class Arch:
     e_flags_mask: int
     trap: bytes
     decoder: str
+    relocations: frozenset[int]
     number_register: str
     result_registers: tuple[str, ...]
     stack_register: str
@@ -78,6 +82,9 @@ RISCV64 = Arch(
     e_flags_mask=0x6,  # EF_RISCV_FLOAT_ABI; RVC may differ
     trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
     decoder="riscv",
+    # RISC-V psABI, "Relocations": BRANCH to CALL_PLT, PCREL_HI20 to PCREL_LO12_S, ADD8 to SUB64, ALIGN to RVC_JUMP,
+    # RELAX to 32_PCREL, SET_ULEB128 and SUB_ULEB128
+    relocations=frozenset({*range(16, 20), *range(23, 26), *range(33, 41), *range(43, 46), *range(51, 58), 60, 61}),
     number_register="a7",
     result_registers=("a0",),
     stack_register="sp",

@@ -10,13 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Export:
-    """What became of one export of the base. Addresses are offsets in the image, sizes bytes; None where there is none.
+    """What became of one export of the base, or one that the user added. Addresses are offsets in the image, sizes bytes.
 
     name        with its prefix: `__vdso_clock_gettime`
-    policy      replace, syscall, keep or hide
+    policy      replace, syscall, keep, hide or add
     address     of the code in the image, None when hidden
     size        of the code in the image, None when hidden
-    base_address, base_size     the slot: where the base had it
+    base_address, base_size     the slot: where the base had it, None when added
     placement   where the code went: "slot", "freed slot", "dead code", "tail", "new page"; "" when kept or hidden
     """
 
@@ -24,8 +24,8 @@ class Export:
     policy: str
     address: int | None
     size: int | None
-    base_address: int
-    base_size: int
+    base_address: int | None
+    base_size: int | None
     placement: str = ""
 
     @property

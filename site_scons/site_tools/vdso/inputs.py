@@ -12,6 +12,8 @@ ROOT = HERE.parents[2]
 SOURCES = ROOT / "vdso_src"
 TEMPLATES = ROOT / "templates"
 LOCK = ROOT / "requirements.txt"
+STUB, EXTRA = "stub_", "extra"
+"""How the names of object files begin: those of our sources, and those of the user's."""
 MODULES = HERE.relative_to(ROOT).as_posix() + "/**.py"
 
 

@@ -17,7 +17,9 @@ from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
 from . import elf
+from .arch import Arch
 from .errors import VdsoError
+from .inputs import STUB
 
 DATA_PAGE = "vdso_data"
 """The symbol of the data page: the linker script defines it."""
@@ -59,7 +61,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class Object:
-    """An object file: `defined` symbol to section, `uses`: section to the sections and outer symbols it refers to."""
+    """An object file.
+
+    defined     global symbol to (section, offset in it, size)
+    uses        section to the sections and outer symbols that it refers to
+    fixed       section to the first (offset, type) of its relocations that tie it to an address, or to a table of them
+    """
 
     name: str
     source: str
@@ -67,17 +74,18 @@ class Object:
     writable: tuple[str, ...]
     defined: dict[str, tuple[int, int, int]]
     uses: dict[int, frozenset[int | str]]
+    fixed: dict[int, tuple[int, int]]
 
 
-def read(name: str, data: bytes, source: str) -> Object:
+def read(name: str, data: bytes, source: str, arch: Arch) -> Object:
     """The object file `data`; `name` is its base name, `source` what messages call it. VdsoError if it isn't one."""
     try:
-        return _read(name, ELFFile(io.BytesIO(data)), source)
+        return _read(name, ELFFile(io.BytesIO(data)), source, arch)
     except ELFError as error:
         raise VdsoError(source, f"not an object file: {error}", "set CROSS_COMPILE or VDSO_CC") from error
 
 
-def _read(name: str, file: ELFFile, source: str) -> Object:
+def _read(name: str, file: ELFFile, source: str, arch: Arch) -> Object:
     sections, writable = {}, []
     for index, section in enumerate(file.iter_sections()):
         flags = section["sh_flags"]
@@ -94,22 +102,27 @@ def _read(name: str, file: ELFFile, source: str) -> Object:
         if symbol.name and isinstance(symbol["st_shndx"], int) and symbol["st_info"]["bind"] != "STB_LOCAL"
     }
     uses: dict[int, set[int | str]] = {index: set() for index in sections}
+    fixed: dict[int, tuple[int, int]] = {}
     for relocations in file.iter_sections():
         if isinstance(relocations, RelocationSection) and relocations["sh_info"] in uses:
             for relocation in relocations.iter_relocations():
+                kind = relocation["r_info_type"]
+                if kind not in arch.relocations:
+                    fixed.setdefault(relocations["sh_info"], (relocation["r_offset"], kind))
                 symbol = table.get_symbol(relocation["r_info_sym"])
                 where = symbol["st_shndx"]
                 if isinstance(where, int):
                     uses[relocations["sh_info"]].add(where)
                 elif symbol.name:
                     uses[relocations["sh_info"]].add(symbol.name)
-    return Object(name, source, sections, tuple(writable), defined, {k: frozenset(v) for k, v in uses.items()})
+    return Object(name, source, sections, tuple(writable), defined, {k: frozenset(v) for k, v in uses.items()}, fixed)
 
 
-def units(objects: Sequence[Object], wanted: Iterable[str]) -> tuple[Unit, ...]:
+def units(objects: Sequence[Object], wanted: Iterable[str], data_page: str) -> tuple[Unit, ...]:
     """The units that hold the functions `wanted` and all that they refer to, in the order of the object files.
 
-    VdsoError for writable data, undefined symbols, and symbols that two sources define.
+    `data_page`: after, before or none. VdsoError for writable data, undefined symbols, symbols that two sources define,
+    relocations that are left for a loader, and code that uses a data page where there is none.
     """
     owner: dict[str, Object] = {}
     for object in objects:
@@ -118,8 +131,9 @@ def units(objects: Sequence[Object], wanted: Iterable[str]) -> tuple[Unit, ...]:
             raise VdsoError(object.source, what, "the image is mapped read-only: make it const, or use the data page")
         for symbol in object.defined:
             if symbol in owner:
+                ours = owner[symbol].name.startswith(STUB)
                 what = f"`{symbol}` is defined in {owner[symbol].source} too"
-                raise VdsoError(object.source, what, "leave one of them out")
+                raise VdsoError(object.source, what, "give yours another name" if ours else "leave one of them out")
             owner[symbol] = object
     needed: set[tuple[int, int]] = set()
     work = [_place(objects, owner, symbol) for symbol in wanted]
@@ -129,11 +143,19 @@ def units(objects: Sequence[Object], wanted: Iterable[str]) -> tuple[Unit, ...]:
             continue
         needed.add(place)
         object = objects[place[0]]
+        if place[1] in object.fixed:
+            at, kind = object.fixed[place[1]]
+            what = f"{object.sections[place[1]].name} at {at:#x} holds an address (relocation of type {kind:#x})"
+            raise VdsoError(object.source, what, "a vDSO has no GOT and no relocations: form it in code, or leave it out")
         for use in object.uses.get(place[1], ()):
             if isinstance(use, int):
                 if use in object.sections:
                     work.append((place[0], use))
-            elif use != DATA_PAGE:
+            elif use == DATA_PAGE:
+                if data_page == "none":
+                    what = "uses the data page, and DATA_PAGE=none makes none"
+                    raise VdsoError(object.source, what, "take DATA_PAGE=after or before, or ask the kernel")
+            else:
                 if use not in owner:
                     todo = f"define it there: nothing is linked but the stub sources; `{DATA_PAGE}` is the data page"
                     raise VdsoError(object.source, f"undefined symbol `{use}`", todo)

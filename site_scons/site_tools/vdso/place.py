@@ -40,7 +40,7 @@ class _Ground:
     def slot(self, stub: str) -> Range:
         """The bytes of the function that `stub` replaces; an empty range if it replaces none."""
         for decision in self.decisions:
-            if decision.stub == stub:
+            if decision.stub == stub and decision.export in self.base.exports:
                 symbol = self.base.exports[decision.export]
                 return symbol.value, symbol.value + symbol.size
         return 0, 0
@@ -214,6 +214,6 @@ def _reserve(ground: _Ground, placed: Sequence[Placed]) -> list[unwind.Fde]:
     leaves = [
         unwind.leaf(unit.address + offset, length, ground.base.arch.leaf_cie)
         for unit in placed
-        for offset, length in unit.functions.values()
+        for offset, length in unit.places
     ]
     return kept_fdes(ground.base, ground.held) + leaves

@@ -21,6 +21,11 @@ class Placed:
     functions: dict[str, tuple[int, int]]
     how: str
 
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """(offset, size) of each function, once where it has two names."""
+        return sorted(set(self.functions.values()))
+
 
 @dataclass(frozen=True)
 class Area:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of each export of the base: replace, syscall, keep or hide."""
+"""What becomes of each export of the base: replace, syscall, keep or hide. What it does not have, the user can add."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from .analysis import Function, analyse, outside
-from .arch import HIDE, KEEP, REPLACE, SYSCALL, Arch
+from .arch import ADD, HIDE, KEEP, REPLACE, SYSCALL, Arch
 from .errors import VdsoError
 from .image import Image
 
@@ -18,7 +18,7 @@ _WHERE = "POLICY"
 
 @dataclass(frozen=True)
 class Decision:
-    """`export` with its prefix; `stub`: the symbol of the code that takes its place, "" for keep and hide."""
+    """`export` with its prefix; `stub`: the symbol of our code or the user's, "" for keep and hide."""
 
     export: str
     policy: str
@@ -55,14 +55,22 @@ def intended(base: Image, overrides: Mapping[str, str], replacements: Container[
     return kinds
 
 
-def decide(base: Image, overrides: Mapping[str, str], replacements: Mapping[str, str]) -> tuple[Decision, ...]:
-    """One decision for every export of `base`, in the order of their addresses, each of them possible.
+def decide(
+    base: Image, overrides: Mapping[str, str], replacements: Mapping[str, str], users: Sequence[str] = ()
+) -> tuple[Decision, ...]:
+    """One decision for every export of `base`, in the order of their addresses, then one for each that the user adds.
 
     overrides       export, without its prefix, to kind: what the user asked for
     replacements    symbol defined by a stub source to the file that defines it
+    users           those of them that the user exports, whether or not `base` has them
 
     VdsoError for what can't be kept, replaced or found.
     """
+    added = [name for name in users if name not in base.exports]
+    for name in added:
+        if name.removeprefix(PREFIX) in overrides:
+            what = f"`{name.removeprefix(PREFIX)}` is not in the base: {replacements[name]} adds it"
+            raise VdsoError(_WHERE, what, f"take {name} out of there, or out of POLICY")
     decisions = []
     for name, kind in intended(base, overrides, replacements).items():
         short = name.removeprefix(PREFIX)
@@ -70,7 +78,7 @@ def decide(base: Image, overrides: Mapping[str, str], replacements: Mapping[str,
         if reason:
             raise VdsoError(_WHERE, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
         decisions.append(Decision(name, kind, _stub(base.arch, short, name, kind, replacements)))
-    return tuple(decisions)
+    return tuple(decisions + [Decision(name, ADD, name) for name in added])
 
 
 def unsafe(base: Image, export: str) -> str:

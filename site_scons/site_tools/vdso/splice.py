@@ -136,7 +136,7 @@ def _unwind(base: Image, plan: Plan, stubs: Linked) -> list[unwind.Fde]:
     sigreturn = {s.value for name, s in base.exports.items() if name == PREFIX + "rt_sigreturn"}
     image = applied(bytes(plan.size), _code(plan, stubs))
     for unit in plan.units:
-        for offset, size in unit.functions.values():
+        for offset, size in unit.places:
             function = analyse(image, unit.address + offset, base.arch)
             if not function.writes & base.arch.frame_registers and not function.unknown:
                 fdes.append(unwind.leaf(unit.address + offset, size, base.arch.leaf_cie))
@@ -154,9 +154,7 @@ def _tables(base: Image, plan: Plan, code: tables.Code) -> list[Patch]:
         found[".eh_frame"] = (places[tables.UNWIND] + header, len(made[tables.UNWIND]) - header)
     made[tables.SECTIONS] = sections.table(found, base.tag(elf.DT_VERDEFNUM) or 0)
     patches = [Patch(places[name], data.ljust(plan.area(name).size, b"\0"), name) for name, data in made.items()]
-    patches.append(Patch(base.tables[".dynamic"][0], tables.dynamic(base, places), ".dynamic"))
-    for start, end in tables.blanked_names(base, plan.decisions):
-        patches.append(Patch(start, bytes(end - start), ".dynstr: names of symbols that are gone"))
+    patches.append(Patch(base.tables[".dynamic"][0], tables.dynamic(base, places, len(made[tables.DYNSTR])), ".dynamic"))
     return patches
 
 
@@ -239,8 +237,9 @@ def _mappable(base: Image, size: int) -> bytes:
 def _exports(base: Image, plan: Plan, functions: dict[str, tuple[int, int]]) -> tuple[Export, ...]:
     exports = []
     for d in plan.decisions:
-        symbol = base.exports[d.export]
+        was = base.exports.get(d.export)
         address, size = functions.get(d.export, (None, None))
         how = plan.function(d.stub)[2] if d.stub else ""
-        exports.append(Export(d.export, d.policy, address, size, symbol.value, symbol.size, how))
+        slot = (was.value, was.size) if was else (None, None)
+        exports.append(Export(d.export, d.policy, address, size, *slot, how))
     return tuple(exports)

@@ -16,7 +16,22 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from . import find, guard, image, inputs, objects, place, plan, policy, release, stubs, templating, toolchain, variables
+from . import (
+    extra,
+    find,
+    guard,
+    image,
+    inputs,
+    objects,
+    place,
+    plan,
+    policy,
+    release,
+    stubs,
+    templating,
+    toolchain,
+    variables,
+)
 from .arch import ARCHES, Arch
 from .blob import from_facts
 from .elf import pages
@@ -104,10 +119,11 @@ def place_stubs(targets: Paths, sources: Paths, settings: Settings) -> None:
     arch = ARCHES[settings["ARCH"]]
     base = _base(sources[0], arch)
     named = list(zip(sources, settings["MADE_FROM"].split("\n"), strict=True))[1:]
-    read_objects = [objects.read(path.name, read(path), source) for path, source in named]
+    read_objects = [objects.read(path.name, read(path), source, arch) for path, source in named]
     defined = {symbol: object.source for object in read_objects for symbol in object.defined}
-    decisions = policy.decide(base, policy.parse(settings["POLICY"]), defined)
-    units = objects.units(read_objects, [decision.stub for decision in decisions if decision.stub])
+    users = extra.exports([object for object in read_objects if object.name.startswith(inputs.EXTRA)], base.exports)
+    decisions = policy.decide(base, policy.parse(settings["POLICY"]), defined, users)
+    units = objects.units(read_objects, [decision.stub for decision in decisions if decision.stub], settings["DATA_PAGE"])
     made = place.place(base, decisions, units, settings["DATA_PAGE"])
     write({targets[0]: made.to_json().encode(), targets[1]: stubs.script(made, TEMPLATES).encode()})
 
@@ -120,6 +136,10 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
     linked = stubs.read(str(sources[1]), read(sources[1]), planned)
     spliced = splice_image(base, planned, linked)
     report = verify(spliced.image, arch, name=str(targets[0]))
+    for unit in (unit for unit in planned.units if unit.object.startswith(inputs.EXTRA)):
+        for finding in report.findings:
+            if any(name in finding.what for name in unit.functions):
+                raise VdsoError(unit.source, finding.what, "docs/user-functions.md tells what a function must do")
     if report.findings:
         raise AssertionError("the image breaks rules:\n" + render_report(report, str(targets[0]), TEMPLATES))
     made = image.read(str(targets[0]), spliced.image, arch)

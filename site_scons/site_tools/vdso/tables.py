@@ -8,18 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import elf, mark, sections, symbols, unwind
-from .arch import HIDE
+from .arch import ADD, HIDE
 from .errors import VdsoError
 from .image import Image, Note, Symbol
 from .policy import Decision
 from .room import without
 
-HASH, GNU_HASH, DYNSYM, VERSYM, NOTE, UNWIND = ".hash", ".gnu.hash", ".dynsym", ".gnu.version", ".note", ".eh_frame_hdr"
+HASH, GNU_HASH, DYNSYM, DYNSTR, VERSYM = ".hash", ".gnu.hash", ".dynsym", ".dynstr", ".gnu.version"
+NOTE, UNWIND = ".note", ".eh_frame_hdr"
 STRINGS, SECTIONS = sections.STRINGS, "section table"
-KEPT = (".dynstr", ".gnu.version_d", ".dynamic")
+KEPT = (".gnu.version_d", ".dynamic")
 """Tables that stay where the base has them, patched in place."""
 
-ALIGN = {HASH: 8, GNU_HASH: 8, DYNSYM: 8, VERSYM: 2, NOTE: 4, UNWIND: 8, STRINGS: 1, SECTIONS: 8}
+ALIGN = {HASH: 8, GNU_HASH: 8, DYNSYM: 8, DYNSTR: 1, VERSYM: 2, NOTE: 4, UNWIND: 8, STRINGS: 1, SECTIONS: 8}
 _BUILD_ID_SIZE = 20  # SHA-1, as ld makes it
 BUILD_ID_AT = 16
 """Offset of the build-id in the notes: behind the header of the first note and its owner, `GNU`."""
@@ -46,6 +47,26 @@ def notes(base: Image, data_offset: int, build_id: bytes = bytes(_BUILD_ID_SIZE)
     return b"".join(n.pack() for n in (Note(b"GNU\0", elf.NT_GNU_BUILD_ID, build_id), *kept, ours))
 
 
+def added(base: Image, decisions: Sequence[Decision]) -> list[Symbol]:
+    """The symbols that the base does not have, of the version that its exports have; names behind those of the base."""
+    version = next(iter(base.exports.values())).version
+    offset, symbols = base.tables[DYNSTR][1], []
+    for export in (d.export for d in decisions if d.policy == ADD):
+        info = elf.STB_GLOBAL << 4 | elf.STT_FUNC
+        symbols.append(Symbol(export, offset, info, 0, elf.SHN_UNDEF, 0, 0, version))
+        offset += len(export) + 1
+    return symbols
+
+
+def names(base: Image, decisions: Sequence[Decision]) -> bytes:
+    """.dynstr: that of the base, where each name stays in its place and those of symbols that are gone are blank, and more."""
+    address, size = base.tables[DYNSTR]
+    text = bytearray(base.data[address : address + size])
+    for start, end in _gone_names(base, decisions):
+        text[start:end] = bytes(end - start)
+    return bytes(text) + b"".join(symbol.name.encode() + b"\0" for symbol in added(base, decisions))
+
+
 def fresh(
     base: Image, decisions: Sequence[Decision], code: Code, places: Mapping[str, int], data_offset: int
 ) -> dict[str, bytes]:
@@ -55,13 +76,14 @@ def fresh(
         replace(s, value=code.functions[s.name][0], size=code.functions[s.name][1], shndx=text)
         if s.name in code.functions
         else s
-        for s in visible(base, decisions)
+        for s in visible(base, decisions) + added(base, decisions)
     ]
     found = symbols.tables(moved)
     made = {
         HASH: found.hash,
         GNU_HASH: found.gnu_hash,
         DYNSYM: found.dynsym,
+        DYNSTR: names(base, decisions),
         VERSYM: found.versym,
         NOTE: notes(base, data_offset),
         STRINGS: sections.strings(bool(code.fdes)),
@@ -71,7 +93,7 @@ def fresh(
     return made
 
 
-def dynamic(base: Image, places: Mapping[str, int]) -> bytes:
+def dynamic(base: Image, places: Mapping[str, int], names_size: int) -> bytes:
     """PT_DYNAMIC with the tables at their places. A hash table that the base lacks takes a spare DT_NULL.
 
     VdsoError where there is none to spare: the last DT_NULL ends the table.
@@ -80,6 +102,8 @@ def dynamic(base: Image, places: Mapping[str, int]) -> bytes:
         elf.DT_HASH: places[HASH],
         elf.DT_GNU_HASH: places[GNU_HASH],
         elf.DT_SYMTAB: places[DYNSYM],
+        elf.DT_STRTAB: places[DYNSTR],
+        elf.DT_STRSZ: names_size,
         elf.DT_VERSYM: places[VERSYM],
     }
     present = [(tag, values.get(tag, value)) for tag, value in base.dynamic if tag != elf.DT_NULL]
@@ -93,16 +117,15 @@ def dynamic(base: Image, places: Mapping[str, int]) -> bytes:
     return b"".join(elf.DYN.pack(*entry) for entry in entries)
 
 
-def blanked_names(base: Image, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
+def _gone_names(base: Image, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
     """Ranges of .dynstr that only names of symbols that went away take."""
-    address = base.tables[".dynstr"][0]
+    address = base.tables[DYNSTR][0]
     used = {s.name_offset: s.name for s in visible(base, decisions)}
     gone = {s.name_offset: s.name for s in base.symbols if s.name and s.name_offset not in used}
-    soname = base.tag(elf.DT_SONAME) or 0
-    kept = [(address + offset, address + offset + len(name) + 1) for offset, name in used.items()]
-    versions = version_names(base)
-    kept += [(address + at, base.data.index(b"\0", address + at) + 1) for at in (0, soname, *versions)]
-    return without([(address + offset, address + offset + len(name)) for offset, name in gone.items()], kept)
+    kept = [(offset, offset + len(name) + 1) for offset, name in used.items()]
+    ends = (0, base.tag(elf.DT_SONAME) or 0, *version_names(base))
+    kept += [(at, base.data.index(b"\0", address + at) - address + 1) for at in ends]
+    return without([(offset, offset + len(name)) for offset, name in gone.items()], kept)
 
 
 def version_names(base: Image) -> list[int]:

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * getcpu(2) in the place of the base's. Programs can't read which hart they run on, and the page is the same on all. But
+ * where one CPU runs all programs the kernel can say so, and nobody needs to ask. Else it is the system call.
+ */
+#include "vdso_stub.h"
+#include "words.h"
+
+long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused)
+{
+	uint64_t only = vdso_extra(WORD_ONLY_CPU);
+
+	if (!only)
+		return vdso_syscall3(VDSO_NR_GETCPU, (long)cpu, (long)node, (long)unused);
+	if (cpu)
+		*cpu = (unsigned)(only - 1);
+	if (node)
+		*node = 0;
+	return 0;
+}
