@@ -44,6 +44,10 @@ class DataPage:
     def __bytes__(self) -> bytes:
         return ctypes.string_at(self._at, PAGE)
 
+    def set_extra(self, words: bytes) -> None:
+        """What the kernel keeps in its own part, at the end of the page."""
+        ctypes.memmove(self._at + PAGE - len(words), words, len(words))
+
     def _call(self, name: str, *arguments: object) -> int:
         result: int = getattr(self._library, name)(ctypes.c_void_p(self._at), *arguments)
         return result

@@ -60,14 +60,70 @@ BAD = (
     source("thread pointer", f'{GETCPU}{{ long x; __asm__("mv %0, tp" : "=r"(x)); return x; }}', "uses tp", ".c"),
     source("global pointer", f'{GETCPU}{{ long x; __asm__("mv %0, gp" : "=r"(x)); return x; }}', "uses gp", ".c"),
     source(
-        "relocation left",
+        "GOT",
         f'{GETCPU}{{ long x; __asm__("1: auipc %0, %%got_pcrel_hi(vdso_data)\\nld %0, %%pcrel_lo(1b)(%0)" : "=r"(x));'
         " return x; }",
-        "Error 1",
+        "given.c",
+        ".text.__vdso_getcpu at 0x0 holds an address (relocation of type 0x14)",
+        "no GOT",
     ),
+    source(
+        "relocation left",
+        'static const char *const a[] = {"b", "c"};\nconst char *__vdso_name(unsigned i) { return a[i & 1]; }',
+        ".rodata at 0x0 holds an address (relocation of type 0x2)",
+        "no relocations",
+    ),
+    source(
+        "what ld refuses",
+        f'{GETCPU}{{ __asm__("1: .reloc 1b, R_RISCV_BRANCH, __vdso_clock_gettime\\n.word 0x63\\n.rept 6000\\nnop\\n.endr"); return 0; }}',
+        "the stubs: can't be linked, for the reason that ld says above",
+        "docs/user-functions.md",
+    ),
+    source(
+        "export that is data", "const int __vdso_answer = 42;", "`__vdso_answer` is not a function of known size", "given.c"
+    ),
+    source(
+        "export without a size", '__asm__(".globl __vdso_a\\n__vdso_a: ret");', "`__vdso_a` is not a function of known size"
+    ),
+    source("export of no name", "long __vdso_2nd(void) { return 0; }", "exports `__vdso_2nd`", "VDSO_SYM_"),
+    source("two of one constant", "long __vdso_a(void) { return 0; }\nlong __vdso_A(void) { return 1; }", "both be VDSO_SYM_A"),
+    source("constant of the base's", "long __vdso_GETCPU(void) { return 0; }", "`__vdso_getcpu` would both be VDSO_SYM_GETCPU"),
+    source("stack of its own", f'{GETCPU}{{ __asm__ volatile("mv sp, a0"); return 0; }}', "given.c", "loads the stack pointer"),
+    source("rt_sigreturn of one's own", "long __vdso_rt_sigreturn(void) { return 0; }", "given.c", "__vdso_rt_sigreturn at 0x"),
+    source("needs libgcc", "double __vdso_half(double x) { return x / 2; }", "undefined symbol `__"),
+    Bad(
+        "policy of what is added",
+        ("BASE=minimal", "EXTRA_SRC={f}", "POLICY=one:hide"),
+        ("POLICY", "`one` is not in the base", "given.c adds it"),
+        b"long __vdso_one(void) { return 1; }",
+    ),
+    Bad(
+        "one file twice",
+        ("BASE=minimal", "EXTRA_SRC={f} {f}"),
+        ("`__vdso_one` is defined in", "leave one of them out"),
+        b"long __vdso_one(void) { return 1; }",
+    ),
+    Bad(
+        "data page that is not there",
+        ("BASE=minimal", "EXTRA_SRC={f}", "DATA_PAGE=none", "TIMEBASE_HZ=10000000"),
+        ("given.c", "uses the data page, and DATA_PAGE=none makes none"),
+        b"extern const long vdso_data;\nlong __vdso_one(void) { return vdso_data; }",
+    ),
+    Bad(
+        "word of the data page that is not there",
+        ("BASE=minimal", "EXTRA_SRC={f}", "DATA_PAGE=none", "TIMEBASE_HZ=10000000"),
+        ("Error 1",),
+        b'#include "vdso_stub.h"\nlong __vdso_one(void) { return (long)vdso_extra(0); }',
+    ),
+    source("word beyond the page", '#include "vdso_stub.h"\nlong __vdso_one(void) { return (long)vdso_extra(64); }', "Error 1"),
     source("absolute address", f"{GETCPU}{{ return *(volatile int *)0x1000; }}", "0x1000", "outside of image", ".c"),
     source("too large", f'{GETCPU}{{ __asm__(".rept 40000\\nnop\\nnop\\n.endr"); return 0; }}', "do not fit", "0x10000", ".c"),
-    source("defined twice", "long __vdso_clock_gettime(void) { return 0; }", "`__vdso_clock_gettime`", "too"),
+    source(
+        "defined twice",
+        "long __vdso_clock_gettime(void) { return 0; }",
+        "`__vdso_clock_gettime`",
+        "too; give yours another name",
+    ),
     Bad("compiler missing", ("BASE=minimal", "CROSS_COMPILE=absent-"), ("CROSS_COMPILE", "absent-gcc", "install")),
     Bad("unknown variable", ("BASE=minimal", "BASES=x"), ("BASES: unknown variable", "LOAD_ADDR")),
     Bad("unknown architecture", ("BASE=minimal", "ARCH=vax"), ("ARCH", "`vax` is not known", "riscv64")),
@@ -98,7 +154,7 @@ def fails(out: Path, words: list[str], says: tuple[str, ...]) -> None:
         assert "Traceback" not in done.stderr + done.stdout
         *others, line = done.stderr.strip().split("\n")
         assert line.startswith("scons: *** "), done.stderr
-        assert not others or "Error 1" in line, done.stderr
+        assert not others or "Error 1" in line or "ld says above" in line, done.stderr
         for word in says:
             assert word in line, f"{word!r} is not in {line!r}"
     assert {name: (out / name).read_bytes() for name in OUTPUTS} == before
@@ -109,7 +165,7 @@ def fails(out: Path, words: list[str], says: tuple[str, ...]) -> None:
 def test_one_line_and_nothing_new(good: Path, tmp_path: Path, bad: Bad) -> None:
     out = tmp_path / "out"
     shutil.copytree(good, out)
-    file = tmp_path / ("given.c" if "EXTRA_SRC={f}" in bad.words else "given.so")
+    file = tmp_path / ("given.c" if any("EXTRA_SRC={f}" in word for word in bad.words) else "given.so")
     if bad.data is not None:
         file.write_bytes(bad.data)
     fails(out, [word.format(f=file, dir=tmp_path) for word in bad.words], bad.says)

@@ -14,7 +14,7 @@ from conftest import ROOT, bases
 from elf_builder import FUNCTIONS, PREFIX, Function, Spec, raw, thunk
 from elf_builder import build as build_base
 from elftools.elf.elffile import ELFFile
-from vdso import image, objects, place, policy, splice, stubs, toolchain
+from vdso import extra, image, inputs, objects, place, policy, splice, stubs, toolchain
 from vdso.analysis import analyse, outside
 from vdso.arch import RISCV64
 from vdso.errors import VdsoError
@@ -79,7 +79,9 @@ def pipeline(data: bytes, compiled: list[Path], folder: Path, page: str = "after
     base = image.read("base.so", data, RISCV64)
     image.refuse_as_base(base)
     parts = [objects.read(path.name, path.read_bytes(), path.name, RISCV64) for path in compiled]
-    decisions = policy.decide(base, policy.parse(overrides), {s: part.source for part in parts for s in part.defined})
+    users = extra.exports([part for part in parts if part.name.startswith(inputs.EXTRA)], base.exports)
+    defined = {s: part.source for part in parts for s in part.defined}
+    decisions = policy.decide(base, policy.parse(overrides), defined, users)
     units = objects.units(parts, [d.stub for d in decisions if d.stub], page)
     plan = place.place(base, decisions, units, page)
     assert from_json(plan.to_json()) == plan

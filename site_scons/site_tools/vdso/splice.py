@@ -240,6 +240,6 @@ def _exports(base: Image, plan: Plan, functions: dict[str, tuple[int, int]]) -> 
         was = base.exports.get(d.export)
         address, size = functions.get(d.export, (None, None))
         how = plan.function(d.stub)[2] if d.stub else ""
-        slot = (was.value, was.size) if was else (None, None)
-        exports.append(Export(d.export, d.policy, address, size, *slot, how))
+        base_address, base_size = (was.value, was.size) if was else (None, None)
+        exports.append(Export(d.export, d.policy, address, size, base_address, base_size, how))
     return tuple(exports)

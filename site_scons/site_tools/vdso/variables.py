@@ -86,7 +86,7 @@ OPTIONS = (
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
     Option("POLICY", "", "overrides, as in getcpu:hide,riscv_hwprobe:syscall", _policy),
-    Option("EXTRA_SRC", "", "C files of your own with more stubs, separated by spaces"),
+    Option("EXTRA_SRC", "", "C files with functions of your own (docs/user-functions.md), separated by spaces"),
     Option("OUT", "build", "folder of everything that is made", tool=False),
     Option("CROSS_COMPILE", "", "prefix of gcc and binutils; found where it is empty"),
     Option("MIRROR", "", "Debian mirror for BASE=debian; the machine's own where it is empty"),
