@@ -75,7 +75,8 @@ BAD = (
     ),
     source(
         "what ld refuses",
-        f'{GETCPU}{{ __asm__("1: .reloc 1b, R_RISCV_BRANCH, __vdso_clock_gettime\\n.word 0x63\\n.rept 6000\\nnop\\n.endr"); return 0; }}',
+        f'{GETCPU}{{ __asm__("1: .reloc 1b, R_RISCV_BRANCH, __vdso_clock_gettime\\n.word 0x63\\n"'
+        ' ".rept 6000\\nnop\\n.endr"); return 0; }',
         "the stubs: can't be linked, for the reason that ld says above",
         "docs/user-functions.md",
     ),
