@@ -22,7 +22,7 @@ from kernel_side import DataPage, build_rust
 from kernel_side import build as build_c
 from sabotages import SABOTAGES, Sabotage
 from scons_build import scons
-from stub_build import CCFLAGS, PREFIX, SOURCES
+from stub_build import CCFLAGS, PREFIX, SOURCES, compile_stub
 from stub_runner import BUFFER, Machine
 from test_minimal import link as link_minimal
 from test_splice import REAL, SYNTHETIC, Made, given, pipeline
@@ -30,13 +30,15 @@ from test_verify_finished import ELSEWHERE
 from vdso import elf, splice
 from vdso.analysis import analyse
 from vdso.arch import RISCV64
+from vdso.errors import VdsoError
+from vdso.inputs import EXTRA as EXTRA_OBJECT
 from vdso.verify import verify
 
 EXAMPLES = ROOT / "examples" / "user-functions"
 GETCPU, HZ = "__vdso_getcpu", "__vdso_timebase_hz"
 NR_GETCPU = 168
 PAGE, EXTRA = 4096, 3584
-NONE = ("-DVDSO_DATA_PAGE_NONE", "-DVDSO_TIMEBASE_HZ=10000000")
+NONE = ("VDSO_DATA_PAGE_NONE", "VDSO_TIMEBASE_HZ=10000000")
 DOC = (ROOT / "docs" / "user-functions.md").read_text()
 # What runs with a data page and without.
 PLAIN = """#include "vdso_stub.h"
@@ -45,42 +47,28 @@ long __vdso_gettid(void) { return vdso_syscall0(178); }
 """
 
 
-def compile_user(folder: Path, index: int, source: Path, *defines: str) -> Path:
-    target = folder / f"extra{index}_{source.stem}.o"
-    include = ["-I", SOURCES, "-I", SOURCES / "riscv64"]
-    subprocess.run([f"{PREFIX}gcc", *CCFLAGS, *defines, *include, "-c", source, "-o", target], check=True)
-    return target
-
-
 class Objects:
-    """Object files of our stubs, for a data page or none, and with those of the user's behind them."""
+    """Object files, made in `folder`: our stubs, and those of the user's behind them, with a data page or (NONE) without."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._made = folder, dict[tuple[str, ...], list[Path]]()
+        self.folder, self._count = folder, 0
 
     def ours(self, *defines: str) -> list[Path]:
-        if defines not in self._made:
-            folder = self.folder / f"ours{len(self._made)}"
-            folder.mkdir()
-            self._made[defines] = []
-            for source in sorted(SOURCES.glob("*.c")):
-                self._made[defines].append(folder / f"stub_{source.stem}.o")
-                include = ["-I", SOURCES, "-I", SOURCES / "riscv64"]
-                command = [f"{PREFIX}gcc", *CCFLAGS, *defines, *include, "-c", source, "-o", self._made[defines][-1]]
-                subprocess.run(command, check=True)
-        return self._made[defines]
+        return [compile_stub(self.folder, source.stem, *defines) for source in sorted(SOURCES.glob("*.c"))]
 
     def of(self, *sources: Path | str, defines: Sequence[str] = ()) -> list[Path]:
         """`sources`: files, or the text of one."""
-        folder = self.folder / f"users{sum(1 for _ in self.folder.iterdir())}"
+        self._count += 1
+        folder = self.folder / f"users{self._count}"
         folder.mkdir()
         made = []
         for index, source in enumerate(sources):
+            path = folder / f"given{index}.c" if isinstance(source, str) else source
             if isinstance(source, str):
-                path = folder / f"given{index}.c"
                 path.write_text(source)
-                source = path
-            made.append(compile_user(folder, index, source, *defines))
+            made.append(folder / f"{EXTRA_OBJECT}{index}_{path.stem}.o")
+            flags = [*CCFLAGS, *(f"-D{define}" for define in defines), "-I", SOURCES, "-I", SOURCES / "riscv64"]
+            subprocess.run([f"{PREFIX}gcc", *flags, "-c", path, "-o", made[-1]], check=True)
         return self.ours(*defines) + made
 
 
@@ -337,6 +325,63 @@ def test_a_word_that_only_runs_tell_stays_in_the_part(objects: Objects, tmp_path
     machine.set_page(page_with({word: 1000 + word for word in range(64)}))
     for word in (0, 1, 63, 64, 65, 2**31, 2**32 - 1):
         assert machine.call(found(made, "__vdso_any")[0], word).value == 1000 + word % 64
+
+
+# ---- What is refused (and in test_bad_input, by a whole build)
+
+ONE = "long __vdso_one(void) { return 1; }\n"
+REFUSED = {
+    "addresses in constants": (
+        ['static const char *const a[] = {"b", "c"};\nconst char *__vdso_name(unsigned i) { return a[i & 1]; }'],
+        r"given0\.o: \.rodata at 0x0 holds an address \(relocation of type 0x2\); a vDSO has no GOT and no relocations",
+    ),
+    "an absolute address": (
+        ['long __vdso_x(void) { long x; __asm__("lui %0, %%hi(vdso_data)" : "=r"(x)); return x; }'],
+        r"\.text\.__vdso_x at 0x0 holds an address \(relocation of type 0x1a\)",
+    ),
+    "no size": (['__asm__(".globl __vdso_a\\n__vdso_a: ret");'], "`__vdso_a` is not a function of known size"),
+    "a name for no constant": (["long __vdso_2nd(void) { return 0; }"], "exports `__vdso_2nd`; take a letter"),
+    "a name beyond ASCII": (["long __vdso_z\u00e4hler(void) { return 0; }"], "exports `__vdso_z\u00e4hler`; take a letter"),
+    "one constant for two": (
+        ["long __vdso_a(void) { return 0; }\nlong __vdso_A(void) { return 1; }"],
+        "`__vdso_A` and `__vdso_a` would both be VDSO_SYM_A; rename it",
+    ),
+    "the constant of the base's": (["long __vdso_GETCPU(void) { return 0; }"], "`__vdso_getcpu` would both be VDSO_SYM_GETCPU"),
+    "libgcc": (["double __vdso_half(double x) { return x / 2; }"], "undefined symbol `__"),
+    "two of one name": ([ONE, ONE], r"given1\.o: `__vdso_one` is defined in extra0_given0\.o too; leave one of them out"),
+    "variables": ([ONE + "static int n; long __vdso_n(void) { return n++; }"], "writable data"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_one_error_says_what_and_what_to_do(name: str, objects: Objects, tmp_path: Path) -> None:
+    sources, says = REFUSED[name]
+    compiled, base = objects.of(*sources), base_of("minimal", tmp_path)
+    with pytest.raises(VdsoError, match=says):
+        pipeline(base, compiled, tmp_path)
+
+
+def test_the_data_page_where_there_is_none(objects: Objects, tmp_path: Path) -> None:
+    """Linked, it would read the image in the place of the page."""
+    source = 'extern const long vdso_data __attribute__((visibility("hidden")));\nlong __vdso_x(void) { return vdso_data; }'
+    compiled, base = objects.of(source, defines=NONE), base_of("minimal", tmp_path)
+    with pytest.raises(VdsoError, match="uses the data page, and DATA_PAGE=none makes none; take DATA_PAGE=after"):
+        pipeline(base, compiled, tmp_path, "none")
+
+
+@pytest.mark.parametrize(
+    ("body", "defines", "says"),
+    [
+        ("vdso_extra(64)", (), "the kernel has the words 0 to 63 of the data page"),
+        ("vdso_extra(63)", NONE, "there is no data page: take DATA_PAGE=after or before"),
+    ],
+)
+def test_the_compiler_says_which_words_there_are(
+    body: str, defines: tuple[str, ...], says: str, objects: Objects, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        objects.of(f'#include "vdso_stub.h"\nuint64_t __vdso_x(void) {{ return {body}; }}', defines=defines)
+    assert says in capfd.readouterr().err
 
 
 # ---- What verify sees
