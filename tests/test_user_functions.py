@@ -24,6 +24,7 @@ from sabotages import SABOTAGES, Sabotage
 from scons_build import scons
 from stub_build import CCFLAGS, PREFIX, SOURCES, compile_stub
 from stub_runner import BUFFER, Machine
+from test_attacker import judge
 from test_minimal import link as link_minimal
 from test_splice import REAL, SYNTHETIC, Made, given, pipeline
 from test_verify_finished import ELSEWHERE
@@ -166,6 +167,7 @@ def test_an_export_is_replaced_and_another_added(
         for export in made.result.exports:
             assert lookup(export.name) == export.address
     assert versions(image) == {e.name: RISCV64.version for e in made.result.exports if e.address is not None}
+    assert judge(image, made) == {"padding": [], "old code": [], "writable code": [], "names": []}
     assert len(image) == len(pipeline(data, objects.ours(), tmp_path, page).result.image), "it fits, and takes a page more"
     without_warning(image, tmp_path, {name: found(made, name)[0] for name in (GETCPU, HZ)})
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 from kernel_builds import EXAMPLES, KERNELS, PROGRAMS, build_kernel, build_vdso, program, session_folder
 from qemu import Run, boot
+from selftest_report import read_tap, selftest
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
@@ -42,9 +43,9 @@ def kernel(name: str) -> Path:
 
 
 def guest() -> Path:
-    selftest = ROOT / "vdso_src" / "selftest"
-    include = [f"-I{folder}" for folder in (selftest, selftest / "riscv64", selftest.parent)]
-    return program(PROGRAMS / "user_functions.c", *include, str(selftest / "symbols.c"), str(selftest / "image.c"))
+    reader = ROOT / "vdso_src" / "selftest"
+    include = [f"-I{folder}" for folder in (reader, reader / "riscv64", reader.parent)]
+    return program(PROGRAMS / "user_functions.c", *include, str(reader / "symbols.c"), str(reader / "image.c"))
 
 
 def calls(guest_kernel: Path, log: Path, *words: str, harts: int) -> tuple[Run, Said]:
@@ -72,6 +73,14 @@ def test_the_kernel_is_asked_where_more_do(name: str, tmp_path: Path) -> None:
     assert 0 <= said.cpu < 4
     assert 0 <= said.libc < 4
     assert done.syscalls(GETCPU) == CALLS + MORE
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_selftest_is_content(name: str, tmp_path: Path) -> None:
+    """It holds `getcpu` against the system call, and looks through all exports and both hash tables."""
+    done = boot(kernel(name), selftest(), log=tmp_path / "guest.txt", harts=1)
+    found = read_tap(done.text)
+    assert (done.exit, found.failures) == (0, {}), found.text
 
 
 def test_with_the_data_page_before_the_image(tmp_path: Path) -> None:
