@@ -25,8 +25,8 @@ const WORD_TIMEBASE_HZ: usize = 1;
 /// `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
 pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>, program_cpus: usize) {
     DATA.0.init(timebase_hz);
-    let only_cpu = if program_cpus == 1 { Some(0) } else { None };
-    DATA.0.extra[WORD_ONLY_CPU].store(only_cpu.map_or(0, |cpu| cpu + 1), Ordering::Relaxed);
+    let only_cpu_plus_one = u64::from(program_cpus == 1); // its number is 0
+    DATA.0.extra[WORD_ONLY_CPU].store(only_cpu_plus_one, Ordering::Relaxed);
     DATA.0.extra[WORD_TIMEBASE_HZ].store(timebase_hz, Ordering::Relaxed);
     if let Some(ns) = wall_ns {
         update(|update, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32));

@@ -21,7 +21,7 @@ def exports(objects: Sequence[Object], others: Iterable[str]) -> tuple[str, ...]
     VdsoError for a name that no constant can have, for two that would have the same, and for what is not a function.
     """
     constants = {name.upper(): name for name in others}
-    found: dict[str, str] = {}
+    found: list[str] = []
     for object in objects:
         for name in sorted((name for name in object.defined if name.startswith(PREFIX)), key=lambda n: object.defined[n]):
             if name in found:  # `objects.units` says who else has it
@@ -37,5 +37,5 @@ def exports(objects: Sequence[Object], others: Iterable[str]) -> tuple[str, ...]
             if other != name:
                 constant = f"VDSO_SYM_{name.removeprefix(PREFIX).upper()}"
                 raise VdsoError(object.source, f"`{name}` and `{other}` would both be {constant}", "rename it")
-            found[name] = object.source
+            found.append(name)
     return tuple(found)
