@@ -468,7 +468,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The outputs with both examples, and what the build printed."""
     out = tmp_path_factory.mktemp("blob")
     sources = " ".join(str(EXAMPLES / name) for name in ("getcpu.c", "timebase_hz.c"))
-    done = scons("vdso", f"OUT={out}", "BASE=minimal", f"EXTRA_SRC={sources}")
+    done = scons("vdso", "report", f"OUT={out}", "BASE=minimal", f"EXTRA_SRC={sources}")
     assert done.returncode == 0, done.stderr
     return out, done.stdout
 
@@ -643,6 +643,15 @@ def test_all_outputs_have_it(blob: Path) -> None:
         "examples/user-functions/timebase_hz.c",
         "vdso_src/vdso_stub.h",
     }
+
+
+def test_the_report_shows_it(blob: Path) -> None:
+    page = (blob / "report.html").read_text()
+    (row,) = re.findall(rf'<tr data-export="{HZ}">.*?</tr>', page, re.S)
+    assert 'colspan="3">new<' in row
+    assert "10</td><td>freed slot</td>" in row
+    assert re.search(rf'<a [^>]*id="map-image-[^>]*data-kind="add".*?{HZ}', page, re.S)
+    assert '<pattern id="k-add"' in page
 
 
 def test_what_a_source_includes_counts(tmp_path: Path) -> None:

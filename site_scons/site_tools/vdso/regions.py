@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from . import tables
 from .analysis import analyse
-from .arch import HIDE, KEEP, REPLACE, SYSCALL
+from .arch import ADD, HIDE, KEEP, REPLACE, SYSCALL
 from .blob import Export
 from .elf import PAGE, PHDR, pages
 from .image import Image
@@ -25,6 +25,7 @@ KINDS: Mapping[str, str] = {
     REPLACE: "replaced: code of our own in its place",
     SYSCALL: "made a plain system call",
     HIDE: "hidden: removed",
+    ADD: "added: a function that the base does not have",
     CODE: "code and constants without an export",
     TRAP: "trapping bytes: executed, they raise an illegal instruction",
     REST: "not used: padding and what nothing reaches",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import drawing, regions
 from .analysis import analyse, outside
-from .arch import REPLACE, SYSCALL
+from .arch import ADD, REPLACE, SYSCALL
 from .blob import Blob, Export
 from .drawing import Page
 from .elf import PAGE
@@ -70,19 +70,19 @@ class Report:
 
 def report(base: Image, blob: Blob, plan: Plan) -> Report:
     """From a base, what was made of it, and the plan by which that was."""
-    policies = {export.name: export.policy for export in blob.exports}
+    policies = {export.name: export.policy for export in blob.exports if export.policy != ADD}
     before = regions.of_base(base, policies)
     after = regions.of_image(base, plan, blob.exports)
     if blob.data_page != "none":
         page = Region(blob.data_offset, blob.data_offset + PAGE, regions.DATA, "data page")
         after = tuple(sorted((*after, page), key=lambda region: region.start))
     data = blob.data_offset if blob.data_page != "none" else None
-    slots = tuple((e.base_address, e.base_address + e.base_size) for e in blob.exports)
+    slots = tuple((s.value, s.value + s.size) for s in base.exports.values())
     places = tuple((e.address, e.address + e.size) for e in blob.exports if e.address is not None and e.size is not None)
     old = Ground(base.data, slots, before, None, base.arch)
     new = Ground(blob.image, places, after, data, base.arch)
     replaced = tuple(
-        Replaced(e, listing(old, e.base_address, e.base_size), listing(new, e.address, e.size))
+        Replaced(e, listing(old, base.exports[e.name].value, base.exports[e.name].size), listing(new, e.address, e.size))
         for e in blob.exports
         if e.policy in (REPLACE, SYSCALL) and e.address is not None and e.size is not None
     )
