@@ -237,7 +237,7 @@ def _builder(action: Any, code: str, **kw: Any) -> Any:
     """A builder whose targets depend on our own code."""
 
     def emitter(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
-        env.Depends(target, env.Value(code, name="scons-vdso's own code"))
+        env.Depends(target, env.Value(f"scons-vdso's own code, SHA-256 {code}"))
         return target, source
 
     return Builder(action=action, emitter=emitter, **kw)
