@@ -99,9 +99,9 @@ def test_variant_directories(tmp_path: Path, plain: dict[str, bytes]) -> None:
     scons(folder, "-c")
     assert not list((folder / "out, ü").glob("*/blob/*.*"))
     assert (folder / "src" / "base.so").read_bytes() == before["src/base.so"]
-    assert (
-        "no such file" in (shutil.rmtree(folder / "out, ü"), (folder / "src" / "base.so").unlink(), scons(folder, status=2))[2]
-    )
+    (folder / "src" / "base.so").unlink()
+    shutil.rmtree(folder / "out, ü")
+    assert "base.so: no such file" in scons(folder, status=2)
 
 
 def test_scons_tells_what_depends_on_what_and_why(tmp_path: Path, plain: dict[str, bytes]) -> None:
@@ -136,7 +136,7 @@ TWO_KERNELS = """
 env.Append(CPPDEFINES=["HOSTILE"], CCFLAGS=["-fpic", "-O0", "-include", "absent.h"], CPPPATH=["hostile"], LINKFLAGS="--no")
 env.Replace(CC="false", AS="false", LINK="false", CCCOM="false", LINKCOM="false", SHELL="false")
 env["ENV"] |= {"CPATH": Dir("hostile").abspath, "C_INCLUDE_PATH": Dir("hostile").abspath}
-small = env.Clone(VDSO_DATA_PAGE="none", VDSO_TIMEBASE_HZ=10000000, VDSO_POLICY="getcpu:hide")
+small = env.Clone(VDSO_CC="riscv64-linux-gnu-gcc", VDSO_DATA_PAGE="none", VDSO_TIMEBASE_HZ=10000000, VDSO_POLICY="getcpu:hide")
 small.Vdso("small", "src/base.so", VDSO_LOAD_ADDR="0x7000000000")
 env.Vdso("plain", "src/base.so", VDSO_EXTRA_SRC=[File("src/mine.c")])
 """
