@@ -227,8 +227,8 @@ def test_the_other_generator_of_cmake(tmp_path: Path) -> None:
     assert system.made_anew() == set()
 
 
-def test_every_change_is_seen_by_a_sabotage(tmp_path: Path) -> None:
-    """A Makefile that asks scons-vdso once only is found out: the tests above can fail."""
+def test_a_makefile_that_asks_once_is_found_out(tmp_path: Path) -> None:
+    """That is, what the tests above ask for is not so by itself."""
     system = Make(tmp_path / "Ördner")
     system.edit("examples/kernel-c/Makefile", "$(vdso_h): FORCE", "$(vdso_h):")
     system.build()
