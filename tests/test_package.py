@@ -28,8 +28,8 @@ env = Environment(
     CCFLAGS=["-DHOSTILE", "-fpic"],
 )
 made = env.Vdso("the blob", "minimal", VDSO_LOAD_ADDR="0x400000000")
-Default(made)
-Default(env.VdsoSelftest("vdso-selftest"))
+selftest = env.VdsoSelftest("the blob/vdso-selftest")
+Default(made, selftest, env.VdsoDist("the blob", "minimal", VDSO_LOAD_ADDR="0x400000000"))
 """
 
 
@@ -89,7 +89,8 @@ def members(wheel: Path) -> dict[str, bytes]:
 
 def test_it_holds_the_tool_and_all_that_the_tool_reads(made: tuple[Path, Path]) -> None:
     found = {name: data for name, data in members(made[1]).items() if ".dist-info/" not in name}
-    wanted = {"scons_vdso/requirements.txt": ROOT / "requirements.txt"}
+    beside = ("requirements.txt", "LICENSE", "LICENSES/GPL-2.0-only.txt", "LICENSES/Linux-syscall-note.txt")
+    wanted = {f"scons_vdso/{name}": ROOT / name for name in beside}
     for place, source in PLACES.items():
         files = (path for path in (ROOT / source).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         wanted |= {place + path.relative_to(ROOT / source).as_posix(): path for path in files}
@@ -127,12 +128,11 @@ def test_ten_lines_elsewhere_make_what_sconsw_makes(clean: Path, unpacked: Path,
     assert len(KERNEL.splitlines()) == 10
     printed = run(clean / "scons", "-Q", cwd=elsewhere)
     assert "EMIT    the blob/vdso.{so,h,rs,S,json}" in printed
-    assert run(clean / "scons", "-Q", cwd=elsewhere).count("up to date") == 2
-    words = ("vdso", "selftest", "BASE=minimal", "LOAD_ADDR=0x400000000", f"OUT={tmp_path / 'out'}")
+    assert run(clean / "scons", "-Q", cwd=elsewhere).count("up to date") == 3
+    words = ("vdso", "selftest", "dist", "BASE=minimal", "LOAD_ADDR=0x400000000", f"OUT={tmp_path / 'out'}")
     run(sys.executable, unpacked / "sconsw", *words, XDG_CACHE_HOME=str(tmp_path / "cache"))
-    for name in OUTPUTS:
+    for name in (*OUTPUTS, "vdso-selftest", "dist/SHA256SUMS"):
         assert (elsewhere / "the blob" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
-    assert (elsewhere / "vdso-selftest").read_bytes() == (tmp_path / "out" / "vdso-selftest").read_bytes()
 
 
 def test_what_it_asks_for_is_what_the_lock_brings(clean: Path) -> None:
