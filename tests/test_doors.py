@@ -207,7 +207,7 @@ def test_the_document_tells_of_every_variable_and_method(tmp_path: Path) -> None
         set(re.findall(r"`\$?(VDSO[A-Z_]*[A-Z])`", DOCUMENT)) - {"VDSO_CC", "VDSO_LD", "VDSO_CCFLAGS", "VDSO_OUT", "VDSO_BASE"}
         == found
     )
-    for method in ("Vdso", "VdsoBase", "VdsoSelftest", "VdsoDist"):
+    for method in ("Vdso", "VdsoBase", "VdsoSelftest", "VdsoReport", "VdsoDist"):
         assert f"`env.{method}(" in DOCUMENT
 
 
