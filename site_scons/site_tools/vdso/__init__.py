@@ -5,7 +5,8 @@
 ``outdir`` and returns their nodes in that order. ``base`` is a file that holds a vDSO, ``debian``, ``debian:SUITE`` or
 ``minimal``. ``env.VdsoBase(target, base)`` makes only the base, ``env.VdsoSelftest(target)`` the program that tests a
 kernel, ``env.VdsoReport(target, outputs)`` a page about what ``env.Vdso`` returned, ``env.VdsoDist(outdir, base)`` archives
-for others. The rest is private. Variables: `variables`.
+for others. The rest is private. The variables that it sets and uses: docs/scons.md; those that have a meaning for the blob:
+`variables`.
 
 This is the one module that imports SCons. The rest of the package is a plain library.
 """
@@ -33,7 +34,7 @@ from .inputs import EXTRA, ROOT, SOURCES, STUB
 
 
 def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
-    """The pipeline, a node a line."""
+    """``env.Vdso(outdir, base, VDSO_...=...)``: the nodes of vdso.so, vdso.h, vdso.rs, vdso.S, vdso.json. A node a line."""
     env = _configured(env, overrides)
     out = env.Dir(outdir)
     work = out.Dir("work")
@@ -138,9 +139,11 @@ def _base(env: Any, target: Any, base: Any) -> Any:
         node = env.VdsoExtract(target, linked)
     else:
         source = env.arg2nodes(base, env.fs.File)[0]
-        if not source.has_builder() and not source.exists():
+        # in a variant directory the file lies where its source does, until SCons copies it or for good
+        if not source.has_builder() and not source.srcnode().rexists() and not source.rexists():
             raise StopError(f"{base}: no such file; give a file that holds a vDSO, debian[:SUITE] or minimal")
-        node = env.VdsoExtract(target, source)
+        lies_there = source in env.arg2nodes(target, env.fs.File)  # made before, or by a VdsoBase of the caller's
+        node = [source] if lies_there else env.VdsoExtract(target, source)
     env.Precious(node)
     return node
 
@@ -163,8 +166,8 @@ def _configured(env: Any, overrides: dict[str, Any]) -> Any:
     }
     if env["VDSO_DATA_PAGE"] == "none":
         derived["VDSO_HZ"] = ["-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={int(str(env['VDSO_TIMEBASE_HZ']), 0)}"]
-    if "VDSO_CC" not in env:
-        derived |= {"VDSO_CC": f"{derived['VDSO_PREFIX']}gcc", "VDSO_LD": f"{derived['VDSO_PREFIX']}ld"}
+    programs = {"VDSO_CC": "gcc", "VDSO_LD": "ld"}
+    derived |= {name: derived["VDSO_PREFIX"] + program for name, program in programs.items() if name not in env}
     if "VDSO_CCFLAGS" not in env:
         derived["VDSO_CCFLAGS"] = CLVar([*toolchain.CCFLAGS, *arch.ccflags])
     if str(env["VDSO_V"]) == "1":
@@ -190,6 +193,7 @@ def _all_sources(env: Any, stubs: list[tuple[str, Any]], minimal: bool) -> list[
 
 def _spawn(_shell: str, _escape: Any, _command: str, words: list[str], environment: dict[str, str]) -> int:
     """A command without a shell: in a file's name nothing is special. What it inherits is the lock of `guard`."""
+    environment = {name: value for name, value in environment.items() if name not in toolchain.LEAKS}
     try:
         return subprocess.run(shlex.split(" ".join(words)), env=environment, close_fds=False, check=False).returncode
     except OSError as error:
@@ -233,7 +237,7 @@ def _builder(action: Any, code: str, **kw: Any) -> Any:
     """A builder whose targets depend on our own code."""
 
     def emitter(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
-        env.Depends(target, env.Value(code))
+        env.Depends(target, env.Value(f"scons-vdso's own code, SHA-256 {code}"))
         return target, source
 
     return Builder(action=action, emitter=emitter, **kw)

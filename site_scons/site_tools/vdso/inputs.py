@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
+# Ours lie beside the tool in a package that pip installed, and above it in a checkout; vdso.json has the same names for both.
+ROOT = next((folder for folder in (HERE.parent, HERE.parents[2]) if (folder / "vdso_src").is_dir()), HERE.parent)
 SOURCES = ROOT / "vdso_src"
 TEMPLATES = ROOT / "templates"
 LOCK = ROOT / "requirements.txt"
 STUB, EXTRA = "stub_", "extra"
 """How the names of object files begin: those of our sources, and those of the user's."""
-MODULES = HERE.relative_to(ROOT).as_posix() + "/**.py"
+MODULES = "site_scons/site_tools/vdso/**.py"
 
 
 def sha256(path: Path) -> str:
@@ -35,7 +36,7 @@ def selftest(arch: str) -> list[Path]:
 
 
 def fixed() -> list[Path]:
-    """The templates of what is made, and the lock file, which a package that pip installed has not."""
+    """The templates of what is made, and the lock file where a copy has it."""
     return sorted(path for path in [*TEMPLATES.glob("vdso*"), *TEMPLATES.glob("stubs*"), LOCK] if path.is_file())
 
 

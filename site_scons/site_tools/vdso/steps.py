@@ -49,14 +49,20 @@ Settings = Mapping[str, str]
 
 
 def write(files: Mapping[Path, bytes]) -> None:
-    """All files aside first, then each under its name: a full disk or a signal leaves the earlier ones."""
+    """All files aside first, then each under its name: a full disk or a signal leaves the earlier ones.
+
+    One that is there with these bytes is not touched: what Make, CMake or cargo compiled from it is still right.
+    """
     aside = {path: path.with_name(f".{path.name}.{os.getpid()}{guard.ASIDE}") for path in files}
     try:
         for path, data in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside[path].write_bytes(data)
-        for path in files:
-            aside[path].replace(path)
+            if path.is_file() and path.read_bytes() == data:
+                del aside[path]
+            else:
+                aside[path].write_bytes(data)
+        for path, written in aside.items():
+            written.replace(path)
     except OSError as error:
         raise VdsoError(str(error.filename or next(iter(files))), f"can't be written: {error.strerror}") from error
     finally:

@@ -32,6 +32,8 @@ LDFLAGS = (
 # For a whole program in place of a few functions: no code of it is placed anew, counted or raced.
 PROGRAM_CCFLAGS = ("-Os",)
 PROGRAM_LDFLAGS = ("--build-id=none", "--strip-all")
+# Of a kernel's environment, what puts folders before those of the compiler's own headers (gcc(1), ENVIRONMENT).
+LEAKS = frozenset(("CPATH", "C_INCLUDE_PATH"))
 
 
 def find(arch: Arch, cross_compile: str, path: str) -> str:
