@@ -11,8 +11,10 @@ from itertools import product
 ANY = "…"
 # What makes an error, and the place of its message among the arguments. `error` is image.py's, `__init__` an exception's own.
 PLACES = dict.fromkeys(("error", "__init__", "StopError", "Failed", "Stop", "DemoError", "GuestError"), 0) | {"VdsoError": 1}
-# In calls that hand on what was worded elsewhere.
-HANDED_ON = re.compile(r"self\.reason|error\.reason|self\.name, what, todo|StopError\(str\(error\)\)|search\.cuts")
+# In calls that hand on what was worded elsewhere, or is for the caller only.
+HANDED_ON = re.compile(
+    r"self\.reason|error\.reason|self\.name, what, todo|StopError\(str\(error\)\)|search\.cuts|struct\.error"
+)
 DEEP = 6  # expressions, names and functions that words are followed through
 
 
@@ -22,15 +24,17 @@ class Source:
     def __init__(self, name: str, text: str) -> None:
         tree = ast.parse(text)
         self.program = name.partition(".")[0]  # which dump_vdso.py and sconsw put before what they stop with
-        # The nodes of each function, and under "" those outside of all.
+        # The nodes of each function (of methods of one name together), and under "" those outside of all.
         self.scopes = {"": list(_own(tree))}
-        self.scopes |= {node.name: list(_own(node)) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                self.scopes.setdefault(node.name, []).extend(_own(node))
 
     def messages(self) -> Iterator[tuple[int, str]]:
         """(line, message): without backticks, and without the remedy behind `; `. ANY where its words can't be found."""
         for scope, nodes in self.scopes.items():
             for call in nodes:
-                if isinstance(call, ast.Call) and not HANDED_ON.search(ast.unparse(call)):
+                if isinstance(call, ast.Call):
                     for text in self._of(call, scope):
                         yield call.lineno, text
 
@@ -43,9 +47,11 @@ class Source:
         place = PLACES.get(name, 0)
         if name == "BuildError":
             file, told = named["filename"], named["errstr"]
-        elif name in PLACES and len(call.args) > place and ast.unparse(call.func) != "struct.error":
+        elif name in PLACES and len(call.args) > place:
             file, told = call.args[0], call.args[place]
         else:
+            return set()
+        if HANDED_ON.search(ast.unparse(call)):
             return set()
         files = self._values(file, scope) if file != told else {self.program if name == "Stop" else ANY}
         texts = self._values(told, scope)
@@ -73,10 +79,10 @@ class Source:
                 return {text for value in returned for text in self._values(value, name, deep - 1)}
             case ast.Name(id=name, lineno=line):
                 for where in dict.fromkeys((scope, "")):
-                    given = [n.value for n in self.scopes[where] if isinstance(n, ast.Assign) and n.lineno < line
+                    given = [n for n in self.scopes[where] if isinstance(n, ast.Assign) and n.lineno < line
                              and any(isinstance(t, ast.Name) and t.id == name for t in n.targets)]  # fmt: skip
                     if given:
-                        return self._values(given[-1], where, deep - 1)
+                        return self._values(max(given, key=lambda n: n.lineno).value, where, deep - 1)
         return {ANY}
 
 
