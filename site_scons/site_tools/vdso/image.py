@@ -233,7 +233,7 @@ class _Reader:
                   "DT_VERSYM": elf.DT_VERSYM, "DT_VERDEF": elf.DT_VERDEF, "DT_SONAME": elf.DT_SONAME}  # fmt: skip
         for name, tag in needed.items():
             if tag not in tags:
-                raise self.error(f"no {name}")
+                raise self.error(f"PT_DYNAMIC has no {name}")
         if tags.get(elf.DT_SYMENT, SYM.size) != SYM.size:
             raise self.error(f"DT_SYMENT is {tags[elf.DT_SYMENT]:#x}, not {SYM.size:#x}")
         tables = {".dynstr": (tags[elf.DT_STRTAB], tags[elf.DT_STRSZ])}
