@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from vdso.variables import OPTIONS
 
 README = (ROOT / "README.md").read_text()
+CHINESE = (ROOT / "README.zh-CN.md").read_text()
 
 
 def test_the_readme_has_every_variable_with_default_and_meaning() -> None:
@@ -30,6 +32,47 @@ def test_the_readme_has_every_target() -> None:
     assert table[2:] == [f"| `{name}` | {text} |" for name, text in targets]
     for option in OPTIONS:
         assert option.help in helped
+
+
+def pages() -> list[Path]:
+    tracked = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in tracked]
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """Links to a file that is not there, or to no heading of it."""
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not link.startswith("http") and (not target.exists() or (anchor and anchor not in anchors(target))):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken(page, page.read_text()) == []
+
+
+def test_a_broken_link_is_found() -> None:
+    assert broken(ROOT / "README.md", "[a](no.md) [b](#none) [c](README.md#targets) [d](docs)") == ["no.md", "#none"]
+
+
+def test_the_readme_in_chinese_shows_the_same_code() -> None:
+    """Fenced blocks, less their comments; and no target that there is not."""
+    code = [re.findall(r"^```.*?\n(.*?)^```$", text, re.M | re.S) for text in (README, CHINESE)]
+    english, chinese = ([re.sub(r"\s*/\*.*?\*/", "", block) for block in blocks] for blocks in code)
+    assert len(chinese) == 3
+    assert set(chinese) <= set(english)
+    targets = set(re.findall(r"^\| `([a-z]+)` \|", README, re.M))
+    assert set(re.findall(r"`./sconsw (?:--install )?([a-z]+)", CHINESE)) <= targets
 
 
 def test_continuous_integration_runs_the_test_command_of_the_readme() -> None:
