@@ -17,7 +17,7 @@ from .elf import DYN, EHDR, PHDR, SHDR, SYM, Ehdr, Phdr, Shdr, Sym
 from .errors import VdsoError
 
 _NOTE = struct.Struct("<III")
-_OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
+OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def refuse_as_base(image: Image) -> None:
     for section in image.section_names:
         if section.startswith((".alternative", ".altinstr")):
             what = f"has code that Linux patches at boot (section {section})"
-            raise VdsoError(name, what, "take it from a running Linux, or " + _OTHER_BASE.removeprefix("take "))
+            raise VdsoError(name, what, "take it from a running Linux, or " + OTHER_BASE.removeprefix("take "))
     if not image.exports:
-        raise VdsoError(name, "exports no function", _OTHER_BASE)
+        raise VdsoError(name, "exports no function", OTHER_BASE)
 
 
 class _Reader:
@@ -138,7 +138,7 @@ class _Reader:
         self.name, self.file, self.arch = name, file, arch
         self.data = b""
 
-    def error(self, what: str, todo: str = _OTHER_BASE) -> VdsoError:
+    def error(self, what: str, todo: str = OTHER_BASE) -> VdsoError:
         return VdsoError(self.name, what, todo)
 
     def bytes(self, what: str, address: int, size: int) -> bytes:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from .effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
@@ -27,7 +27,12 @@ def _engine() -> Any:
 
 def decode(code: bytes, at: int) -> tuple[int, Effect] | None:
     """Size in bytes and effect of the instruction at offset `at` (its address too); None if it is not known."""
-    insn = next(_engine().disasm(code[at : at + 4], at), None)
+    return _decode(code[at : at + 4], at)
+
+
+@lru_cache(maxsize=1 << 16)  # a build looks at most of the code five times, and the disassembler is the dear part of that
+def _decode(word: bytes, at: int) -> tuple[int, Effect] | None:
+    insn = next(_engine().disasm(word, at), None)
     if insn is None:
         return None
     return insn.size, _effect(insn)

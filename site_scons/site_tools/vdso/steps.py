@@ -38,9 +38,9 @@ from .elf import pages
 from .emit import emit as emit_outputs
 from .errors import VdsoError
 from .inputs import SOURCES, TEMPLATES
+from .splice import Spliced
 from .splice import splice as splice_image
-from .verify import verify
-from .verify.render import render as render_report
+from .verify import Report, verify
 
 OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
 
@@ -140,14 +140,7 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
     base = _base(sources[0], arch)
     planned = plan.from_json(read(sources[2]).decode())
     linked = stubs.read(str(sources[1]), read(sources[1]), planned)
-    spliced = splice_image(base, planned, linked)
-    report = verify(spliced.image, arch, name=str(targets[0]))
-    for unit in (unit for unit in planned.units if unit.object.startswith(inputs.EXTRA)):
-        for finding in report.findings:
-            if any(d.export in finding.what for d in planned.decisions if d.stub in unit.functions):
-                raise VdsoError(unit.source, finding.what, "docs/user-functions.md tells what a function must do")
-    if report.findings:
-        raise AssertionError("the image breaks rules:\n" + render_report(report, str(targets[0]), TEMPLATES))
+    spliced, report = spliced_and_verified(base, planned, linked, str(targets[0]))
     made = image.read(str(targets[0]), spliced.image, arch)
     story = {
         "base_sha256": hashlib.sha256(base.file).hexdigest(),
@@ -160,6 +153,23 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
         "changes": [asdict(change) for change in spliced.changes],
     }
     write({targets[0]: spliced.image, targets[1]: json.dumps(story, indent=1, sort_keys=True).encode()})
+
+
+def spliced_and_verified(base: image.Image, planned: plan.Plan, linked: stubs.Linked, name: str) -> tuple[Spliced, Report]:
+    """The image, which messages call `name`, and that it breaks no rule.
+
+    VdsoError where it breaks one that its base breaks too; AssertionError (a bug) for any other.
+    """
+    spliced = splice_image(base, planned, linked)
+    report = verify(spliced.image, base.arch, name=name)
+    if not report.findings:
+        return spliced, report
+    broken = verify(base.file, base.arch, name=base.name).broken
+    own = [finding.what for finding in report.findings if finding.rule not in broken]
+    if own:
+        raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(own)}")
+    inherited = "; ".join(finding.what for finding in report.findings)
+    raise VdsoError(base.name, f"no sound image can be made of it: {inherited}", image.OTHER_BASE)
 
 
 def emit(targets: Paths, sources: Paths, settings: Settings) -> None:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""One input of a run, made from choices."""
+
+from __future__ import annotations
+
+from . import bases, wrap
+from .bases import any_spec, build_base
+from .choices import Choices
+from .mutate import mutate
+from .way import Case
+
+PAGES = ("after", "after", "before", "none")
+POLICIES = ("", "", "", "getcpu:hide", "flush_icache:syscall", "clock_getres:hide", "getcpu:keep", "rt_sigreturn:hide")
+
+
+def case(choices: Choices) -> Case:
+    return choices.pick(FAMILIES)(choices)
+
+
+def changed(choices: Choices) -> Case:
+    """A base of those that are known, changed."""
+    data = mutate(choices.pick(bases.sound()), choices)
+    return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
+
+
+def made(choices: Choices) -> Case:
+    """A base as random as it may be, half of the times changed."""
+    data = build_base(any_spec(choices))
+    data = mutate(data, choices) if choices.chance(2) else data
+    return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
+
+
+def wrapped(choices: Choices) -> Case:
+    inner = choices.pick(choices.pick((bases.sound(), bases.sound(), bases.strange())))
+    inner = mutate(inner, choices) if inner in bases.sound() and choices.chance(3) else inner
+    return Case("file", wrap.wrap(inner, choices), choices.pick(PAGES), choices.pick(POLICIES))
+
+
+def checked(choices: Choices) -> Case:
+    return Case("image", mutate(choices.pick(bases.images()), choices))
+
+
+def odd(choices: Choices) -> Case:
+    """Neither sound nor near to it."""
+    data = bytearray(choices.pick(choices.pick((bases.strange(), bases.sound()))))
+    for _ in range(choices.pick((1, 4, 64))):
+        data[choices.below(min(len(data), choices.pick((64, 512, 1 << 16))))] = choices.below(256)
+    del data[choices.below(len(data)) if choices.chance(3) else len(data) :]
+    return Case(choices.pick(("model", "file", "image")), bytes(data))
+
+
+FAMILIES = (changed,) * 8 + (made,) * 3 + (wrapped,) * 4 + (checked,) * 3 + (odd,) * 2

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Changes to a vDSO that keep it plausible: a field, a record, a table, an instruction; and plain damage."""
+
+from __future__ import annotations
+
+import struct
+
+from . import fields
+from .choices import Choices
+from .fields import CODE, TEXT, Field, Map
+
+STEPS = (1, 2, 3, 4, 7, 8, 12, 16, 24, 28, 56, 64, 0x100, 0x1000)
+TAGS = (0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 14, 17, 18, 21, 22, 23, 30, 35, 36, 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC,
+        0x6FFFFFFD, 0x7FFFFFFD, 0x70000001)  # fmt: skip
+SEGMENTS = (0, 1, 2, 3, 4, 6, 7, 0x6474E550, 0x6474E551, 0x6474E552, 0x6474E553, 0x70000003)
+# One of each kind that the data flow knows: nop, ret, ecall, mv, li, auipc, lui, ld, sd, j, jal, jr, beqz, csrr, fence, unknown
+INSTRUCTIONS = tuple(
+    bytes.fromhex(word)
+    for word in ("0100", "8280", "73000000", "2a85", "0145", "97070000", "b7170000", "83b70700", "23b0f700", "01a0",
+                 "ef000000", "8287", "01c1", "f32510c0", "0f00f00f", "13051500", "67800700", "ffffffff", "0000",
+                 "4111", "1a62", "82653282", "97f7ffff", "9308b008", "93081007")
+)  # fmt: skip
+
+
+def mutate(data: bytes, choices: Choices) -> bytes:
+    """One to four changes, nearly always one or two."""
+    known = fields.read(data)
+    changed = bytearray(data)
+    for _ in range(1 + choices.pick((0, 0, 0, 0, 1, 1, 2, 3))):
+        choices.pick(_WAYS)(changed, known, choices)
+    return bytes(changed)
+
+
+def field(data: bytearray, known: Map, choices: Choices) -> None:
+    group = known.fields[choices.pick(tuple(known.fields))]
+    one = choices.pick(group)
+    one.put(data, _value(one, one.get(data), data, known, choices))
+
+
+def _value(one: Field, old: int, data: bytearray, known: Map, choices: Choices) -> int:
+    if one.kind == CODE:
+        return int.from_bytes(choices.pick(INSTRUCTIONS)[:2], "little") if choices.chance(2) else choices.below(1 << 16)
+    if one.kind == TEXT:
+        return choices.pick((0, old ^ 0x20, old + 1, 0x5F, 0x2E, 0xFF, choices.below(256)))
+    top = 1 << 8 * one.width
+    way = choices.below(10)
+    if way < 3:
+        return old + choices.pick(STEPS) * choices.pick((1, -1))
+    if way == 3:
+        return choices.pick((0, 1, 2, 3, top - 1, top // 2, top // 2 - 1, 0x7F, 0x80, 0xFFFF, 0x80000000))
+    if way == 4:
+        return known.load + choices.pick((0, 1, -1, 8, -8, -16, -24, -64, 0x1000))
+    if way == 5:
+        return old ^ 1 << choices.below(8 * one.width)
+    if way == 6:
+        return choices.pick((old * 2, old // 2, old & ~7, old | 7, -old))
+    if way == 7:
+        return choices.below(known.load)
+    if way == 8:
+        return choices.below(64)
+    alike = [f for group in known.fields.values() for f in group if f.kind == one.kind and f.width == one.width]
+    return choices.pick(alike).get(data)
+
+
+def record(data: bytearray, known: Map, choices: Choices) -> None:
+    """Swap two records of a table, or write one over another."""
+    table = known.tables[choices.pick(tuple(known.tables))]
+    if not table.count:
+        return
+    first, second = (table.at + table.step * choices.below(table.count) for _ in range(2))
+    one, other = bytes(data[first : first + table.step]), bytes(data[second : second + table.step])
+    data[first : first + table.step] = other
+    if choices.chance(2):
+        data[second : second + table.step] = one
+
+
+def move(data: bytearray, known: Map, choices: Choices) -> None:
+    """A table at another place, and the pointer to it right."""
+    table = known.tables[choices.pick([name for name, table in known.tables.items() if table.pointer])]
+    content = bytes(data[table.at : table.at + table.step * table.count])
+    to = choices.below(max(known.load - len(content), 1)) & ~choices.pick((7, 7, 7, 3, 1, 0))
+    data[to : to + len(content)] = content
+    assert table.pointer
+    table.pointer.put(data, to)
+
+
+def retag(data: bytearray, known: Map, choices: Choices) -> None:
+    table = known.tables["dynamic"]
+    at = table.at + 16 * choices.below(table.count)
+    struct.pack_into("<q", data, at, choices.pick(TAGS))
+    if choices.chance(3):
+        struct.pack_into("<Q", data, at + 8, choices.pick((0, 1, 2, 24, known.load, choices.below(known.load))))
+
+
+def segment(data: bytearray, known: Map, choices: Choices) -> None:
+    table = known.tables["segments"]
+    struct.pack_into("<I", data, table.at + 56 * choices.below(table.count), choices.pick(SEGMENTS))
+
+
+def code(data: bytearray, known: Map, choices: Choices) -> None:
+    if "code" in known.fields:
+        at, word = choices.pick(known.fields["code"]).at, choices.pick(INSTRUCTIONS)
+        data[at : at + len(word)] = word
+
+
+def load(data: bytearray, known: Map, choices: Choices) -> None:
+    """A load of another size, in the file and in memory; the file may end with it, and zeros may follow."""
+    table = known.tables["segments"]
+    for at in range(table.at, table.at + 56 * table.count, 56):
+        if data[at : at + 4] == b"\1\0\0\0":
+            size = max(known.load + choices.pick(STEPS) * choices.pick((1, -1, -8)), 0)
+            struct.pack_into("<QQ", data, at + 32, size, size)
+            if choices.chance(2):
+                del data[size:]
+                data += bytes(max(size - len(data), 0))
+
+
+def damage(data: bytearray, known: Map, choices: Choices) -> None:
+    """What no field explains: bytes changed, taken out, put in."""
+    for _ in range(choices.pick((1, 2, 4, 16))):
+        data[choices.below(len(data))] = choices.below(256)
+    at, size = choices.below(len(data)), choices.pick((0, 0, 1, 8, 64))
+    if choices.chance(4):
+        del data[at : at + size]
+    elif choices.chance(4):
+        data[at:at] = bytes(data[: choices.pick((1, 4, 16, 64))])
+    elif choices.chance(8):
+        del data[max(at, 1) :]
+    del known
+
+
+_WAYS = (field,) * 12 + (record, record, move, move, retag, retag, segment, code, code, load, damage)
