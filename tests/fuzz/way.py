@@ -15,7 +15,6 @@ from pathlib import Path
 from stub_build import PREFIX as CROSS
 from stub_build import compile_stub
 from vdso import find, image, objects, place, policy, steps, stubs, toolchain
-from vdso.analysis import analyse
 from vdso.arch import RISCV64
 from vdso.blob import Export
 from vdso.containers import payloads
@@ -23,6 +22,8 @@ from vdso.errors import VdsoError
 from vdso.inputs import TEMPLATES
 from vdso.plan import from_json
 from vdso.verify import verify
+from vdso.verify.reader import open_elf
+from vdso.verify.reader import read as read_subject
 
 from .looker import LOOKERS, Looker
 
@@ -110,9 +111,10 @@ class Way:
                 raise AssertionError(f"a finding of more than a line: {finding.what!r}")
         if report.findings:
             return FINDINGS if _passes_header(data) else HEADER
-        made = image.read(NAME, data, RISCV64)
-        found = [Export(s.name, policy.KEEP, s.value, s.size, s.value, s.size, "") for s in made.exports.values()]
-        self._look(data, found)
+        elffile = open_elf(data)
+        assert not isinstance(elffile, str)
+        found = [s for s in read_subject(data, elffile, RISCV64, None).exports if s.defined]
+        self._look(data, [Export(str(s), policy.KEEP, s.value, s.size, s.value, s.size, "") for s in found])
         return KEEPS
 
     def _look(self, data: bytes, exports: Sequence[Export]) -> None:

@@ -17,6 +17,7 @@ from .arch import ARCHES, Arch
 from .effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
 from .elf import PAGE
 
+MOST_STEPS = 1 << 13  # instructions looked at in one analysis, again ones counted; Linux's largest function takes 600
 _MASK = (1 << 64) - 1
 
 
@@ -185,9 +186,12 @@ def analyse(code: bytes, entry: int, arch: Arch) -> Function:
 def _analyse(code: bytes, entry: int, arch: str) -> Function:
     walk = _Walk(code, ARCHES[arch])
     walk.reach(entry, {})
-    while walk.work:
+    for _ in range(MOST_STEPS):
+        if not walk.work:
+            break
         pc = walk.work.pop()
         walk.step(pc, dict(walk.states[pc]))
+    walk.unknown.update(walk.work)  # what was not looked at is no part of a proof
     return Function(
         entry=entry,
         covered=_ranges(walk.sizes),

@@ -7,7 +7,9 @@ independent look, with another parser, is `verify`.
 
 from __future__ import annotations
 
+import itertools
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +18,9 @@ from .arch import Arch
 from .elf import DYN, EHDR, PHDR, SHDR, SYM, Ehdr, Phdr, Shdr, Sym
 from .errors import VdsoError
 
+MOST_BYTES = 0x40000  # of a load; the largest vDSO that is known has 0x10000, and each function of it is analysed
+MOST_SYMBOLS = 0x80  # Linux's own have at most 0x20
+MOST_VERSIONS = 0x10  # definitions, and names of one: Linux's own have two, of a name each
 _NOTE = struct.Struct("<III")
 OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
 
@@ -129,6 +134,10 @@ def refuse_as_base(image: Image) -> None:
         if section.startswith((".alternative", ".altinstr")):
             what = f"has code that Linux patches at boot (section {section})"
             raise VdsoError(name, what, "take it from a running Linux, or " + OTHER_BASE.removeprefix("take "))
+    for symbol in image.symbols:
+        known = symbol.name in image.exports or symbol.shndx == elf.SHN_ABS
+        if symbol.bind != elf.STB_LOCAL and symbol.shndx != elf.SHN_UNDEF and symbol.name and not known:
+            raise VdsoError(name, f"exports {symbol.name} of type {symbol.type:#x}, which is no function", OTHER_BASE)
     if not image.exports:
         raise VdsoError(name, "exports no function", OTHER_BASE)
 
@@ -155,6 +164,8 @@ class _Reader:
             raise self.error("a vDSO for user-mode CFI (DT_AUXILIARY)", "take the plain one of the same kernel")
         tables = self.tables(tags, phdrs)
         symbols = self.symbols(tags, tables)
+        fdes = self.fdes(phdrs, tables)
+        self.apart(ehdr, tables, symbols)
         return Image(
             name=self.name,
             arch=self.arch,
@@ -165,7 +176,7 @@ class _Reader:
             dynamic=dynamic,
             symbols=symbols,
             notes=self.notes(phdrs),
-            fdes=self.fdes(phdrs, tables),
+            fdes=fdes,
             tables=tables,
             section_names=self.section_names(ehdr),
         )
@@ -199,6 +210,8 @@ class _Reader:
         if len(loads) != 1:
             raise self.error(f"{len(loads)} PT_LOAD segments, not 1")
         load = loads[0]
+        if phdrs[0] != load:
+            raise self.error(f"PT_LOAD is program header {phdrs.index(load)}, not the first")
         if load.offset or load.vaddr or load.filesz != load.memsz or load.flags & elf.PF_W:
             raise self.error(
                 f"PT_LOAD has offset {load.offset:#x}, address {load.vaddr:#x}, file size {load.filesz:#x}, "
@@ -206,9 +219,14 @@ class _Reader:
             )
         if load.filesz > len(self.file) or load.filesz < end:
             raise self.error(f"truncated: PT_LOAD ends at {load.filesz:#x}, the file at {len(self.file):#x}")
+        if load.filesz > MOST_BYTES:
+            raise self.error(f"PT_LOAD has {load.filesz:#x} bytes (a vDSO has {MOST_BYTES:#x} at most)", "give a vDSO")
         for p in phdrs:
             if p.type in (elf.PT_INTERP, elf.PT_TLS):
                 raise self.error(f"has a program header of type {p.type:#x}, which no vDSO has")
+        for type in (elf.PT_DYNAMIC, elf.PT_NOTE, elf.PT_GNU_EH_FRAME):
+            if sum(p.type == type for p in phdrs) > 1:
+                raise self.error(f"has more than one program header of type {type:#x}")
         self.data = self.file[: load.filesz]
         return phdrs
 
@@ -219,8 +237,15 @@ class _Reader:
         if header.offset != header.vaddr or header.filesz % DYN.size:
             raise self.error(f"PT_DYNAMIC at offset {header.offset:#x}, address {header.vaddr:#x}")
         entries = tuple(DYN.iter_unpack(self.bytes("PT_DYNAMIC", header.vaddr, header.filesz)))
-        if all(tag != elf.DT_NULL for tag, _ in entries):
+        tags = [tag for tag, _ in entries]
+        if elf.DT_NULL not in tags:
             raise self.error("PT_DYNAMIC has no DT_NULL")
+        end = tags.index(elf.DT_NULL)
+        if any(tags[end:]):
+            raise self.error(f"PT_DYNAMIC goes on behind its DT_NULL, which is entry {end:#x}")
+        twice = next((tag for tag in tags[:end] if tags.count(tag) > 1), None)
+        if twice is not None:  # loaders differ in which one counts
+            raise self.error(f"PT_DYNAMIC has the tag {twice:#x} twice")
         return entries
 
     def tables(self, tags: dict[int, int], phdrs: tuple[Phdr, ...]) -> dict[str, tuple[int, int]]:
@@ -239,6 +264,8 @@ class _Reader:
         tables = {".dynstr": (tags[elf.DT_STRTAB], tags[elf.DT_STRSZ])}
         tables |= self.hashes(tags)
         count = self.symbol_count(tables)
+        if count > MOST_SYMBOLS:
+            raise self.error(f"has {count:#x} symbols (a vDSO has {MOST_SYMBOLS:#x} at most)", "give a vDSO")
         tables[".dynsym"] = (tags[elf.DT_SYMTAB], count * SYM.size)
         tables[".gnu.version"] = (tags[elf.DT_VERSYM], count * 2)
         tables[".gnu.version_d"] = (tags[elf.DT_VERDEF], self.verdef_size(tags))
@@ -283,23 +310,45 @@ class _Reader:
         nbucket, first, words, _ = struct.unpack("<IIII", self.bytes("DT_GNU_HASH", at, 16))
         return int(first + (size - 16 - 8 * words - 4 * nbucket) // 4)
 
-    def verdef_size(self, tags: dict[int, int]) -> int:
-        """Walk the version definitions (LSB core, "Version Definitions"); the end of the last one."""
-        start = at = tags[elf.DT_VERDEF]
-        end = at
-        for _ in range(tags.get(elf.DT_VERDEFNUM, 0)):
+    def definitions(self, tags: dict[int, int]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """The version definitions (LSB core, "Version Definitions"): address, and (address, name) of each auxiliary entry."""
+        at, number = tags[elf.DT_VERDEF], tags.get(elf.DT_VERDEFNUM, 0)
+        if not 0 < number <= MOST_VERSIONS:
+            raise self.error(f"DT_VERDEFNUM is {number:#x}, not between 1 and {MOST_VERSIONS:#x}")
+        for left in range(number - 1, -1, -1):
             version, _, _, count, _, aux, following = struct.unpack("<HHHHIII", self.bytes("DT_VERDEF", at, 20))
             if version != 1:
                 raise self.error(f"DT_VERDEF: vd_version {version:#x} at {at:#x}, not 1")
-            entry = at + aux
+            if not 0 < count <= MOST_VERSIONS:
+                raise self.error(f"DT_VERDEF: vd_cnt {count:#x} at {at:#x}, not between 1 and {MOST_VERSIONS:#x}")
+            entries, entry = [], at + aux
             for _ in range(count):
-                _, step = struct.unpack("<II", self.bytes("DT_VERDEF", entry, 8))
-                end = max(end, entry + 8)
+                name, step = struct.unpack("<II", self.bytes("DT_VERDEF", entry, 8))
+                entries.append((entry, name))
                 entry += step
-            if not following:
-                break
+            yield at, entries
+            if bool(following) != bool(left):
+                raise self.error(f"DT_VERDEF: vd_next {following:#x} at {at:#x}, and DT_VERDEFNUM is {number:#x}")
             at += following
-        return end - start
+
+    def verdef_size(self, tags: dict[int, int]) -> int:
+        """From the first definition to the end of what lies last."""
+        ends = [end for at, entries in self.definitions(tags) for end in (at + 20, *(entry + 8 for entry, _ in entries))]
+        return max(ends) - tags[elf.DT_VERDEF]
+
+    def apart(self, ehdr: Ehdr, tables: dict[str, tuple[int, int]], symbols: tuple[Symbol, ...]) -> None:
+        """No table lies on another one, on the headers or on a function: each is going to be written by itself."""
+        parts = [(0, ehdr.phoff + ehdr.phnum * PHDR.size, "the headers")]
+        parts += [(at, at + size, name) for name, (at, size) in tables.items() if size]
+        parts.sort()
+        for (_, end, first), (start, _, second) in itertools.pairwise(parts):
+            if end > start:
+                raise self.error(f"{first} ends at {end:#x}, and {second} begins at {start:#x}")
+        for symbol in symbols:
+            low, high = symbol.value, symbol.value + symbol.size
+            for start, end, name in parts:
+                if symbol.type == elf.STT_FUNC and symbol.shndx != elf.SHN_UNDEF and low < end and start < high:
+                    raise self.error(f"{symbol.name} from {low:#x} to {high:#x} lies on {name} from {start:#x} to {end:#x}")
 
     def string(self, tables: dict[str, tuple[int, int]], offset: int) -> str:
         address, size = tables[".dynstr"]
@@ -320,7 +369,10 @@ class _Reader:
             if symbol.type == elf.STT_FUNC and raw.shndx != elf.SHN_UNDEF:
                 self.bytes(f"symbol {name}", raw.value, raw.size)
             symbols.append(symbol)
-        self.string(tables, tags[elf.DT_SONAME])
+        if symbols and any(table[: SYM.size]):
+            raise self.error(f"symbol 0x0 is {symbols[0].name or 'not empty'}, which no loader looks at")
+        for offset in (tags[elf.DT_SONAME], *(name for _, entries in self.definitions(tags) for _, name in entries)):
+            self.string(tables, offset)
         return tuple(symbols)
 
     def notes(self, phdrs: tuple[Phdr, ...]) -> tuple[Note, ...]:

@@ -14,6 +14,11 @@ from .image import Image
 PREFIX = "__vdso_"
 _KINDS = (REPLACE, SYSCALL, KEEP, HIDE)
 _WHERE = "POLICY"
+NEEDED = {
+    "clock_gettime": "programs find no other clock of a vDSO",
+    "rt_sigreturn": "the kernel has signal handlers return to it",
+}
+"""Exports that no image is without, and why."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ def decide(
     decisions = []
     for name, kind in intended(base, overrides, replacements).items():
         short = name.removeprefix(PREFIX)
+        if kind == HIDE and short in NEEDED:
+            raise VdsoError(_WHERE, f"`{short}:hide`: {NEEDED[short]}", f"leave {short} as it is")
         reason = unsafe(base, name) if kind == KEEP else ""
         if reason:
             raise VdsoError(_WHERE, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
