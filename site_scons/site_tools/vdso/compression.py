@@ -27,18 +27,23 @@ MEMORY = 256 << 20  # of an xz, lzma or zstd decoder: Linux's own images take a 
 AGAIN = "get the whole file again"
 UNPACK = "decompress it first"
 _CHUNK = 1 << 20
+_PIECE = 1 << 16
 _LZ4_BLOCK = 8 << 20  # content of each block of a legacy frame but the last, lz4's lz4_Frame_format.md
 _LZ4_LARGEST = _LZ4_BLOCK + _LZ4_BLOCK // 255 + 16  # LZ4_COMPRESSBOUND: what a block of that takes at most
 
 
 def _gzip(data: bytes) -> Iterator[bytes]:
-    stream = zlib.decompressobj(wbits=31)
-    while not stream.eof:
-        chunk = stream.decompress(data, _CHUNK)
-        data = stream.unconsumed_tail
-        if not chunk and not data and not stream.eof:
-            raise EOFError
-        yield chunk
+    stream, view = zlib.decompressobj(wbits=31), memoryview(data)
+    for at in range(0, len(data), _PIECE):  # what is not consumed comes back as a copy: of a piece, never of the rest
+        piece: bytes | memoryview = view[at : at + _PIECE]
+        chunk = b""
+        while piece or len(chunk) == _CHUNK:
+            chunk = stream.decompress(piece, _CHUNK)
+            piece = stream.unconsumed_tail
+            yield chunk
+            if stream.eof:
+                return
+    raise EOFError
 
 
 def _steps(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor, data: bytes) -> Iterator[bytes]:

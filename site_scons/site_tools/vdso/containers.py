@@ -23,46 +23,71 @@ from .compression import AGAIN, KINDS, LIMIT, UNPACK
 from .errors import VdsoError
 
 STREAM_LIMIT = 8 << 30  # of a whole data.tar, of which only payloads are kept
+TOTAL = 12 << 30  # of all that one file unpacks to, layer by layer
+MOST_MEMBERS = 64  # of an ar archive: a .deb has three
+LONGEST_NAME = 1 << 16  # bytes of a tar header's extension, which tarfile reads at once: Linux's longest path is 4 KiB
 DEPTH = 4  # a .deb of an EFI zboot of a gzip is three deep
 
 AR = b"!<arch>\n"
+_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 KERNEL = re.compile(r"(.*/)?(vmlinu[xz]|Image)[^/]*|(.*/)?vdso[^/]*\.so")
 
 
-def payloads(name: str, data: bytes, label: str = "", depth: int = DEPTH) -> Iterator[tuple[str, bytes]]:
+class _Streams:
+    """The streams of one file. Mutable: it counts what has come out of all of them, which is limited."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.total = name, 0
+
+    def chunks(self, data: bytes, limit: int) -> Iterator[bytes]:
+        for chunk in compression.chunks(self.name, data, limit):
+            self.total += len(chunk)
+            if self.total > TOTAL:
+                raise VdsoError(self.name, f"unpacks to more than {TOTAL:#x} bytes in all", UNPACK)
+            yield chunk
+
+    def content(self, data: bytes) -> bytes:
+        return b"".join(self.chunks(data, LIMIT))
+
+
+def payloads(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     """(label, bytes) of each payload in `data`; the label says where in the file it lies, "" is the file itself.
 
     VdsoError(name) for what is truncated, damaged, too large or compressed in a way that we can't read.
     """
-    unpack = _container(name, data)
+    return _payloads(name, data, "", DEPTH, _Streams(name))
+
+
+def _payloads(name: str, data: bytes, label: str, depth: int, streams: _Streams) -> Iterator[tuple[str, bytes]]:
+    unpack = _container(name, data, streams)
     if unpack is None:
         yield label, data
         return
     if not depth:
         raise VdsoError(name, f"compressed more than {DEPTH} times over ({label})", UNPACK)
     for inner, payload in unpack():
-        yield from payloads(name, payload, f"{inner} of {label}" if label else inner, depth - 1)
+        yield from _payloads(name, payload, f"{inner} of {label}" if label else inner, depth - 1, streams)
 
 
-def _container(name: str, data: bytes) -> Callable[[], Iterator[tuple[str, bytes]]] | None:
+def _container(name: str, data: bytes, streams: _Streams) -> Callable[[], Iterator[tuple[str, bytes]]] | None:
     """What takes the payloads out of `data`, None when it is a payload."""
     if data.startswith(AR):
-        return lambda: _deb(name, data)
+        return lambda: _deb(name, data, streams)
     if data[:2] == b"MZ" and data[4:8] == b"zimg":
-        return lambda: _zboot(name, data)
+        return lambda: _zboot(name, data, streams)
     headers = core.read(data)
     vector = core.auxv(name, data, headers) if headers else None
     if headers is not None and vector is not None:
         return lambda: iter([core.vdso(name, data, headers, vector)])
     kind = compression.kind(data)
     if kind in KINDS:
-        return lambda: iter([(f"its {kind} payload", compression.decompress(name, data))])
+        return lambda: iter([(f"its {kind} payload", streams.content(data))])
     if kind:
         raise VdsoError(name, f"compressed with {kind}, which is none of {', '.join(KINDS)}", UNPACK)
     return None
 
 
-def _zboot(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+def _zboot(name: str, data: bytes, streams: _Streams) -> Iterator[tuple[str, bytes]]:
     if len(data) < 64:
         raise VdsoError(name, f"truncated: its EFI zboot header ends at 0x40 and the data at {len(data):#x}", AGAIN)
     offset, size = struct.unpack_from("<II", data, 8)
@@ -73,7 +98,7 @@ def _zboot(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     kind = data[24:56].partition(b"\0")[0].decode("ascii", "replace")
     if compression.kind(payload) not in KINDS:
         raise VdsoError(name, f"EFI zboot payload compressed with {kind!r}, which is none of {', '.join(KINDS)}", UNPACK)
-    yield f"its EFI zboot payload ({kind})", compression.decompress(name, payload)
+    yield f"its EFI zboot payload ({kind})", streams.content(payload)
 
 
 class _Stream(io.RawIOBase):
@@ -99,12 +124,23 @@ class _Stream(io.RawIOBase):
         return whole[:end]
 
 
-def _deb(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+class _Member(tarfile.TarInfo):
+    """A header whose extension (a long name, pax records) is as long as it says is read at once, so it is limited."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> _Member:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENSIONS and not 0 <= member.size <= LONGEST_NAME:
+            raise tarfile.ReadError(f"a header's extension of {member.size:#x} bytes (at most {LONGEST_NAME:#x})")
+        return member
+
+
+def _deb(name: str, data: bytes, streams: _Streams) -> Iterator[tuple[str, bytes]]:
     for tar in _data_tars(name, data):
         plain = tar[257:262] == b"ustar"
-        chunks = iter([tar]) if plain else compression.chunks(name, tar, STREAM_LIMIT)
+        chunks = iter([tar]) if plain else streams.chunks(tar, STREAM_LIMIT)
         try:
-            with tarfile.open(fileobj=_Stream(chunks), mode="r|") as members:
+            with tarfile.open(fileobj=_Stream(chunks), mode="r|", tarinfo=_Member) as members:
                 for member in members:
                     if not member.isreg() or not KERNEL.fullmatch(member.name.removeprefix("./")):
                         continue
@@ -118,7 +154,15 @@ def _deb(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 class _Forward(io.BytesIO):
-    """ArFile skips a member by its size; a negative one would send it round in circles."""
+    """ArFile skips a member by its size, where a negative one would send it round in circles, and keeps them all."""
+
+    headers = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.headers += size == 60
+        if self.headers > MOST_MEMBERS:
+            raise ArError(f"more than {MOST_MEMBERS} members")
+        return super().read(size)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == 1 and offset < 0:

@@ -19,6 +19,8 @@ from .headers import Headers
 
 ET_CORE = 4
 NT_AUXV = 6
+MOST_NOTES = 1 << 20  # a process of ten thousand threads has 60,000
+LONGEST_AUXV = 0x1000  # Linux has 25 entries at most (include/linux/auxvec.h, AT_VECTOR_SIZE_BASE)
 AT_NULL, AT_SYSINFO_EHDR = 0, 33
 ANOTHER = "give a core of a program that ran on a Linux with a vDSO, or BASE=minimal"
 
@@ -36,12 +38,13 @@ def read(data: bytes) -> Headers | None:
 
 def auxv(name: str, data: bytes, core: Headers) -> dict[int, int] | None:
     """The auxiliary vector of the process; None when the core has none. VdsoError(name) for notes that are not whole."""
-    for at, kind, content in _notes(name, data, core):
+    for at, kind, start, size in _notes(name, data, core):
         if kind == NT_AUXV:
             word = struct.Struct(core.form.order + ("QQ" if core.form.wide else "II"))
-            if len(content) % word.size:
-                raise VdsoError(name, f"its NT_AUXV note at {at:#x} has {len(content):#x} bytes, no whole entries", AGAIN)
-            entries = dict(reversed(list(word.iter_unpack(content))))  # the first of a kind counts
+            if size % word.size or size > LONGEST_AUXV:
+                what = f"its NT_AUXV note at {at:#x} has {size:#x} bytes, no whole entries or more than {LONGEST_AUXV:#x}"
+                raise VdsoError(name, what, AGAIN)
+            entries = dict(reversed(list(word.iter_unpack(data[start : start + size]))))  # the first of a kind counts
             entries.pop(AT_NULL, None)
             return entries
     return None
@@ -64,8 +67,9 @@ def vdso(name: str, data: bytes, core: Headers, vector: dict[int, int]) -> tuple
     raise VdsoError(name, f"its vDSO at {address:#x} lies in none of its {len(core.phdrs):#x} segments", ANOTHER)
 
 
-def _notes(name: str, data: bytes, core: Headers) -> Iterator[tuple[int, int, bytes]]:
-    """(offset in the file, type, content) of each note that Linux and gdb wrote of the process itself."""
+def _notes(name: str, data: bytes, core: Headers) -> Iterator[tuple[int, int, int, int]]:
+    """(offset in the file, type, offset and size of the content) of each note that Linux and gdb wrote of the process."""
+    count = 0
     for p in core.phdrs:
         if p.type != elf.PT_NOTE:
             continue
@@ -73,10 +77,13 @@ def _notes(name: str, data: bytes, core: Headers) -> Iterator[tuple[int, int, by
         if end > len(data):
             raise VdsoError(name, f"truncated: its notes end at {end:#x} and the data at {len(data):#x}", AGAIN)
         while at + 12 <= end:
+            count += 1
+            if count > MOST_NOTES:
+                raise VdsoError(name, f"has more than {MOST_NOTES:#x} notes", "give a core of one process")
             namesz, descsz, kind = struct.unpack_from(core.form.order + "III", data, at)
             content = at + 12 + elf.align_up(namesz, 4)
             if content + descsz > end:
                 raise VdsoError(name, f"its note at {at:#x} ends at {content + descsz:#x}, and its notes at {end:#x}", AGAIN)
-            if data[at + 12 : at + 12 + namesz].rstrip(b"\0") == b"CORE":
-                yield at, kind, data[content : content + descsz]
+            if namesz <= 8 and data[at + 12 : at + 12 + namesz].rstrip(b"\0") == b"CORE":
+                yield at, kind, content, descsz
             at = content + elf.align_up(descsz, 4)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from itertools import islice
 
 from . import elf
 from .arch import Arch
@@ -19,6 +20,11 @@ from .errors import VdsoError
 from .headers import MAGIC, Cut, Headers, read, symbols
 
 LARGEST = 1 << 20  # Linux's own are below 16 KiB; what is larger is a kernel or a library
+MOST_SEGMENTS = 64  # Linux's own have 6 at most
+LONGEST_DYNAMIC = 0x1000  # bytes of PT_DYNAMIC that are looked at; Linux's own have 0x160
+MOST_SYMBOLS = 0x400
+MOST_LOOKS = 1 << 16  # ELF files in one that might be a vDSO: the memory of a machine holds thousands of small libraries
+MOST_FOUND = 64 << 20  # bytes of all vDSOs that are found in one file
 ANOTHER = "give a file with a plain 64-bit vDSO of {arch}, or BASE=minimal"
 
 # arch/*/kernel/vdso/ of Linux: linux-vdso.so.1, linux-vdso64.so.1, linux-compat_vdso.so.1 (riscv), linux-gate.so.1
@@ -67,18 +73,26 @@ def search(name: str, data: bytes, arch: Arch) -> Search:
     found: list[Found] = []
     cuts: list[str] = []
     looked: list[str] = []
+    looks = size = 0
     for where, payload in payloads(name, data):
         looked.append(where)
         for at in _places(payload):
             rest = memoryview(payload)[at:]
             try:
-                vdso = _vdso(rest, arch, at == 0)
+                headers = read(rest, None if at == 0 else MOST_SEGMENTS)
+                looks += headers is not None
+                if looks > MOST_LOOKS:
+                    raise VdsoError(name, f"holds more than {MOST_LOOKS:#x} ELF files", "cut out the one that is meant")
+                vdso = headers and _vdso(rest, headers, arch, at == 0)
             except Cut as cut:
                 cuts.append(f"{cut} (ELF file at {at:#x}" + (f" of {where})" if where else ")"))
             else:
                 if vdso:
-                    what, plain, size = vdso
-                    found.append(Found(at, bytes(rest[:size]), what, plain, where))
+                    what, plain, end = vdso
+                    size += end
+                    if size > MOST_FOUND:
+                        raise VdsoError(name, f"holds more than {MOST_FOUND:#x} bytes of vDSOs", "cut out the one that is meant")
+                    found.append(Found(at, bytes(rest[:end]), what, plain, where))
     return Search(tuple(found), tuple(cuts), tuple(looked))
 
 
@@ -138,14 +152,11 @@ def _loaded(vdso: bytes) -> bytes:
     return bytes(load)
 
 
-def _vdso(rest: memoryview, arch: Arch, file: bool) -> tuple[str, bool, int] | None:
+def _vdso(rest: memoryview, headers: Headers, arch: Arch, file: bool) -> tuple[str, bool, int] | None:
     """(what, plain, size) of the vDSO that `rest` starts with, None when it is no vDSO. Raises Cut.
 
     file        `rest` is a whole payload: then it is cut off also when it is no vDSO (vmlinux, a core)
     """
-    headers = read(rest)
-    if headers is None:
-        return None
     shared = headers.ehdr.type == elf.ET_DYN and any(p.type == elf.PT_DYNAMIC for p in headers.phdrs)
     if not shared or headers.loaded > LARGEST:
         if file:
@@ -177,7 +188,7 @@ def _size(rest: memoryview, headers: Headers) -> int:
 def _kind(image: bytes, headers: Headers, arch: Arch) -> tuple[str, bool] | None:
     """(what, plain) of a vDSO whose segments are `image`, None for another ELF file. Its addresses are offsets."""
     dynamic = next(p for p in headers.phdrs if p.type == elf.PT_DYNAMIC)
-    tags = headers.form.dynamic(image[dynamic.offset : dynamic.offset + dynamic.filesz])
+    tags = headers.form.dynamic(image[dynamic.offset : dynamic.offset + min(dynamic.filesz, LONGEST_DYNAMIC)])
     start = tags.get(elf.DT_STRTAB, len(image))
     strings = image[start : start + tags.get(elf.DT_STRSZ, 0)]
     if not SONAME.fullmatch(_string(strings, tags.get(elf.DT_SONAME, 0))) or not EXPORT.search(strings):
@@ -197,13 +208,15 @@ def _kind(image: bytes, headers: Headers, arch: Arch) -> tuple[str, bool] | None
 
 
 def _string(strings: bytes, at: int) -> bytes:
-    return strings[at:].partition(b"\0")[0]
+    end = strings.find(b"\0", at)
+    return strings[at : len(strings) if end < 0 else end]
 
 
 def _landing_pads(image: bytes, headers: Headers, tags: dict[int, int]) -> bool:
     """Whether an export starts with `lpad`, which is auipc with rd = zero (RISC-V CFI extensions, Zicfilp)."""
     try:
-        entries = [s.value for s in symbols(image, headers.form, tags) if s.info & 15 == elf.STT_FUNC and s.shndx]
+        all_symbols = islice(symbols(image, headers.form, tags), MOST_SYMBOLS)
+        entries = [s.value for s in all_symbols if s.info & 15 == elf.STT_FUNC and s.shndx]
     except (KeyError, struct.error):
         return False  # image.py names the table that is wrong
     return any(len(word) == 4 and int.from_bytes(word, "little") & 0xFFF == 0x017

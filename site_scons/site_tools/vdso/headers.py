@@ -96,10 +96,11 @@ class Headers:
             raise Cut("section table", self.table_end, len(data))
 
 
-def read(data: bytes | memoryview) -> Headers | None:
+def read(data: bytes | memoryview, most: int | None = None) -> Headers | None:
     """The headers of the ELF file that `data` starts with.
 
-    None when these are but the four magic bytes: an impossible class, byte order, version or record size.
+    None when these are but the four magic bytes: an impossible class, byte order, version or record size; and where
+    there are more than `most` program headers.
     Raises Cut when the headers themselves are not all there.
     """
     if len(data) < 16:
@@ -120,6 +121,8 @@ def read(data: bytes | memoryview) -> Headers | None:
         if ehdr.shoff + shentsize > len(data):
             raise Cut("first section header", ehdr.shoff + shentsize, len(data))
         phnum = form.shdr(data, ehdr.shoff).info
+    if most is not None and phnum > most:
+        return None
     end = ehdr.phoff + phnum * phentsize
     if end > len(data):
         raise Cut("program header table", end, len(data))
