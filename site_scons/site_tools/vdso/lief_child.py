@@ -3,8 +3,10 @@
 
 It reads a request a line from standard input and writes an answer a line, both JSON, until the input ends:
 
-    {"elf": hex, "patches": [[address, hex]...], "sections": [offset, count, index of names],
-     "segments": [null or [offset, vaddr, paddr, filesz, memsz]...]}  ->  {"elf": hex} or {"error": text}
+    {"elf": hex, "patches": [[address, hex]...], "segments": count, "sections": [offset, count, index of names]}
+        ->  {"elf": hex} or {"error": text}
+
+The ELF has one program header, PT_LOAD; "segments" is how many there are.
 
 This is a program, not a module of the package: importing that one costs as much as SCons does.
 """
@@ -30,11 +32,8 @@ def written(request: dict[str, Any]) -> bytes:
     for address, data in request["patches"]:
         binary.patch_address(address, list(bytes.fromhex(data)))
     header = binary.header
+    header.numberof_segments = request["segments"]
     header.section_header_offset, header.numberof_sections, header.section_name_table_idx = request["sections"]
-    for segment, fields in zip(binary.segments, request["segments"], strict=True):
-        if fields is not None:
-            (segment.file_offset, segment.virtual_address, segment.physical_address, segment.physical_size,
-             segment.virtual_size) = fields  # fmt: skip
     config = lief.ELF.Builder.config_t()
     for name in dir(config):
         if isinstance(getattr(config, name), bool):

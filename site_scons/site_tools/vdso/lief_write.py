@@ -2,8 +2,9 @@
 """LIEF as it keeps every byte: sectionless input, every rebuild switched off, headers through its model.
 
 What goes wrong elsewhere was measured with LIEF 1.0.0: its default configuration re-lays tables; `patch_address` on a header
-is overwritten by the model; a segment that is made larger crashes it; a DT_GNU_HASH that it has read is always written
-back as it was. So the input has its final size before LIEF sees it, and DT_GNU_HASH is hidden while it looks.
+is overwritten by the model; a segment that is made larger crashes it; what it has read of PT_DYNAMIC, of notes and of other
+segments it writes back in its own way. So the input has its final size before LIEF sees it, and it is shown one program
+header, PT_LOAD, in which all the rest is plain bytes.
 
 LIEF is native code that can abort, and its import takes longer than all else of a build. So it runs in a process of its
 own (`lief_child`), which `start` begins early, and whose death is an error like any other.
@@ -21,12 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .elf import DT_GNU_HASH, DYN, EHDR, PHDR, PT_DYNAMIC, PT_LOAD, Ehdr, Phdr
+from .elf import EHDR, PHDR, Ehdr
 from .errors import VdsoError
 
 SECONDS = 60  # for an answer, of which it needs a hundredth of one after its import
 
-_DT_DEBUG = 21
 _PROGRAM = Path(__file__).with_name("lief_child.py")
 _one_at_a_time = threading.Lock()
 _child: subprocess.Popen[str] | None = None
@@ -41,20 +41,22 @@ def start() -> None:
 def write(prepared: bytes, patches: Sequence[tuple[int, bytes]]) -> bytes:
     """`prepared` (a sectionless ELF of one PT_LOAD at 0, as long as it will be) with the patches (address, bytes) written.
 
-    One of the patches must be all of PT_DYNAMIC. VdsoError where LIEF can't read it, dies or gives no answer in time.
+    Its first program header must be PT_LOAD. VdsoError where LIEF can't read it, dies or gives no answer in time.
     """
     wanted = bytearray(prepared)
     for address, data in patches:
         wanted[address : address + len(data)] = data
     ehdr = Ehdr(*EHDR.unpack_from(wanted))
-    places = [ehdr.phoff + index * PHDR.size for index in range(ehdr.phnum)]
-    phdrs = [Phdr(*PHDR.unpack_from(wanted, at)) for at in places]
+    load = slice(ehdr.phoff, ehdr.phoff + PHDR.size)
+    shown = bytearray(prepared)
+    shown[load] = wanted[load]
+    EHDR.pack_into(shown, 0, *Ehdr(*EHDR.unpack_from(prepared))._replace(phnum=1))
     answer = _asked(
         {
-            "elf": _shown(prepared, places, phdrs).hex(),
-            "patches": [[address, data.hex()] for address, data in patches if address >= places[-1] + PHDR.size],
+            "elf": shown.hex(),
+            "patches": [[address, data.hex()] for address, data in patches if address >= load.stop],
+            "segments": ehdr.phnum,
             "sections": [ehdr.shoff, ehdr.shnum, ehdr.shstrndx],
-            "segments": [None if p.type == PT_LOAD else [p.offset, p.vaddr, p.paddr, p.filesz, p.memsz] for p in phdrs],
         }
     )
     if "error" in answer:
@@ -94,17 +96,3 @@ def _running() -> subprocess.Popen[str]:
         _child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(_child.kill)
     return _child
-
-
-def _shown(prepared: bytes, places: Sequence[int], phdrs: Sequence[Phdr]) -> bytes:
-    """What LIEF gets to read: the final PT_LOAD, and another tag in the place of DT_GNU_HASH."""
-    data = bytearray(prepared)
-    for at, phdr in zip(places, phdrs, strict=True):
-        if phdr.type == PT_LOAD:
-            PHDR.pack_into(data, at, *phdr)
-        elif phdr.type == PT_DYNAMIC:
-            for entry in range(phdr.vaddr, phdr.vaddr + phdr.filesz, DYN.size):
-                tag, value = DYN.unpack_from(data, entry)
-                if tag == DT_GNU_HASH:
-                    DYN.pack_into(data, entry, _DT_DEBUG, value)
-    return bytes(data)
