@@ -246,6 +246,7 @@ SABOTAGES = (
     patched("gnu-hash-bloom-size", "0x3 bloom words", lambda p: gnu(p, 2, 3)),
     patched("gnu-hash-bloom-size", "0x0 bloom words", lambda p: gnu(p, 2, 0)),
     patched("gnu-hash-bloom", "rejects", lambda p: p.put(p.value(elf.DT_GNU_HASH) + 16, "<Q", 0)),
+    patched("gnu-hash-bloom", "by 0x20", lambda p: gnu(p, 3, 32)),
     patched("gnu-hash-lookup", f"does not lead to {CLOCK}", lambda p: bump(p, gnu_chain(p, CLOCK))),
     patched("gnu-hash-chain-end", "has no end", lambda p: bump(p, gnu_chain(p), -1)),
     # versions

@@ -87,6 +87,8 @@ def move(data: bytearray, known: Map, choices: Choices) -> None:
 def retag(data: bytearray, known: Map, choices: Choices) -> None:
     table = known.tables["dynamic"]
     at = table.at + 16 * choices.below(table.count)
+    if at + 16 > len(data):
+        return
     struct.pack_into("<q", data, at, choices.pick(TAGS))
     if choices.chance(3):
         struct.pack_into("<Q", data, at + 8, choices.pick((0, 1, 2, 24, known.load, choices.below(known.load))))
@@ -94,7 +96,9 @@ def retag(data: bytearray, known: Map, choices: Choices) -> None:
 
 def segment(data: bytearray, known: Map, choices: Choices) -> None:
     table = known.tables["segments"]
-    struct.pack_into("<I", data, table.at + 56 * choices.below(table.count), choices.pick(SEGMENTS))
+    at = table.at + 56 * choices.below(table.count)
+    if at + 4 <= len(data):
+        struct.pack_into("<I", data, at, choices.pick(SEGMENTS))
 
 
 def code(data: bytearray, known: Map, choices: Choices) -> None:

@@ -3,13 +3,24 @@
 
 from __future__ import annotations
 
+_LONGEST = 4000
+
 
 class VdsoError(Exception):
-    """`<file>: <what, with numbers in hex> (<limit>); <what to do>`, in one line."""
+    """`<file>: <what, with numbers in hex> (<limit>); <what to do>`, in one line.
+
+    What a file is quoted with may be anything, and goes to a terminal: unprintable characters are escaped, and it ends
+    somewhere.
+    """
 
     def __init__(self, file: str, what: str, todo: str = "") -> None:
         self.file = file
-        self.what = " ".join(what.split())
+        self.what = _printable(" ".join(what.split()))
         self.todo = " ".join(todo.split())
         self.reason = f"{self.what}; {self.todo}" if todo else self.what
         super().__init__(f"{file}: {self.reason}")
+
+
+def _printable(text: str) -> str:
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_LONGEST])
+    return shown + " ..." if len(text) > _LONGEST else shown

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,6 +25,7 @@ MOST_SEGMENTS = 64  # Linux's own have 6 at most
 LONGEST_DYNAMIC = 0x1000  # bytes of PT_DYNAMIC that are looked at; Linux's own have 0x160
 MOST_SYMBOLS = 0x400
 MOST_LOOKS = 1 << 16  # ELF files in one that might be a vDSO: the memory of a machine holds thousands of small libraries
+MOST_NAMED = 8  # in a message
 MOST_FOUND = 64 << 20  # bytes of all vDSOs that are found in one file
 ANOTHER = "give a file with a plain 64-bit vDSO of {arch}, or BASE=minimal"
 
@@ -81,7 +83,7 @@ def search(name: str, data: bytes, arch: Arch) -> Search:
             try:
                 headers = read(rest, None if at == 0 else MOST_SEGMENTS)
                 looks += headers is not None
-                if looks > MOST_LOOKS:
+                if looks + len(cuts) > MOST_LOOKS:
                     raise VdsoError(name, f"holds more than {MOST_LOOKS:#x} ELF files", "cut out the one that is meant")
                 vdso = headers and _vdso(rest, headers, arch, at == 0)
             except Cut as cut:
@@ -101,20 +103,26 @@ def choose(name: str, data: bytes, search: Search, arch: Arch) -> Found:
     plain = sorted((f for f in search.found if f.plain), key=lambda f: len(f.data))
     if plain:
         if len({_loaded(f.data) for f in plain}) > 1:
-            places = ", ".join(str(f) for f in plain)
+            places = _first([str(f) for f in plain])
             raise VdsoError(name, f"{len(plain)} plain vDSOs that differ: {places}", "cut out the one that is meant")
         return plain[0]
     others = [str(f) for f in search.found]
     todo = ANOTHER.format(arch=arch.name)
     if search.cuts:
-        also = f"; found and not taken: {', '.join(others)}" if others else ""
-        raise VdsoError(name, "; ".join(search.cuts) + also, "get the whole file again")
+        also = f"; found and not taken: {_first(others)}" if others else ""
+        raise VdsoError(name, _first(search.cuts, "; ") + also, "get the whole file again")
     if others:
-        raise VdsoError(name, f"no plain {arch.name} vDSO: found {', '.join(others)}", todo)
+        raise VdsoError(name, f"no plain {arch.name} vDSO: found {_first(others)}", todo)
     if search.looked == ("",):
         raise VdsoError(name, _nothing(data, arch), todo)
-    looked = f"no vDSO in {', '.join(search.looked)}" if search.looked else "no kernel image and no vDSO file in it"
+    looked = f"no vDSO in {_first(search.looked)}" if search.looked else "no kernel image and no vDSO file in it"
     raise VdsoError(name, f"{looked} ({len(data):#x} bytes)", todo)
+
+
+def _first(texts: Sequence[str], between: str = ", ") -> str:
+    """As many as a line holds."""
+    more = len(texts) - MOST_NAMED
+    return between.join(texts[:MOST_NAMED]) + (f" and {more:#x} more" if more > 0 else "")
 
 
 def _places(data: bytes) -> list[int]:

@@ -8,6 +8,7 @@ independent look, with another parser, is `verify`.
 from __future__ import annotations
 
 import itertools
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from .errors import VdsoError
 MOST_BYTES = 0x40000  # of a load; the largest vDSO that is known has 0x10000, and each function of it is analysed
 MOST_SYMBOLS = 0x80  # Linux's own have at most 0x20
 MOST_VERSIONS = 0x10  # definitions, and names of one: Linux's own have two, of a name each
+NAME = re.compile(r"[A-Za-z0-9_.]*")
+EXPORT = re.compile(r"(__vdso_)?[A-Za-z_][A-Za-z0-9_]{0,63}")  # an identifier of C and of Rust, in outputs too
 _NOTE = struct.Struct("<III")
 OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
 
@@ -134,10 +137,20 @@ def refuse_as_base(image: Image) -> None:
         if section.startswith((".alternative", ".altinstr")):
             what = f"has code that Linux patches at boot (section {section})"
             raise VdsoError(name, what, "take it from a running Linux, or " + OTHER_BASE.removeprefix("take "))
-    for symbol in image.symbols:
-        known = symbol.name in image.exports or symbol.shndx == elf.SHN_ABS
-        if symbol.bind != elf.STB_LOCAL and symbol.shndx != elf.SHN_UNDEF and symbol.name and not known:
-            raise VdsoError(name, f"exports {symbol.name} of type {symbol.type:#x}, which is no function", OTHER_BASE)
+    defined = [symbol for symbol in image.symbols if symbol.name and symbol.shndx != elf.SHN_UNDEF]
+    for symbol in defined:
+        if [s.name for s in defined].count(symbol.name) > 1:
+            raise VdsoError(name, f"has two symbols {symbol.name}", OTHER_BASE)
+        if symbol.name not in image.exports and (symbol.shndx != elf.SHN_ABS or symbol.bind == elf.STB_LOCAL):
+            what = f"has a symbol {symbol.name} of type {symbol.type:#x} and binding {symbol.bind:#x}, no function to export"
+            raise VdsoError(name, what, OTHER_BASE)
+    called: dict[str, str] = {}
+    for export in image.exports:
+        if not EXPORT.fullmatch(export):
+            raise VdsoError(name, f"exports {export!r}, for which vdso.h can have no name", OTHER_BASE)
+        other = called.setdefault(export.removeprefix("__vdso_").upper(), export)
+        if other != export:
+            raise VdsoError(name, f"exports {other} and {export}, for which vdso.h can have no two names", OTHER_BASE)
     if not image.exports:
         raise VdsoError(name, "exports no function", OTHER_BASE)
 
@@ -217,6 +230,8 @@ class _Reader:
                 f"PT_LOAD has offset {load.offset:#x}, address {load.vaddr:#x}, file size {load.filesz:#x}, "
                 f"memory size {load.memsz:#x}, flags {load.flags:#x}, not 0, 0, two equal sizes and R-X"
             )
+        if load.align > MOST_BYTES or load.align & load.align - 1:
+            raise self.error(f"PT_LOAD has the alignment {load.align:#x}, no power of two up to {MOST_BYTES:#x}")
         if load.filesz > len(self.file) or load.filesz < end:
             raise self.error(f"truncated: PT_LOAD ends at {load.filesz:#x}, the file at {len(self.file):#x}")
         if load.filesz > MOST_BYTES:
@@ -365,6 +380,8 @@ class _Reader:
         for fields, version in zip(SYM.iter_unpack(table), versions, strict=True):
             raw = Sym(*fields)
             name = self.string(tables, raw.name)
+            if not NAME.fullmatch(name):
+                raise self.error(f"symbol {len(symbols):#x} is called {name!r}, which is no name of C")
             symbol = Symbol(name, raw.name, raw.info, raw.other, raw.shndx, raw.value, raw.size, version)
             if symbol.type == elf.STT_FUNC and raw.shndx != elf.SHN_UNDEF:
                 self.bytes(f"symbol {name}", raw.value, raw.size)

@@ -29,11 +29,13 @@ def verify(image: bytes, arch: Arch, data_offset: int | None = None, name: str =
     """
     elffile = open_elf(image)
     refusal = identity.refusal(elffile, len(image), arch, name)
+    if refusal is None:
+        assert not isinstance(elffile, str)
+        subject = read(image, elffile, arch, data_offset)
+        refusal = identity.too_many(len(subject.symbols or ()), name)
     if refusal is not None:
         rule, what = refusal
         return Report(len(identity.RULES), (Finding(EVERY, rule, what),), (EVERY,))
-    assert not isinstance(elffile, str)
-    subject = read(image, elffile, arch, data_offset)
     facts = [(rule, tuple(rule.check(subject))) for rule in RULES.values()]
     found = [
         (consumer, Finding(consumer, rule.name, f"{consumer} {harm}: {fact}"))

@@ -145,10 +145,13 @@ def gnu_hash_bloom(s: Subject) -> Iterator[str]:
     table = _gnu(s)
     if table is None:
         return
+    if table.bloom_shift >= 32:
+        yield f"the bloom filter of DT_GNU_HASH shifts hashes of 32 bits by 0x{table.bloom_shift:x}"
+        return
     for symbol in _hashed(s, table):
         h = gnu_hash((symbol.name or "").encode())
         word = s.xword(table.bloom + 8 * (h // BLOOM_BITS & table.bloom_size - 1)) or 0
-        if not word >> h % BLOOM_BITS & word >> (h >> min(table.bloom_shift, 32)) % BLOOM_BITS & 1:
+        if not word >> h % BLOOM_BITS & word >> (h >> table.bloom_shift) % BLOOM_BITS & 1:
             yield f"the bloom filter of DT_GNU_HASH rejects {symbol}"
 
 

@@ -12,12 +12,14 @@ from ..arch import Arch
 READABLE, ARCHITECTURE, TOO_LARGE = "readable", "architecture", "too-large"
 RULES = (READABLE, ARCHITECTURE, TOO_LARGE)
 MOST = 0x40000
+MOST_SYMBOLS = 0x80
 
 
 def refusal(elffile: ELFFile | str, size: int, arch: Arch, name: str) -> tuple[str, str] | None:
     """The rule that the image breaks and what it is instead; None for a 64-bit little-endian ELF file of `arch`.
 
-    The largest vDSO that is known has 0x10000 bytes; proving each function of a C library would take minutes.
+    The largest vDSO that is known has 0x10000 bytes; proving each function of a C library would take minutes. For the same
+    reason `too_many` comes before all rules on symbols.
     ELF specification, "ELF Identification"; a compat vDSO is the one of a 64-bit Linux for 32-bit programs.
     """
     if isinstance(elffile, str):
@@ -34,3 +36,9 @@ def refusal(elffile: ELFFile | str, size: int, arch: Arch, name: str) -> tuple[s
         f"{name} is {elffile.elfclass}-bit {order} ELF for {called}, e_machine 0x{number:x}{compat}; "
         f"{arch.name} is 64-bit little-endian, e_machine 0x{arch.machine:x}"
     )
+
+
+def too_many(symbols: int, name: str) -> tuple[str, str] | None:
+    """The rule that an image of so many symbols breaks; Linux's own have 0x20 at most."""
+    what = f"{name} has 0x{symbols:x} symbols, a vDSO has 0x{MOST_SYMBOLS:x} at most: it is a program or a library"
+    return (TOO_LARGE, what) if symbols > MOST_SYMBOLS else None

@@ -22,6 +22,7 @@ from ..analysis import analyse
 from ..arch import Arch
 from ..elf import SYM
 from .frames import read_frames
+from .identity import MOST_SYMBOLS
 from .subject import (
     GnuHash,
     Header,
@@ -94,6 +95,8 @@ def read(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | None) ->
         sysv=sysv, gnu=gnu, versions=_attempt(lambda: _versions(image, elffile, tags)),
         versym=_versym(image, tags.get("DT_VERSYM"), count), notes=notes, frames=frames, functions=(),
     )  # fmt: skip
+    if len(subject.symbols or ()) > MOST_SYMBOLS:
+        return subject  # which is all that will be said of it
     functions = tuple(
         (symbol, analyse(code, symbol.value, arch))
         for symbol in subject.exports

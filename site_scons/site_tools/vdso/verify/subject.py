@@ -245,7 +245,10 @@ def string(image: bytes, table: int, size: int, offset: int) -> str | None:
     if not 0 <= offset < size or table < 0:
         return None
     end = image.find(b"\0", table + offset, table + size)
-    return None if end < 0 else image[table + offset : end].decode("utf-8", "replace")
+    if end < 0:
+        return None
+    text = image[table + offset : end].decode("utf-8", "replace")
+    return text if text.isprintable() else repr(text)  # findings are lines
 
 
 def signed(value: int) -> str:
