@@ -13,30 +13,40 @@ PAGES = ("after", "after", "before", "none")
 POLICIES = ("", "", "", "getcpu:hide", "flush_icache:syscall", "clock_getres:hide", "getcpu:keep", "rt_sigreturn:hide")
 
 
+SEVERAL = (1, 2, 2, 3, 4, 6, 8)
+
+
 def case(choices: Choices) -> Case:
     return choices.pick(FAMILIES)(choices)
 
 
 def changed(choices: Choices) -> Case:
     """A base of those that are known, changed."""
+    data = mutate(choices.pick(bases.sound()), choices, SEVERAL)
+    return Case(choices.pick(("model", "model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
+
+
+def nearly(choices: Choices) -> Case:
+    """The same, changed so little that most are still sound."""
     data = mutate(choices.pick(bases.sound()), choices)
     return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
 
 
 def made(choices: Choices) -> Case:
-    """A base as random as it may be, half of the times changed."""
+    """A base as random as it may be, mostly changed."""
     data = build_base(any_spec(choices))
-    data = mutate(data, choices) if choices.chance(2) else data
+    data = mutate(data, choices, SEVERAL) if not choices.chance(4) else data
     return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
 
 
 def wrapped(choices: Choices) -> Case:
-    inner = choices.pick(choices.pick((bases.sound(), bases.sound(), bases.strange())))
-    inner = mutate(inner, choices) if inner in bases.sound() and choices.chance(3) else inner
+    inner = choices.pick(choices.pick((bases.sound(), bases.strange(), bases.strange())))
+    inner = mutate(inner, choices, SEVERAL) if inner in bases.sound() and not choices.chance(4) else inner
     return Case("file", wrap.wrap(inner, choices), choices.pick(PAGES), choices.pick(POLICIES))
 
 
 def checked(choices: Choices) -> Case:
+    """An image for `check`."""
     return Case("image", mutate(choices.pick(bases.images()), choices))
 
 
@@ -49,4 +59,4 @@ def odd(choices: Choices) -> Case:
     return Case(choices.pick(("model", "file", "image")), bytes(data))
 
 
-FAMILIES = (changed,) * 8 + (made,) * 3 + (wrapped,) * 4 + (checked,) * 3 + (odd,) * 2
+FAMILIES = (changed,) * 8 + (nearly,) + (made,) * 2 + (wrapped,) * 5 + (checked,) * 2 + (odd,) * 4

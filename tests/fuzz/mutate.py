@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from . import fields
 from .choices import Choices
@@ -22,13 +23,20 @@ INSTRUCTIONS = tuple(
 )  # fmt: skip
 
 
-def mutate(data: bytes, choices: Choices) -> bytes:
-    """One to four changes, nearly always one or two."""
+def mutate(data: bytes, choices: Choices, counts: Sequence[int] = (1, 1, 1, 1, 2, 2, 3, 4)) -> bytes:
+    """As many changes as one of `counts` says."""
     known = fields.read(data)
     changed = bytearray(data)
-    for _ in range(1 + choices.pick((0, 0, 0, 0, 1, 1, 2, 3))):
-        choices.pick(_WAYS)(changed, known, choices)
+    for _ in range(choices.pick(counts)):
+        if changed:
+            choices.pick(_WAYS)(changed, known, choices)
     return bytes(changed)
+
+
+def _pack(data: bytearray, at: int, form: str, *values: int) -> None:
+    """What an earlier change has cut off stays away."""
+    if at + struct.calcsize(form) <= len(data):
+        struct.pack_into(form, data, at, *values)
 
 
 def field(data: bytearray, known: Map, choices: Choices) -> None:
@@ -87,18 +95,14 @@ def move(data: bytearray, known: Map, choices: Choices) -> None:
 def retag(data: bytearray, known: Map, choices: Choices) -> None:
     table = known.tables["dynamic"]
     at = table.at + 16 * choices.below(table.count)
-    if at + 16 > len(data):
-        return
-    struct.pack_into("<q", data, at, choices.pick(TAGS))
+    _pack(data, at, "<q", choices.pick(TAGS))
     if choices.chance(3):
-        struct.pack_into("<Q", data, at + 8, choices.pick((0, 1, 2, 24, known.load, choices.below(known.load))))
+        _pack(data, at + 8, "<Q",  choices.pick((0, 1, 2, 24, known.load, choices.below(known.load))))
 
 
 def segment(data: bytearray, known: Map, choices: Choices) -> None:
     table = known.tables["segments"]
-    at = table.at + 56 * choices.below(table.count)
-    if at + 4 <= len(data):
-        struct.pack_into("<I", data, at, choices.pick(SEGMENTS))
+    _pack(data, table.at + 56 * choices.below(table.count), "<I", choices.pick(SEGMENTS))
 
 
 def code(data: bytearray, known: Map, choices: Choices) -> None:
@@ -113,13 +117,13 @@ def load(data: bytearray, known: Map, choices: Choices) -> None:
     for at in range(table.at, table.at + 56 * table.count, 56):
         if data[at : at + 4] == b"\1\0\0\0":
             size = max(known.load + choices.pick(STEPS) * choices.pick((1, -1, -8)), 0)
-            struct.pack_into("<QQ", data, at + 32, size, size)
+            _pack(data, at + 32, "<QQ", size, size)
             if choices.chance(2):
                 del data[size:]
                 data += bytes(max(size - len(data), 0))
 
 
-def damage(data: bytearray, known: Map, choices: Choices) -> None:
+def damage(data: bytearray, _known: Map, choices: Choices) -> None:
     """What no field explains: bytes changed, taken out, put in."""
     for _ in range(choices.pick((1, 2, 4, 16))):
         data[choices.below(len(data))] = choices.below(256)
@@ -130,7 +134,6 @@ def damage(data: bytearray, known: Map, choices: Choices) -> None:
         data[at:at] = bytes(data[: choices.pick((1, 4, 16, 64))])
     elif choices.chance(8):
         del data[max(at, 1) :]
-    del known
 
 
 _WAYS = (field,) * 12 + (record, record, move, move, retag, retag, segment, code, code, load, damage)

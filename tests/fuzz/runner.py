@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Runs workers, one after another, and counts where their cases ended; a worker's death or silence is counted too."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conftest import ROOT
+
+from .way import ENDINGS, PASSED_HEADER, TAKEN
+
+RANDOM = "fuzz.worker:random_case"
+SILENCE = 120  # seconds
+
+
+@dataclass
+class Tally:
+    """What came of a run. `ends`: number of a case to its ending; `violations`: number to what happened."""
+
+    ends: dict[int, str] = field(default_factory=dict)
+    violations: dict[int, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    longest: float = 0.0
+    peak: int = 0
+
+    @property
+    def runs(self) -> int:
+        return len(self.ends) + len(self.violations)
+
+    def share(self, endings: Sequence[str]) -> float:
+        return sum(end in endings for end in self.ends.values()) / max(self.runs, 1)
+
+    def table(self) -> str:
+        """For docs/reliability.md."""
+        counts = Counter(self.ends.values())
+        rows = [f"| {end} | {counts[end]:,} | {counts[end] / self.runs:.1%} |" for end in ENDINGS]
+        rows += [f"| a violation | {len(self.violations):,} | {len(self.violations) / self.runs:.1%} |"]
+        rows += [f"| all | {self.runs:,} | |"]
+        return "\n".join(("| where it ended | runs | share |", "|---|---|---|", *rows)) + "\n"
+
+    def summary(self) -> str:
+        return (
+            f"{self.share(PASSED_HEADER):.1%} passed the header checks, {self.share(TAKEN):.1%} ended accepted; "
+            f"{self.seconds:.0f} s, the longest {self.longest:.1f} s, at most {self.peak >> 20} MiB"
+        )
+
+
+def run(folder: Path, cases: str, first: int, last: int, seconds: float = 1e9, python: Sequence[str] = (sys.executable,)) -> Tally:
+    """Cases `first` to `last` - 1, or as many as fit into `seconds`. `python`: the interpreter, under `coverage` too."""
+    tally, started = Tally(), time.monotonic()
+    while first < last and time.monotonic() - started < seconds:
+        first = _worker(tally, [*python, "-m", "fuzz.worker", str(folder), cases, str(first), str(last)], first, started + seconds)
+    tally.seconds = time.monotonic() - started
+    return tally
+
+
+def _worker(tally: Tally, command: Sequence[str], number: int, deadline: float) -> int:
+    """Reads one worker until it ends; the number of the next case."""
+    paths = [str(ROOT / "tests"), str(ROOT / "site_scons" / "site_tools"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    assert worker.stdout
+    try:
+        while time.monotonic() < deadline:
+            line = worker.stdout.readline() if select.select([worker.stdout], [], [], SILENCE)[0] else None
+            if line is None:
+                tally.violations[number] = f"silent for {SILENCE} seconds"
+                return number + 1
+            if not line:
+                if worker.wait():
+                    tally.violations[number] = f"the process ended with status {worker.returncode}"
+                return number + 1
+            told = json.loads(line)
+            if "peak" in told:
+                tally.peak = max(tally.peak, told["peak"])
+                worker.wait()
+                return sys.maxsize
+            number = told["number"]
+            tally.longest = max(tally.longest, told["seconds"])
+            if "end" in told:
+                tally.ends[number] = told["end"]
+            else:
+                tally.violations[number] = told["violation"]
+            number += 1
+        return number
+    finally:
+        worker.kill()
+        worker.wait()
+        worker.stdout.close()
