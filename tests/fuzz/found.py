@@ -1,12 +1,233 @@
 # SPDX-License-Identifier: MIT
-"""What fuzzing found, and was mended: each input as a small generator, with the ending that it has now."""
+"""What fuzzing found, and was mended: each input as a small generator, with the ending that it has now.
+
+Beside each stands what it did before: another exception (its name), no end within a minute, more memory than 3 GiB.
+"""
 
 from __future__ import annotations
 
-from .way import Case
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-FOUND: tuple[tuple[str, str, Case], ...] = ()
+import core_builder
+import image_builder
+from container_builder import ar
+from elf_builder import FUNCTIONS, NOP, RET, Function, Spec, raw
+from elf_builder import build as build_base
+from image_builder import Patch
+from vdso import elf
+
+from .way import ACCEPTED, CONTAINER, FINDING, FINDINGS, HEADER, MODEL, POLICY, REFUSED, RULES, Case
+
+CLOCK, RES, CPU, SIGRETURN = "__vdso_clock_gettime", "__vdso_clock_getres", "__vdso_getcpu", "__vdso_rt_sigreturn"
+PT_PHDR = 6
+STT_GNU_IFUNC = 10
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """`before`: what the input did when it was found."""
+
+    name: str
+    before: str
+    ends: str
+    case: Callable[[], Case]
+
+
+def base(name: str, before: str, ends: str, change: Callable[[Patch], object], policy: str = "", **spec: object) -> Found:
+    """A sound base, changed."""
+
+    def made() -> Case:
+        patch = Patch(build_base(replace(Spec(sections=False), **spec)))
+        change(patch)
+        return Case("model", patch.image, policy=policy)
+
+    return Found(name, before, ends, made)
+
+
+def image(name: str, before: str, change: Callable[[Patch], object]) -> Found:
+    """An image of ours, changed, for `check`."""
+
+    def made() -> Case:
+        patch = Patch(image_builder.ours())
+        change(patch)
+        return Case("image", patch.image)
+
+    return Found(name, before, FINDINGS, made)
+
+
+def file(name: str, before: str, ends: str, data: Callable[[], bytes]) -> Found:
+    return Found(name, before, ends, lambda: Case("file", data()))
+
+
+def last_entry(patch: Patch, tag: int, value: int) -> None:
+    dynamic = patch.phdr(elf.PT_DYNAMIC)[1]
+    patch.put(dynamic.offset + dynamic.filesz - 16, "<qQ", tag, value)
+
+
+def definition(patch: Patch, form: str, offset: int, value: int) -> None:
+    patch.put(patch.value(elf.DT_VERDEF) + offset, form, value)
+
+
+def unending_versions(patch: Patch) -> None:
+    """Each of 2^63 definitions leads to the next, itself, by way of 0xffff names."""
+    patch.set(elf.DT_VERDEFNUM, 1 << 63)
+    definition(patch, "<H", 6, 0xFFFF)
+    definition(patch, "<I", 24, 0)
+    definition(patch, "<I", 16, 1)
+    definition(patch, "<I", 12, 20)
+
+
+def copied_symbol(patch: Patch, to: int) -> None:
+    at = patch.value(elf.DT_SYMTAB)
+    source = at + 24 * patch.index(CLOCK)
+    patch.data[at + 24 * to : at + 24 * to + 24] = patch.data[source : source + 24]
+
+
+def called(patch: Patch, name: str, to: str) -> None:
+    at = patch.value(elf.DT_STRTAB) + patch.string(name)
+    patch.data[at : at + len(name)] = to.encode("latin-1").ljust(len(name), b"x")
+
+
+def note_first(patch: Patch) -> None:
+    note, load = patch.phdr(elf.PT_NOTE), patch.phdr(elf.PT_LOAD)
+    elf.PHDR.pack_into(patch.data, load[0], *note[1])
+    elf.PHDR.pack_into(patch.data, note[0], *load[1])
+
+
+def large_code() -> Case:
+    """Fifty exports, each of which goes on through the same code of 0x3e000 bytes."""
+    size = 0x3E000
+    many = tuple(raw(f"__vdso_f{i}", NOP * 2) for i in range(50))
+    patch = Patch(build_base(Spec(functions=(*FUNCTIONS, *many, raw("code", NOP * (size // 2 - 1) + RET, export=False)), sections=False)))
+    return Case("model", patch.image)
+
+
+def elf_header(phnum: int, phoff: int) -> bytes:
+    ident = b"\x7fELF\2\1\1" + bytes(9)
+    return elf.EHDR.pack(ident, elf.ET_DYN, 243, 1, 0, phoff, 0, 0, 64, 56, phnum, 0, 0, 0)
+
+
+def many_segments() -> bytes:
+    """4 MiB of ELF headers, each of which names 60,000 program headers."""
+    return bytes(64) + elf_header(60000, 64) * (4 * MIB // 64)
+
+
+def long_dynamic() -> bytes:
+    """Headers with a PT_DYNAMIC of 1 MiB each, one in the other."""
+    one = elf_header(1, 64) + elf.PHDR.pack(elf.PT_DYNAMIC, 4, 0, 0, 0, MIB, MIB, 8)
+    return bytes(64) + one * 10000 + bytes(MIB)
+
+
+def cut_headers() -> bytes:
+    return bytes(64) + elf_header(1, 1 << 40) * 100000
+
+
+def overlapping() -> bytes:
+    """4,000 vDSOs of 1 MiB in 16 MiB."""
+    patch = Patch(build_base(Spec(sections=False)))
+    patch.segment(elf.PT_LOAD, filesz=MIB, memsz=MIB)
+    return patch.image.ljust(0x1000, b"\0") * 4000 + bytes(MIB)
+
+
+def zstd_of(head: bytes, mib: int) -> bytes:
+    """`head`, then zeros: a block of four bytes stands for 128 KiB of them (RFC 8878, 3.1.1.2)."""
+    raw_block = struct.pack("<I", len(head) << 3)[:3] + head
+    zeros = struct.pack("<I", (1 << 17) << 3 | 1 << 1)[:3] + b"\0"
+    last = struct.pack("<I", 1)[:3]
+    return b"\x28\xb5\x2f\xfd\x00\x38" + raw_block + zeros * (8 * mib) + last
+
+
+def long_pax_header() -> bytes:
+    """The pax records of a file take 7 GiB, which tarfile reads at once."""
+    header = bytearray(512)
+    header[0:8] = b"vmlinuz\0"
+    header[100:108] = b"0000644\0"
+    header[124:136] = b"%011o\0" % (7 << 30)
+    header[156:157] = b"x"
+    header[257:265] = b"ustar\x0000"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return ar(**{"debian-binary": b"2.0\n", "data.tar.zst": zstd_of(bytes(header), 7 << 10)})
+
+
+def note_by_note() -> bytes:
+    """A core of 20,000 segments PT_NOTE, all of the same 40,000 notes."""
+    count, notes = 20000, core_builder.note("<", b"odd", 1, b"") * 40000
+    ident = b"\x7fELF\2\1\1" + bytes(9)
+    head = elf.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
+    return head + elf.PHDR.pack(elf.PT_NOTE, 4, 64 + 56 * count, 0, 0, len(notes), 0, 4) * count + notes
+
+
+def large_auxv() -> bytes:
+    """An auxiliary vector of 256 MiB."""
+    note = struct.pack("<III", 5, 256 * MIB, core_builder.NT_AUXV) + b"CORE\0\0\0\0"
+    ident = b"\x7fELF\2\1\1" + bytes(9)
+    head = elf.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    size = len(note) + 256 * MIB
+    return head + elf.PHDR.pack(elf.PT_NOTE, 4, 120, 0, 0, size, 0, 4) + note + b"\1" * (256 * MIB)
+
+
+def many_functions() -> Case:
+    def function(number: int) -> Function:
+        return raw(f"__vdso_f{number}", RET)
+
+    made = image_builder.ours(
+        target=image_builder.HEADER,
+        functions=(*image_builder.functions(image_builder.HEADER), *(function(i) for i in range(300))),
+        load_size=0x6000,
+    )
+    return Case("image", made)
+
+
+ASSERTION = "AssertionError"
+FOUND = (
+    # tables that loaders and the model read in different ways
+    base("a tag twice", ASSERTION, MODEL, lambda p: p.add(elf.DT_RELAENT, 1)),
+    base("tags behind DT_NULL", ASSERTION, MODEL, lambda p: last_entry(p, elf.DT_TEXTREL, 0)),
+    base("a version's name outside of .dynstr", "ValueError", MODEL, lambda p: definition(p, "<I", 20, 0x10000)),
+    base("fewer versions than DT_VERDEFNUM says", ASSERTION, MODEL, lambda p: p.set(elf.DT_VERDEFNUM, 3)),
+    base("versions without end", "no end", MODEL, unending_versions),
+    base("strings on the ELF header", ASSERTION, MODEL, lambda p: p.set(elf.DT_STRTAB, 0)),
+    base("versions on the symbols", ASSERTION, MODEL, lambda p: p.set(elf.DT_VERSYM, p.value(elf.DT_SYMTAB))),
+    base("symbols on code", ASSERTION, MODEL, lambda p: p.symbol(CLOCK, value=p.value(elf.DT_SYMTAB))),
+    base("symbol 0 is a function", ASSERTION, MODEL, lambda p: copied_symbol(p, 0)),
+    # what only one of two readers takes for an export
+    base("a function that is an object", ASSERTION, REFUSED, lambda p: p.symbol(CPU, info=0x11)),
+    base("an indirect function", ASSERTION, REFUSED, lambda p: p.symbol(CPU, info=STT_GNU_IFUNC | 0x10)),
+    base("a local rt_sigreturn", ASSERTION, REFUSED, lambda p: p.symbol(SIGRETURN, info=0)),
+    base("two functions of one name", "StopIteration", REFUSED, lambda p: p.symbol(CPU, name=p.string(CLOCK))),
+    base("two functions of one name in vdso.h", "a macro twice", REFUSED, 
+         lambda p: p.symbol(CPU, name=p.string(CLOCK) + len("__vdso_"))),
+    base("a name that is C code", "that code in vdso.h", MODEL, lambda p: called(p, "__vdso_riscv_hwprobe", "__vdso_x 1\n#error")),
+    base("a name that no hash of ours fits", ASSERTION, MODEL, lambda p: called(p, CPU, "__vdso_get\xff")),
+    # what LIEF writes in its own way, or not at all
+    base("PT_NOTE before PT_LOAD", ASSERTION, HEADER, note_first),
+    base("a segment that LIEF rewrites", ASSERTION, ACCEPTED, lambda p: p.segment(elf.PT_GNU_EH_FRAME, type=PT_PHDR)),
+    base("an alignment that LIEF cuts", ASSERTION, ACCEPTED, lambda p: p.segment(elf.PT_GNU_EH_FRAME, align=-24 % (1 << 64))),
+    base("an alignment of the load that LIEF cuts", ASSERTION, HEADER, lambda p: p.segment(elf.PT_LOAD, align=1 << 40)),
+    # the user's word, and what a base breaks by itself
+    base("POLICY hides what the kernel needs", ASSERTION, POLICY, lambda p: None, policy="rt_sigreturn:hide"),
+    base("another name of the object", ASSERTION, RULES, lambda p: p.set(elf.DT_SONAME, p.string("LINUX_4.15"))),
+    base("another ABI", ASSERTION, RULES, lambda p: p.put(8, "B", 1)),
+    base("a version that nobody asks for", ASSERTION, RULES, lambda p: None, version="LINUX_2.6"),
+    # what the proof passed
+    image("a bloom filter that shifts too far", "accepted", lambda p: p.put(p.value(elf.DT_GNU_HASH) + 12, "<I", 32)),
+    image("a name of two lines", "a finding of two lines", lambda p: called(p, CPU, "__vdso_\n\n")),
+    # what had no bound
+    Found("three hundred functions", "each analysed", FINDINGS, many_functions),
+    Found("fifty functions of 0x3e000 bytes", "no end", ACCEPTED, large_code),
+    file("60,000 program headers in each of 65,536 files", "no end", FINDING, many_segments),
+    file("65,536 dynamic entries in each of 10,000 files", "no end", FINDING, long_dynamic),
+    file("100,000 files that are cut off", "a line of 9 MiB", FINDING, cut_headers),
+    file("4,000 vDSOs of 1 MiB in each other", "MemoryError", FINDING, overlapping),
+    file("pax records of 7 GiB", "MemoryError", CONTAINER, long_pax_header),
+    file("20,000 times 40,000 notes", "no end", CONTAINER, note_by_note),
+    file("an auxiliary vector of 256 MiB", "MemoryError", CONTAINER, large_auxv),
+)
 
 
 def case(number: int) -> Case:
-    return FOUND[number][2]
+    return FOUND[number].case()
