@@ -20,6 +20,7 @@ from .way import ENDINGS, PASSED_HEADER, TAKEN
 
 RANDOM = "fuzz.worker:random_case"
 SILENCE = 120  # seconds
+START = 600  # the same before the first case, on a machine that is busy
 
 
 @dataclass
@@ -54,32 +55,34 @@ class Tally:
         )
 
 
-def run(folder: Path, cases: str, first: int, last: int, seconds: float = 1e9, python: Sequence[str] = (sys.executable,)) -> Tally:
-    """Cases `first` to `last` - 1, or as many as fit into `seconds`. `python`: the interpreter, under `coverage` too."""
+def run(folder: Path, cases: str, first: int, last: int, python: Sequence[str] = (sys.executable,)) -> Tally:
+    """Cases `first` to `last` - 1. `python`: the interpreter, under `coverage` too."""
     tally, started = Tally(), time.monotonic()
-    while first < last and time.monotonic() - started < seconds:
-        first = _worker(tally, [*python, "-m", "fuzz.worker", str(folder), cases, str(first), str(last)], first, started + seconds)
+    while first < last:
+        first = _worker(tally, [*python, "-m", "fuzz.worker", str(folder), cases, str(first), str(last)], first)
     tally.seconds = time.monotonic() - started
     return tally
 
 
-def _worker(tally: Tally, command: Sequence[str], number: int, deadline: float) -> int:
+def _worker(tally: Tally, command: Sequence[str], number: int) -> int:
     """Reads one worker until it ends; the number of the next case."""
     paths = [str(ROOT / "tests"), str(ROOT / "site_scons" / "site_tools"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     assert worker.stdout
+    patience = START
     try:
-        while time.monotonic() < deadline:
-            line = worker.stdout.readline() if select.select([worker.stdout], [], [], SILENCE)[0] else None
+        while True:
+            line = worker.stdout.readline() if select.select([worker.stdout], [], [], patience)[0] else None
             if line is None:
-                tally.violations[number] = f"silent for {SILENCE} seconds"
+                tally.violations[number] = f"silent for {patience} seconds"
                 return number + 1
             if not line:
                 if worker.wait():
                     tally.violations[number] = f"the process ended with status {worker.returncode}"
                 return number + 1
             told = json.loads(line)
+            patience = SILENCE
             if "peak" in told:
                 tally.peak = max(tally.peak, told["peak"])
                 worker.wait()
@@ -91,7 +94,6 @@ def _worker(tally: Tally, command: Sequence[str], number: int, deadline: float) 
             else:
                 tally.violations[number] = told["violation"]
             number += 1
-        return number
     finally:
         worker.kill()
         worker.wait()

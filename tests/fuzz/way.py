@@ -68,7 +68,10 @@ class Way:
         for kind, defines in {"page": (), "none": ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={HZ}")}.items():
             folder = self.folder / kind
             folder.mkdir(exist_ok=True)
-            files = [compile_stub(folder, source, *defines).rename(folder / f"{source}.o") for source in STUBS]
+            files = [folder / f"{source}.o" for source in STUBS]
+            for file in files:
+                if not file.exists():
+                    compile_stub(folder, file.stem, *defines).rename(file)
             self.objects[kind] = [objects.read(file.name, file.read_bytes(), file.stem) for file in files]
 
     def end(self, case: Case) -> str:

@@ -51,10 +51,12 @@ def _one(way: Way, make: Callable[[int], Case], number: int) -> dict[str, Any]:
     started = time.perf_counter()
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
-        told = {"end": way.end(make(number))}
+        try:
+            told = {"end": way.end(make(number))}
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except (Exception, Hang) as error:
         told = {"violation": _story(error)}
-    signal.setitimer(signal.ITIMER_REAL, 0)
     return {"number": number, "seconds": time.perf_counter() - started, **told}
 
 

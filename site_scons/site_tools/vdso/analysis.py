@@ -17,7 +17,7 @@ from .arch import ARCHES, Arch
 from .effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
 from .elf import PAGE
 
-MOST_STEPS = 1 << 13  # instructions looked at in one analysis, again ones counted; Linux's largest function takes 600
+MOST_STEPS = 1 << 12  # instructions looked at in one analysis, again ones counted; Linux's largest function takes 600
 _MASK = (1 << 64) - 1
 
 

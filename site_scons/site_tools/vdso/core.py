@@ -19,7 +19,7 @@ from .headers import Headers
 
 ET_CORE = 4
 NT_AUXV = 6
-MOST_NOTES = 1 << 18  # a process of ten thousand threads has 60,000
+MOST_NOTES = 1 << 17  # a process of ten thousand threads has 60,000
 LONGEST_AUXV = 0x1000  # Linux has 25 entries at most (include/linux/auxvec.h, AT_VECTOR_SIZE_BASE)
 AT_NULL, AT_SYSINFO_EHDR = 0, 33
 ANOTHER = "give a core of a program that ran on a Linux with a vDSO, or BASE=minimal"

@@ -225,7 +225,7 @@ def _landing_pads(image: bytes, headers: Headers, tags: dict[int, int]) -> bool:
     try:
         all_symbols = islice(symbols(image, headers.form, tags), MOST_SYMBOLS)
         entries = [s.value for s in all_symbols if s.info & 15 == elf.STT_FUNC and s.shndx]
-    except (KeyError, struct.error):
+    except (KeyError, struct.error, OverflowError):
         return False  # image.py names the table that is wrong
     return any(len(word) == 4 and int.from_bytes(word, "little") & 0xFFF == 0x017
                for word in (image[entry : entry + 4] for entry in entries))  # fmt: skip

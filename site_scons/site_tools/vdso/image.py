@@ -318,12 +318,17 @@ class _Reader:
         return tables
 
     def symbol_count(self, tables: dict[str, tuple[int, int]]) -> int:
-        """DT_HASH says it outright; else it is the end of the last chain of DT_GNU_HASH (Oracle's and glibc's way)."""
+        """DT_HASH says it outright; it is also the end of the last chain of DT_GNU_HASH (Oracle's and glibc's way)."""
+        counts = []
         if ".hash" in tables:
-            return int.from_bytes(self.bytes("DT_HASH", tables[".hash"][0] + 4, 4), "little")
-        at, size = tables[".gnu.hash"]
-        nbucket, first, words, _ = struct.unpack("<IIII", self.bytes("DT_GNU_HASH", at, 16))
-        return int(first + (size - 16 - 8 * words - 4 * nbucket) // 4)
+            counts.append(int.from_bytes(self.bytes("DT_HASH", tables[".hash"][0] + 4, 4), "little"))
+        if ".gnu.hash" in tables:
+            at, size = tables[".gnu.hash"]
+            nbucket, first, words, _ = struct.unpack("<IIII", self.bytes("DT_GNU_HASH", at, 16))
+            counts.append(first + (size - 16 - 8 * words - 4 * nbucket) // 4)
+        if counts[0] != counts[-1]:
+            raise self.error(f"DT_HASH is for {counts[0]:#x} symbols, DT_GNU_HASH for {counts[-1]:#x}")
+        return counts[0]
 
     def definitions(self, tags: dict[int, int]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
         """The version definitions (LSB core, "Version Definitions"): address, and (address, name) of each auxiliary entry."""

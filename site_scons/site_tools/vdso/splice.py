@@ -230,7 +230,7 @@ def _identified(plan: Plan, image: bytes) -> bytes:
 
 def _mappable(base: Image, size: int) -> bytes:
     """The load alone, grown to the size of the image and without a section table: what LIEF writes to the byte."""
-    head = EHDR.pack(*base.ehdr._replace(shoff=0, shnum=0, shstrndx=0))
+    head = EHDR.pack(*base.ehdr._replace(shoff=0, shentsize=elf.SHDR.size, shnum=0, shstrndx=0))
     return head + base.data[EHDR.size : size].ljust(size - EHDR.size, b"\0")
 
 

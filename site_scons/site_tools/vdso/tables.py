@@ -21,6 +21,7 @@ KEPT = (".gnu.version_d", ".dynamic")
 """Tables that stay where the base has them, patched in place."""
 
 ALIGN = {HASH: 8, GNU_HASH: 8, DYNSYM: 8, DYNSTR: 1, VERSYM: 2, NOTE: 4, UNWIND: 8, STRINGS: 1, SECTIONS: 8}
+_FUNCTION = elf.STB_GLOBAL << 4 | elf.STT_FUNC  # what every consumer takes; a base may have weak ones
 _BUILD_ID_SIZE = 20  # SHA-1, as ld makes it
 BUILD_ID_AT = 16
 """Offset of the build-id in the notes: behind the header of the first note and its owner, `GNU`."""
@@ -73,7 +74,7 @@ def fresh(
     """All tables but the section table, for code and tables at their places. A table that has no place yet is made for 0."""
     text = sections.index(sections.TEXT, bool(code.fdes))
     moved = [
-        replace(s, value=code.functions[s.name][0], size=code.functions[s.name][1], shndx=text)
+        replace(s, info=_FUNCTION, value=code.functions[s.name][0], size=code.functions[s.name][1], shndx=text)
         if s.name in code.functions
         else s
         for s in visible(base, decisions) + added(base, decisions)

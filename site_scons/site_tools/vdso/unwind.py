@@ -48,11 +48,13 @@ def read(image: bytes, header: int, limit: int) -> tuple[tuple[Fde, ...], tuple[
     start = end = header + 4 + frame
     fdes = []
     for i in range(count):
-        _, place = struct.unpack_from("<ii", image, header + _HEADER.size + 8 * i)
+        location, place = struct.unpack_from("<ii", image, header + _HEADER.size + 8 * i)
         at = header + place
         if at < start:
             raise ValueError(f"an FDE at {at:#x} lies before .eh_frame at {start:#x}")
         fde, limit = _read_fde(image, at, start)
+        if fde.start != header + location or (fdes and fde.start < fdes[-1].end):
+            raise ValueError(f"entry {i:#x} for {header + location:#x} leads to an FDE for {fde.start:#x} to {fde.end:#x}")
         fdes.append(fde)
         end = max(end, limit)
     return tuple(fdes), (start, end - start)
