@@ -13,7 +13,7 @@ PAGES = ("after", "after", "before", "none")
 POLICIES = ("", "", "", "getcpu:hide", "flush_icache:syscall", "clock_getres:hide", "getcpu:keep", "rt_sigreturn:hide")
 
 
-SEVERAL = (1, 2, 2, 3, 4, 6, 8)
+SEVERAL = (2, 3, 4, 6, 8, 12)
 
 
 def case(choices: Choices) -> Case:
@@ -35,7 +35,7 @@ def nearly(choices: Choices) -> Case:
 def made(choices: Choices) -> Case:
     """A base as random as it may be, mostly changed."""
     data = build_base(any_spec(choices))
-    data = mutate(data, choices, SEVERAL) if not choices.chance(4) else data
+    data = mutate(data, choices, SEVERAL) if not choices.chance(8) else data
     return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
 
 
@@ -59,4 +59,4 @@ def odd(choices: Choices) -> Case:
     return Case(choices.pick(("model", "file", "image")), bytes(data))
 
 
-FAMILIES = (changed,) * 8 + (nearly,) + (made,) * 2 + (wrapped,) * 5 + (checked,) * 2 + (odd,) * 4
+FAMILIES = (changed,) * 11 + (nearly,) + (made,) * 2 + (wrapped,) * 6 + (checked,) * 2 + (odd,) * 5

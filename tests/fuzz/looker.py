@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +26,9 @@ class Looker:
     def __call__(self, image: bytes, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """For each name what each of LOOKERS found: an address in hex, "-", or why it crashes."""
         write, read = self._pipes()
-        write.write(f"{len(image)} {' '.join(names)}\n".encode() + image)
-        write.flush()
+        with contextlib.suppress(BrokenPipeError):  # said below
+            write.write(f"{len(image)} {' '.join(names)}\n".encode() + image)
+            write.flush()
         answers = {}
         while True:
             line = read.readline().decode()
@@ -44,5 +46,6 @@ class Looker:
 
     def close(self) -> None:
         for pipe in self._pipes():
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
         self._process.wait()

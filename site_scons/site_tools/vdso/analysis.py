@@ -9,9 +9,9 @@ it can't be part of a proof. Pointers that come in as arguments are the caller's
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from .arch import ARCHES, Arch
 from .effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
@@ -55,6 +55,14 @@ class Function:
 
 
 _State = dict[str, Const]
+_Decode = Callable[[bytes, int], tuple[int, Effect] | None]
+
+
+@cache
+def _decoder(module: str) -> _Decode:
+    decode: _Decode = importlib.import_module(f".{module}", __package__).decode
+    return decode
+
 
 
 @dataclass
@@ -100,7 +108,7 @@ class _Walk:
                 self.formed.add(Formed(pc, const.value, "address"))
 
     def step(self, pc: int, state: _State) -> None:
-        decoded = importlib.import_module(f".{self.arch.decoder}", __package__).decode(self.code, pc)
+        decoded = _decoder(self.arch.decoder)(self.code, pc)
         if pc < 0 or decoded is None:
             self.unknown.add(pc)
             return

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ def render(templates: Path, name: str, **values: Any) -> str:
 
     In HTML every value is escaped. Names of a base come from whoever made it: `plain` leaves no control character in them.
     """
+    return str(_environment(templates).get_template(name).render(**values))
+
+
+@cache
+def _environment(templates: Path) -> Any:
     import jinja2
 
     loader = jinja2.FileSystemLoader(str(templates))
@@ -25,7 +31,7 @@ def render(templates: Path, name: str, **values: Any) -> str:
     )
     environment.filters["hex"] = lambda number: f"{number:#x}"
     environment.filters["plain"] = _plain
-    return environment.get_template(name).render(**values)
+    return environment
 
 
 def _plain(text: str) -> str:
