@@ -207,6 +207,7 @@ FOUND = (
     base("a function that is an object", ASSERTION, REFUSED, lambda p: p.symbol(CPU, info=0x11)),
     base("an indirect function", ASSERTION, REFUSED, lambda p: p.symbol(CPU, info=STT_GNU_IFUNC | 0x10)),
     base("a local rt_sigreturn", ASSERTION, REFUSED, lambda p: p.symbol(SIGRETURN, info=0)),
+    base("an undefined clock_gettime", ASSERTION, REFUSED, lambda p: p.symbol(CLOCK, shndx=0)),
     base("two functions of one name", "one of them lost", REFUSED, lambda p: p.symbol(CPU, name=p.string(CLOCK))),
     base("two functions of one name in vdso.h", "a macro twice", REFUSED, 
          lambda p: p.symbol(CPU, name=p.string(CACHE) + len("__vdso_"))),

@@ -144,6 +144,9 @@ def refuse_as_base(image: Image) -> None:
         if symbol.name not in image.exports and (symbol.shndx != elf.SHN_ABS or symbol.bind == elf.STB_LOCAL):
             what = f"has a symbol {symbol.name} of type {symbol.type:#x} and binding {symbol.bind:#x}, no function to export"
             raise VdsoError(name, what, OTHER_BASE)
+    for symbol in image.symbols:
+        if symbol.shndx == elf.SHN_UNDEF and symbol.name.startswith("__vdso_"):  # some loaders call it all the same
+            raise VdsoError(name, f"has {symbol.name} undefined", OTHER_BASE)
     called: dict[str, str] = {}
     for export in image.exports:
         if not EXPORT.fullmatch(export):
