@@ -33,6 +33,11 @@ class Tally:
     longest: float = 0.0
     peak: int = 0
 
+    def violation(self, number: int, what: str) -> None:
+        """Said at once: a run takes half an hour."""
+        self.violations[number] = what
+        print(f"{number}: {what}", file=sys.stderr, flush=True)
+
     @property
     def runs(self) -> int:
         return len(self.ends) + len(self.violations)
@@ -75,11 +80,11 @@ def _worker(tally: Tally, command: Sequence[str], number: int) -> int:
         while True:
             line = worker.stdout.readline() if select.select([worker.stdout], [], [], patience)[0] else None
             if line is None:
-                tally.violations[number] = f"silent for {patience} seconds"
+                tally.violation(number, f"silent for {patience} seconds")
                 return number + 1
             if not line:
                 if worker.wait():
-                    tally.violations[number] = f"the process ended with status {worker.returncode}"
+                    tally.violation(number, f"the process ended with status {worker.returncode}")
                 return number + 1
             told = json.loads(line)
             patience = SILENCE
@@ -92,7 +97,7 @@ def _worker(tally: Tally, command: Sequence[str], number: int) -> int:
             if "end" in told:
                 tally.ends[number] = told["end"]
             else:
-                tally.violations[number] = told["violation"]
+                tally.violation(number, told["violation"])
             number += 1
     finally:
         worker.kill()
