@@ -185,10 +185,10 @@ def test_a_disagreement_is_a_violation(way: Way, monkeypatch: pytest.MonkeyPatch
         return table[:16] + bytes(8) + table[24:]
 
     monkeypatch.setattr(symbols, "_gnu_table", blind_filter)
-    with pytest.raises(AssertionError, match="breaks rules that its base keeps: .*bloom filter of DT_GNU_HASH rejects"):
+    with pytest.raises(AssertionError, match=r"breaks rules that its base keeps: .*bloom filter of DT_GNU_HASH rejects"):
         way.end(given_base)
     monkeypatch.setattr("vdso.steps.verify", lambda *_a, **_k: Report(len(verify.RULES), (), ()))
-    with pytest.raises(Disagreement, match="glibc finds __vdso_.* at -, the record says 0x"):
+    with pytest.raises(Disagreement, match=r"glibc finds __vdso_.* at -, the record says 0x"):
         way.end(given_base)
 
 

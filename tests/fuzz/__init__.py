@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Fuzzing of all that reads a file from elsewhere: found vDSO, model, placement, splice and proof.
 
-    choices     where the decisions of a generator come from: a seed, hypothesis, or a fuzzer's bytes
-    fields      the fields of a vDSO, by a parser of its own
-    mutate      changes that keep an ELF file plausible
-    bases       vDSOs to begin with, made and real
-    wrap        files that hold one: archives, compressed streams, cores, dumps
-    cases       one input of a run, made from choices
-    way         the property: one error of ours, or an image that proof and look-up accept
-    looker      the look-up of ../lookup.c
-    worker      runs cases in a child process with limits of time and memory
-    harness     the same for atheris, which is led by coverage
-    found       what was found and mended, each as a generator
-    __main__    `python -m fuzz`: the recorded run and its table
+choices     where the decisions of a generator come from: a seed, hypothesis, or a fuzzer's bytes
+fields      the fields of a vDSO, by a parser of its own
+mutate      changes that keep an ELF file plausible
+bases       vDSOs to begin with, made and real
+wrap        files that hold one: archives, compressed streams, cores, dumps
+cases       one input of a run, made from choices
+way         the property: one error of ours, or an image that proof and look-up accept
+looker      the look-up of ../lookup.c
+worker      runs cases in a child process with limits of time and memory
+harness     the same for atheris, which is led by coverage
+found       what was found and mended, each as a generator
+__main__    `python -m fuzz`: the recorded run and its table
 """

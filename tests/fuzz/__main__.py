@@ -33,7 +33,15 @@ def main() -> int:
         folder = Path(name)
         python = [sys.executable]
         if given.coverage:
-            python += ["-m", "coverage", "run", "--branch", "--parallel-mode", f"--data-file={folder / 'c'}", f"--source={TOOL}"]
+            python += [
+                "-m",
+                "coverage",
+                "run",
+                "--branch",
+                "--parallel-mode",
+                f"--data-file={folder / 'c'}",
+                f"--source={TOOL}",
+            ]
         old = runner.run(folder, "fuzz.found:case", 0, len(found.FOUND), python=python)
         tally = runner.run(folder, runner.RANDOM, given.first, given.first + given.runs, python=python)
         print(tally.table())

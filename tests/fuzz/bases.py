@@ -50,8 +50,10 @@ def images() -> tuple[bytes, ...]:
 @cache
 def strange() -> tuple[bytes, ...]:
     """Bases that have to be refused, or of which another kind is made."""
-    made = (Spec(bits=32), Spec(endian=">"), Spec(second_load=True), Spec(relocations=2), Spec(alternatives=1),
-            Spec(auxiliary="cf-protection=full"), Spec(machine=183), Spec(spare=0), Spec(build_id=None, linux=None))  # fmt: skip
+    made = (
+        *(Spec(bits=32), Spec(endian=">"), Spec(second_load=True), Spec(relocations=2), Spec(alternatives=1)),
+        *(Spec(auxiliary="cf-protection=full"), Spec(machine=183), Spec(spare=0), Spec(build_id=None, linux=None)),
+    )
     others = (path.read_bytes() for path in bases() if path.read_bytes() not in sound())
     return (*(build_base(spec) for spec in made), *others)
 

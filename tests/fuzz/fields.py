@@ -61,7 +61,9 @@ def _record(at: int, layout: str) -> list[Field]:
 
 @lru_cache(maxsize=64)
 def read(data: bytes) -> Map:
-    fields: dict[str, list[Field]] = {"header": _record(4, "1f 1f 1f 1f 1f") + _record(16, "2f 2f 4f 8a 8o 8o 4f 2s 2s 2c 2s 2c 2i")}
+    fields: dict[str, list[Field]] = {
+        "header": _record(4, "1f 1f 1f 1f 1f") + _record(16, "2f 2f 4f 8a 8o 8o 4f 2s 2s 2c 2s 2c 2i")
+    }
     tables: dict[str, Table] = {}
     phoff, phnum = struct.unpack_from("<32xQ16xH", data)
     tables["segments"] = Table(phoff, 56, phnum)

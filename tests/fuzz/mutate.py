@@ -97,7 +97,7 @@ def retag(data: bytearray, known: Map, choices: Choices) -> None:
     at = table.at + 16 * choices.below(table.count)
     _pack(data, at, "<q", choices.pick(TAGS))
     if choices.chance(3):
-        _pack(data, at + 8, "<Q",  choices.pick((0, 1, 2, 24, known.load, choices.below(known.load))))
+        _pack(data, at + 8, "<Q", choices.pick((0, 1, 2, 24, known.load, choices.below(known.load))))
 
 
 def segment(data: bytearray, known: Map, choices: Choices) -> None:

@@ -56,12 +56,16 @@ def archive(inner: bytes, choices: Choices) -> bytes:
     form = choices.pick((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT))
     with tarfile.open(fileobj=out, mode="w", format=form) as tar:
         for _ in range(choices.pick((1, 1, 2, 3))):
-            info = tarfile.TarInfo(choices.pick(NAMES) + ("x" * 120 if choices.chance(8) and form != tarfile.USTAR_FORMAT else ""))
+            info = tarfile.TarInfo(
+                choices.pick(NAMES) + ("x" * 120 if choices.chance(8) and form != tarfile.USTAR_FORMAT else "")
+            )
             info.type = choices.pick((tarfile.REGTYPE,) * 6 + (tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE))
             info.size = len(inner) if info.isreg() else 0
             if form == tarfile.PAX_FORMAT and choices.chance(2):
                 size = choices.pick((str(len(inner)), str(1 << 60), "-1", "x", "0"))
-                info.pax_headers = choices.pick(({"comment": "c"}, {"size": size}, {"GNU.sparse.major": "1"}, {"path": "vmlinuz"}))
+                info.pax_headers = choices.pick(
+                    ({"comment": "c"}, {"size": size}, {"GNU.sparse.major": "1"}, {"path": "vmlinuz"})
+                )
             tar.addfile(info, io.BytesIO(inner))
     data = bytearray(out.getvalue())
     if choices.chance(3):
@@ -78,7 +82,9 @@ def tar_header(data: bytearray, choices: Choices) -> None:
     if choices.chance(2):
         header[156:157] = choices.pick((b"x", b"g", b"L", b"K", b"S", b"0", b"7", b"D", b"V"))
     else:
-        size = choices.pick((b"77777777777\0", b"00000000000\0", b"\xff" * 12, b"\x80" + b"\0" * 3 + b"\xff" * 8, b"00000000017\0"))
+        size = choices.pick(
+            (b"77777777777\0", b"00000000000\0", b"\xff" * 12, b"\x80" + b"\0" * 3 + b"\xff" * 8, b"00000000017\0")
+        )
         header[124:136] = size
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)

@@ -64,7 +64,6 @@ def _decoder(module: str) -> _Decode:
     return decode
 
 
-
 @dataclass
 class _Walk:
     code: bytes

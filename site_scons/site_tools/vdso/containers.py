@@ -128,7 +128,7 @@ class _Member(tarfile.TarInfo):
     """A header whose extension (a long name, pax records) is as long as it says is read at once, so it is limited."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> _Member:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
         member = super().frombuf(buf, encoding, errors)
         if member.type in _EXTENSIONS and not 0 <= member.size <= LONGEST_NAME:
             raise tarfile.ReadError(f"a header's extension of {member.size:#x} bytes (at most {LONGEST_NAME:#x})")

@@ -93,7 +93,9 @@ def search(name: str, data: bytes, arch: Arch) -> Search:
                     what, plain, end = vdso
                     size += end
                     if size > MOST_FOUND:
-                        raise VdsoError(name, f"holds more than {MOST_FOUND:#x} bytes of vDSOs", "cut out the one that is meant")
+                        raise VdsoError(
+                            name, f"holds more than {MOST_FOUND:#x} bytes of vDSOs", "cut out the one that is meant"
+                        )
                     found.append(Found(at, bytes(rest[:end]), what, plain, where))
     return Search(tuple(found), tuple(cuts), tuple(looked))
 

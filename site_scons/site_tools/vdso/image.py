@@ -384,7 +384,7 @@ class _Reader:
     def symbols(self, tags: dict[int, int], tables: dict[str, tuple[int, int]]) -> tuple[Symbol, ...]:
         table = self.bytes("DT_SYMTAB", *tables[".dynsym"])
         versions = struct.unpack(f"<{len(table) // SYM.size}H", self.bytes("DT_VERSYM", *tables[".gnu.version"]))
-        symbols = []
+        symbols: list[Symbol] = []
         for fields, version in zip(SYM.iter_unpack(table), versions, strict=True):
             raw = Sym(*fields)
             name = self.string(tables, raw.name)

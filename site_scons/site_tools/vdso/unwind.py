@@ -46,7 +46,7 @@ def read(image: bytes, header: int, limit: int) -> tuple[tuple[Fde, ...], tuple[
     if header_size(count) > limit:
         raise ValueError(f"{count:#x} entries do not fit into {limit:#x} bytes")
     start = end = header + 4 + frame
-    fdes = []
+    fdes: list[Fde] = []
     for i in range(count):
         location, place = struct.unpack_from("<ii", image, header + _HEADER.size + 8 * i)
         at = header + place
