@@ -160,17 +160,30 @@ def zstd_of(head: bytes, mib: int) -> bytes:
     return b"\x28\xb5\x2f\xfd\x00\x38" + raw_block + zeros * (8 * mib) + last
 
 
-def long_pax_header() -> bytes:
-    """The pax records of a file take 7 GiB, which tarfile reads at once."""
+def tar_header(kind: bytes, size: bytes) -> bytes:
     header = bytearray(512)
-    header[0:8] = b"vmlinuz\0"
+    header[0:6] = b"other\0"
     header[100:108] = b"0000644\0"
-    header[124:136] = b"%011o\0" % (7 << 30)
-    header[156:157] = b"x"
+    header[124:136] = size
+    header[156:157] = kind
     header[257:265] = b"ustar\x0000"
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
-    return ar(**{"debian-binary": b"2.0\n", "data.tar.zst": zstd_of(bytes(header), 7 << 10)})
+    return bytes(header)
+
+
+def long_pax_header() -> bytes:
+    """The pax records of a file take 7 GiB, which tarfile reads at once."""
+    return deb(zst=zstd_of(tar_header(b"x", b"%011o\0" % (7 << 30)), 7 << 10))
+
+
+def long_member() -> bytes:
+    """A member of 2^60 bytes, which tarfile skips in steps of 10 KiB."""
+    return deb(zst=zstd_of(tar_header(b"0", b"\x80\0\0\0" + (1 << 60).to_bytes(8, "big")), 1))
+
+
+def deb(**data_tar: bytes) -> bytes:
+    return ar(**{"debian-binary": b"2.0\n", **{f"data.tar.{kind}": data for kind, data in data_tar.items()}})
 
 
 def note_by_note() -> bytes:
@@ -231,6 +244,7 @@ FOUND = (
     base("a size of section headers that LIEF keeps", ASSERTION, ACCEPTED, lambda p: p.header(shentsize=40)),
     base("a weak function", ASSERTION, ACCEPTED, lambda p: p.symbol(CLOCK, info=0x22)),
     base("two FDEs for one function", ASSERTION, MODEL, second_fde),
+    base("unwind information for no function", ASSERTION, ACCEPTED, lambda p: p.put(p.frames + 8, "<I", 0)),
     file("symbols at the end of all addresses", "OverflowError", MODEL, far_symbols),
     # the user's word, and what a base breaks by itself
     base("POLICY hides what the kernel needs", ASSERTION, POLICY, as_it_is, policy="rt_sigreturn:hide"),
@@ -248,6 +262,7 @@ FOUND = (
     file("70,000 files that are cut off", "a line of 6 MiB", FINDING, cut_headers),
     file("4,000 vDSOs of 1 MiB in each other", "MemoryError", FINDING, overlapping),
     file("pax records of 7 GiB", "MemoryError", CONTAINER, long_pax_header),
+    file("a member of 2^60 bytes", "no end", CONTAINER, long_member),
     file("20,000 times 40,000 notes", "no end", CONTAINER, note_by_note),
     file("an auxiliary vector of 256 MiB", "MemoryError", CONTAINER, large_auxv),
 )

@@ -33,9 +33,21 @@ STUBS = ("clock_getres", "clock_gettime", "gettimeofday", "syscalls")
 HZ = 10_000_000
 LONGEST = 10_000  # characters of an error
 
-CONTAINER, FINDING, HEADER, MODEL, REFUSED, POLICY, PLACE, SPLICE, RULES, ACCEPTED, FINDINGS, KEEPS = ENDINGS = (
-    "unpacked: error", "find: no vDSO", "ELF header: error", "model: error", "model: no base", "policy: error",
-    "placement: error", "splice: error", "proof: the base breaks a rule", "accepted image", "check: findings", "check: no findings")  # fmt: skip
+ENDINGS = (
+    "unpacked: error",
+    "find: no vDSO",
+    "ELF header: error",
+    "model: error",
+    "model: no base",
+    "policy: error",
+    "placement: error",
+    "splice: error",
+    "proof: the base breaks a rule",
+    "accepted image",
+    "check: findings",
+    "check: no findings",
+)
+CONTAINER, FINDING, HEADER, MODEL, REFUSED, POLICY, PLACE, SPLICE, RULES, ACCEPTED, FINDINGS, KEEPS = ENDINGS
 PASSED_HEADER = (MODEL, REFUSED, POLICY, PLACE, SPLICE, RULES, ACCEPTED, FINDINGS, KEEPS)
 TAKEN = (ACCEPTED, KEEPS)
 

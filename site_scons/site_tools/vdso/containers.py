@@ -25,6 +25,7 @@ from .errors import VdsoError
 STREAM_LIMIT = 8 << 30  # of a whole data.tar, of which only payloads are kept
 TOTAL = 12 << 30  # of all that one file unpacks to, layer by layer
 MOST_MEMBERS = 64  # of an ar archive: a .deb has three
+MOST_VAIN = 64  # reads behind the end of a tar
 LONGEST_NAME = 1 << 16  # bytes of a tar header's extension, which tarfile reads at once: Linux's longest path is 4 KiB
 DEPTH = 4  # a .deb of an EFI zboot of a gzip is three deep
 
@@ -102,10 +103,13 @@ def _zboot(name: str, data: bytes, streams: _Streams) -> Iterator[tuple[str, byt
 
 
 class _Stream(io.RawIOBase):
-    """Chunks as a file to read from."""
+    """Chunks as a file to read from.
+
+    tarfile skips a member of 2^60 bytes by as many reads as that takes, whatever they give: so those at the end are counted.
+    """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._rest = chunks, b""
+        self._chunks, self._rest, self._vain = chunks, b"", 0
 
     def readable(self) -> bool:
         return True
@@ -119,6 +123,9 @@ class _Stream(io.RawIOBase):
             out.append(chunk)
             have += len(chunk)
         whole = b"".join(out)
+        self._vain += not whole
+        if self._vain > MOST_VAIN:
+            raise tarfile.ReadError("a member goes on behind the end")
         end = have if size < 0 else size
         self._rest = whole[end:]
         return whole[:end]

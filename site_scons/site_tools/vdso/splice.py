@@ -24,6 +24,8 @@ from .policy import PREFIX
 from .room import Range, without
 from .stubs import Linked
 
+_NOTHING = Phdr(0, 0, 0, 0, 0, 0, 0, 0)  # PT_NULL, which is not looked at
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -175,8 +177,9 @@ def _headers(base: Image, plan: Plan, fdes: int) -> list[Patch]:
             new, what = p._replace(filesz=plan.size, memsz=plan.size), "PT_LOAD"
         elif p.type == elf.PT_NOTE:
             new, what = _moved(p, plan.area(tables.NOTE), plan.area(tables.NOTE).size), "PT_NOTE"
-        elif p.type == elf.PT_GNU_EH_FRAME and fdes:
-            new, what = _moved(p, plan.area(tables.UNWIND), unwind.header_size(fdes)), "PT_GNU_EH_FRAME"
+        elif p.type == elf.PT_GNU_EH_FRAME:
+            what = "PT_GNU_EH_FRAME"
+            new = _moved(p, plan.area(tables.UNWIND), unwind.header_size(fdes)) if fdes else _NOTHING
         else:
             continue
         patches.append(Patch(at, PHDR.pack(*new), f"program header {what}"))

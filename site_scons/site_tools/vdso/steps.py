@@ -158,16 +158,20 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
 def spliced_and_verified(base: image.Image, planned: plan.Plan, linked: stubs.Linked, name: str) -> tuple[Spliced, Report]:
     """The image, which messages call `name`, and that it breaks no rule.
 
-    VdsoError where it breaks one that its base breaks too; AssertionError (a bug) for any other.
+    VdsoError where it breaks one that its base breaks too, or code of a stub does; AssertionError (a bug) for any other.
     """
     spliced = splice_image(base, planned, linked)
     report = verify(spliced.image, base.arch, name=name)
     if not report.findings:
         return spliced, report
     broken = verify(base.file, base.arch, name=base.name).broken
-    own = [finding.what for finding in report.findings if finding.rule not in broken]
+    own = [finding for finding in report.findings if finding.rule not in broken]
+    for finding in own:
+        for unit in planned.units if finding.rule.startswith("code-") else ():
+            if any(f" {function} " in finding.what for function in unit.functions):
+                raise VdsoError(unit.source, finding.what, "a vDSO runs on any thread and stack, and asks the kernel")
     if own:
-        raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(own)}")
+        raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(finding.what for finding in own)}")
     inherited = "; ".join(finding.what for finding in report.findings)
     raise VdsoError(base.name, f"no sound image can be made of it: {inherited}", image.OTHER_BASE)
 
