@@ -18,7 +18,7 @@ from pathlib import Path
 import image_builder
 import pytest
 from conftest import ROOT
-from fuzz import bases, fields, found, harness, runner
+from fuzz import bases, covered, fields, found, harness, runner
 from fuzz.cases import case
 from fuzz.choices import Choices
 from fuzz.looker import LOOKERS, Looker
@@ -31,7 +31,7 @@ from vdso import elf, symbols, verify
 from vdso.verify.report import Report
 
 RUNS = 700
-LED_RUNS = 300
+LED_RUNS = 200
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,15 @@ def test_a_bounded_run(folder: Path, way: Way, full: bool) -> None:
     assert tally.runs == (100_000 if full else RUNS)
     assert tally.share(PASSED_HEADER) >= 0.2
     assert tally.share(TAKEN) >= 0.01
+
+
+def test_the_cases_reach_the_branches(folder: Path, way: Way, full: bool) -> None:
+    assert way.folder == folder
+    tally, counts = covered.covered(folder, 20_000 if full else 150)
+    print("branches:", covered.shown(counts))
+    assert tally.violations == {}
+    for part, (took, of) in counts.items():
+        assert took / of > 0.5, part
 
 
 def test_two_runs_are_the_same_cases() -> None:
@@ -126,7 +135,7 @@ def ends_badly(kind: str) -> str:
     return f"""
 import os, signal, sys, time
 from fuzz.way import Case
-sys.modules["__main__"].SECONDS = 5
+sys.modules["__main__"].SECONDS = 3
 def case(number):
     if number == 1:
         {kind}
@@ -139,8 +148,8 @@ def case(number):
     [
         ("os.abort()", "the process ended with status -6"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "the process ended with status -11"),
-        ("time.sleep(600)", "Hang: not done after 5 seconds"),
-        ("signal.signal(signal.SIGALRM, signal.SIG_IGN); time.sleep(600)", "silent for 8 seconds"),
+        ("time.sleep(600)", "Hang: not done after 3 seconds"),
+        ("signal.signal(signal.SIGALRM, signal.SIG_IGN); time.sleep(600)", "silent for 4 seconds"),
         ("bytes(8 << 30)", "MemoryError"),
         ("raise ValueError('a bug')", "ValueError: a bug"),
     ],
@@ -152,7 +161,7 @@ def test_a_violation_is_seen_and_the_run_goes_on(
     assert way.folder == folder
     (tmp_path / "ends_badly.py").write_text(ends_badly(kind))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(runner, "SILENCE", 8 if "SIG_IGN" in kind else 120)
+    monkeypatch.setattr(runner, "SILENCE", 4 if "SIG_IGN" in kind else 120)
     tally = runner.run(folder, "ends_badly:case", 0, 3)
     assert list(tally.violations) == [1]
     assert tally.violations[1].startswith(says)

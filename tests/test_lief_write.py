@@ -59,6 +59,18 @@ def test_a_death_is_one_error_and_the_next_build_has_a_new_process(
     test_a_patch_is_written()
 
 
+def test_an_answer_that_nobody_waited_for_is_not_the_next_ones(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    program.write_bytes(PROGRAM)
+    with monkeypatch.context() as patched:
+        patched.setattr(lief_write.select, "select", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lief_write.write(SECTIONLESS, [(CODE, b"\x17\0\0\0")])
+    test_a_patch_is_written()
+
+
 def test_what_lief_does_not_read_and_a_lief_that_is_not_there(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program.write_bytes(PROGRAM)
     with pytest.raises(VdsoError, match="LIEF can't read it"):

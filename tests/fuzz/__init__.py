@@ -9,6 +9,8 @@ wrap        files that hold one: archives, compressed streams, cores, dumps
 cases       one input of a run, made from choices
 way         the property: one error of ours, or an image that proof and look-up accept
 looker      the look-up of ../lookup.c
+runner      starts the workers, and counts where their cases ended
+covered     which branches they take
 worker      runs cases in a child process with limits of time and memory
 harness     the same for atheris, which is led by coverage
 found       what was found and mended, each as a generator

@@ -78,6 +78,11 @@ def _asked(request: dict[str, Any]) -> dict[str, str]:
             line = child.stdout.readline() if select.select([child.stdout], [], [], SECONDS)[0] else None
         except OSError:  # a broken pipe: dead before it read
             line = ""
+        except BaseException:  # interrupted: its answer must not be taken for the next one's
+            child.kill()
+            child.wait()
+            _child = None
+            raise
         if line and line.endswith("\n"):
             answer: dict[str, str] = json.loads(line)
             return answer
