@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What fuzzing found, and was mended: each input as a small generator, with the ending that it has now.
 
-Beside each stands what it did before: another exception (its name), no end within a minute, more memory than 3 GiB.
+Beside each stands what it did before: another exception (its name), no end that anyone would wait for, too much memory.
 """
 
 from __future__ import annotations
@@ -219,6 +219,14 @@ FOUND = (
     base("strings on the ELF header", ASSERTION, MODEL, lambda p: p.set(elf.DT_STRTAB, 0)),
     base("versions on the symbols", ASSERTION, MODEL, lambda p: p.set(elf.DT_VERSYM, p.value(elf.DT_SYMTAB))),
     base("fewer symbols in one of the hash tables", ASSERTION, MODEL, lambda p: p.put(p.value(elf.DT_HASH) + 4, "<I", 3)),
+    base(
+        "fewer symbols than the sections have",
+        ASSERTION,
+        REFUSED,
+        lambda p: p.put(p.value(elf.DT_HASH) + 4, "<I", 2),
+        hashes=("sysv",),
+        sections=True,
+    ),
     base("symbol 0 is a function", ASSERTION, MODEL, lambda p: copied_symbol(p, 0)),
     # what only one of two readers takes for an export
     base("a function that is an object", ASSERTION, REFUSED, lambda p: p.symbol(CPU, info=0x11)),
@@ -260,11 +268,11 @@ FOUND = (
     file("60,000 program headers in each of 65,536 files", "no end", FINDING, many_segments),
     file("33,000 dynamic entries in each of 4,300 files", "minutes", FINDING, long_dynamic),
     file("70,000 files that are cut off", "a line of 6 MiB", FINDING, cut_headers),
-    file("4,000 vDSOs of 1 MiB in each other", "MemoryError", FINDING, overlapping),
-    file("pax records of 7 GiB", "MemoryError", CONTAINER, long_pax_header),
+    file("4,000 vDSOs of 1 MiB in each other", "4 GiB of memory", FINDING, overlapping),
+    file("pax records of 7 GiB", "7 GiB of memory", CONTAINER, long_pax_header),
     file("a member of 2^60 bytes", "no end", CONTAINER, long_member),
     file("20,000 times 40,000 notes", "no end", CONTAINER, note_by_note),
-    file("an auxiliary vector of 256 MiB", "MemoryError", CONTAINER, large_auxv),
+    file("an auxiliary vector of 256 MiB", "4 GiB of memory", CONTAINER, large_auxv),
 )
 
 

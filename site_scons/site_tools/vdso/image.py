@@ -22,6 +22,11 @@ from .errors import VdsoError
 MOST_BYTES = 0x40000  # of a load; the largest vDSO that is known has 0x10000, and each function of it is analysed
 MOST_SYMBOLS = 0x80  # Linux's own have at most 0x20
 MOST_VERSIONS = 0x10  # definitions, and names of one: Linux's own have two, of a name each
+NEEDED = {
+    "clock_gettime": "programs find no other clock of a vDSO",
+    "rt_sigreturn": "the kernel has signal handlers return to it",
+}
+"""Exports, without their `__vdso_`, that no image is without, and why."""
 NAME = re.compile(r"[A-Za-z0-9_.]*")
 EXPORT = re.compile(r"(__vdso_)?[A-Za-z_][A-Za-z0-9_]{0,63}")  # an identifier of C and of Rust, in outputs too
 _NOTE = struct.Struct("<III")
@@ -156,6 +161,9 @@ def refuse_as_base(image: Image) -> None:
             raise VdsoError(name, f"exports {other} and {export}, for which vdso.h can have no two names", OTHER_BASE)
     if not image.exports:
         raise VdsoError(name, "exports no function", OTHER_BASE)
+    for needed, why in NEEDED.items():
+        if needed in image.arch.policy and f"__vdso_{needed}" not in image.exports:
+            raise VdsoError(name, f"exports no __vdso_{needed}: {why}", OTHER_BASE)
 
 
 class _Reader:

@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from .analysis import Function, analyse, outside
 from .arch import ADD, HIDE, KEEP, REPLACE, SYSCALL, Arch
 from .errors import VdsoError
-from .image import Image
+from .image import NEEDED, Image
 
 PREFIX = "__vdso_"
 _KINDS = (REPLACE, SYSCALL, KEEP, HIDE)
 _WHERE = "POLICY"
-NEEDED = {
-    "clock_gettime": "programs find no other clock of a vDSO",
-    "rt_sigreturn": "the kernel has signal handlers return to it",
-}
-"""Exports that no image is without, and why."""
 
 
 @dataclass(frozen=True)
