@@ -97,7 +97,7 @@ def called(patch: Patch, name: str, to: str) -> None:
 
 
 def second_fde(patch: Patch) -> None:
-    first, second = (patch.frames + patch.get(patch.frames + 16 + 8 * i, "<i") for i in range(2))
+    first, second = (patch.frames + patch.get(patch.frames + 16 + 8 * i, "<i") for i in (1, 2))
     patch.put(second + 8, "<i", patch.get(first + 8, "<i") + first - second)
 
 
@@ -223,7 +223,7 @@ FOUND = (
         "fewer symbols than the sections have",
         ASSERTION,
         REFUSED,
-        lambda p: p.put(p.value(elf.DT_HASH) + 4, "<I", 2),
+        lambda p: p.put(p.value(elf.DT_HASH) + 4, "<I", 3),
         hashes=("sysv",),
         sections=True,
     ),
