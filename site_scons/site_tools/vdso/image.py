@@ -27,7 +27,7 @@ NEEDED = {
     "rt_sigreturn": "the kernel has signal handlers return to it",
 }
 """Exports, without their `__vdso_`, that no image is without, and why."""
-NAME = re.compile(r"[A-Za-z0-9_.]*")
+VERSION = re.compile(r"[A-Za-z0-9_.]+")
 EXPORT = re.compile(r"(__vdso_)?[A-Za-z_][A-Za-z0-9_]{0,63}")  # an identifier of C and of Rust, in outputs too
 _NOTE = struct.Struct("<III")
 OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
@@ -146,16 +146,15 @@ def refuse_as_base(image: Image) -> None:
     for symbol in defined:
         if [s.name for s in defined].count(symbol.name) > 1:
             raise VdsoError(name, f"has two symbols {symbol.name}", OTHER_BASE)
-        if symbol.name not in image.exports and (symbol.shndx != elf.SHN_ABS or symbol.bind == elf.STB_LOCAL):
+        version = symbol.shndx == elf.SHN_ABS and symbol.bind != elf.STB_LOCAL and VERSION.fullmatch(symbol.name)
+        if symbol.name not in image.exports and not version:
             what = f"has a symbol {symbol.name} of type {symbol.type:#x} and binding {symbol.bind:#x}, no function to export"
             raise VdsoError(name, what, OTHER_BASE)
     for symbol in image.symbols:
         if symbol.shndx == elf.SHN_UNDEF and symbol.name.startswith("__vdso_"):  # some loaders call it all the same
             raise VdsoError(name, f"has {symbol.name} undefined", OTHER_BASE)
     called: dict[str, str] = {}
-    for export in image.exports:
-        if not EXPORT.fullmatch(export):
-            raise VdsoError(name, f"exports {export!r}, for which vdso.h can have no name", OTHER_BASE)
+    for export in filter(EXPORT.fullmatch, image.exports):
         other = called.setdefault(export.removeprefix("__vdso_").upper(), export)
         if other != export:
             raise VdsoError(name, f"exports {other} and {export}, for which vdso.h can have no two names", OTHER_BASE)
@@ -387,7 +386,7 @@ class _Reader:
         end = raw.find(b"\0", offset)
         if not 0 <= offset < size or end < 0:
             raise self.error(f"a name at {offset:#x} leaves .dynstr of {size:#x} bytes")
-        return raw[offset:end].decode("ascii", "backslashreplace")
+        return raw[offset:end].decode("latin-1")  # a character a byte, whatever it is
 
     def symbols(self, tags: dict[int, int], tables: dict[str, tuple[int, int]]) -> tuple[Symbol, ...]:
         table = self.bytes("DT_SYMTAB", *tables[".dynsym"])
@@ -396,8 +395,6 @@ class _Reader:
         for fields, version in zip(SYM.iter_unpack(table), versions, strict=True):
             raw = Sym(*fields)
             name = self.string(tables, raw.name)
-            if not NAME.fullmatch(name):
-                raise self.error(f"symbol {len(symbols):#x} is called {name!r}, which is no name of C")
             symbol = Symbol(name, raw.name, raw.info, raw.other, raw.shndx, raw.value, raw.size, version)
             if symbol.type == elf.STT_FUNC and raw.shndx != elf.SHN_UNDEF:
                 self.bytes(f"symbol {name}", raw.value, raw.size)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .analysis import Function, analyse, outside
 from .arch import ADD, HIDE, KEEP, REPLACE, SYSCALL, Arch
 from .errors import VdsoError
-from .image import NEEDED, Image
+from .image import EXPORT, NEEDED, Image
 
 PREFIX = "__vdso_"
 _KINDS = (REPLACE, SYSCALL, KEEP, HIDE)
@@ -43,7 +43,8 @@ def intended(base: Image, overrides: Mapping[str, str], replacements: Container[
     """Export of `base` to what is to become of it, in the order of their addresses: asked for or not, possible or not.
 
     An export that neither the user nor the table of the architecture speaks of is kept where its code proves to read
-    nothing outside of the image, and hidden else. VdsoError for an override of what `base` does not export.
+    nothing outside of the image and its name is one that C and Rust can have, and hidden else. VdsoError for an override
+    of what `base` does not export.
     """
     exports = {name.removeprefix(PREFIX): name for name in base.exports}
     for unknown in overrides.keys() - exports.keys():
@@ -51,7 +52,7 @@ def intended(base: Image, overrides: Mapping[str, str], replacements: Container[
     kinds = {}
     for short, name in exports.items():
         kind = overrides.get(short) or (REPLACE if name in replacements else base.arch.policy.get(short))
-        kinds[name] = kind or (HIDE if unsafe(base, name) else KEEP)
+        kinds[name] = kind or (HIDE if not EXPORT.fullmatch(name) or unsafe(base, name) else KEEP)
     return kinds
 
 
@@ -76,6 +77,8 @@ def decide(
         short = name.removeprefix(PREFIX)
         if kind == HIDE and short in NEEDED:
             raise VdsoError(_WHERE, f"`{short}:hide`: {NEEDED[short]}", f"leave {short} as it is")
+        if kind != HIDE and not EXPORT.fullmatch(name):
+            raise VdsoError(_WHERE, f"`{short}:{kind}`: vdso.h and vdso.rs can have no such name", f"take hide for {short}")
         reason = unsafe(base, name) if kind == KEEP else ""
         if reason:
             raise VdsoError(_WHERE, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
