@@ -84,7 +84,7 @@ class Way:
             for file in files:
                 if not file.exists():
                     compile_stub(folder, file.stem, *defines).rename(file)
-            self.objects[kind] = [objects.read(file.name, file.read_bytes(), file.stem) for file in files]
+            self.objects[kind] = [objects.read(file.name, file.read_bytes(), file.stem, RISCV64) for file in files]
 
     def end(self, case: Case) -> str:
         """Where the case ended, one of ENDINGS."""
@@ -109,7 +109,7 @@ class Way:
             defined = {symbol: each.source for each in used for symbol in each.defined}
             decisions = policy.decide(base, policy.parse(case.policy), defined)
             reached = PLACE
-            units = objects.units(used, [decision.stub for decision in decisions if decision.stub])
+            units = objects.units(used, [decision.stub for decision in decisions if decision.stub], case.data_page)
             planned = from_json(place.place(base, decisions, units, case.data_page).to_json())
             reached = SPLICE
             linked = stubs.read("stubs.elf", self._link(kind, stubs.script(planned, TEMPLATES)), planned)

@@ -158,20 +158,20 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
 def spliced_and_verified(base: image.Image, planned: plan.Plan, linked: stubs.Linked, name: str) -> tuple[Spliced, Report]:
     """The image, which messages call `name`, and that it breaks no rule.
 
-    VdsoError where it breaks one that its base breaks too, or code of a stub does; AssertionError (a bug) for any other.
+    VdsoError where it breaks one that its base breaks too, or a function of the user does; AssertionError (a bug) for any other.
     """
     spliced = splice_image(base, planned, linked)
     report = verify(spliced.image, base.arch, name=name)
     if not report.findings:
         return spliced, report
     broken = verify(base.file, base.arch, name=base.name).broken
-    own = [finding for finding in report.findings if finding.rule not in broken]
-    for finding in own:
-        for unit in planned.units if finding.rule.startswith("code-") else ():
-            if any(f" {function} " in finding.what for function in unit.functions):
-                raise VdsoError(unit.source, finding.what, "a vDSO runs on any thread and stack, and asks the kernel")
+    for unit in (unit for unit in planned.units if unit.object.startswith(inputs.EXTRA)):
+        for finding in report.findings:
+            if any(d.export in finding.what for d in planned.decisions if d.stub in unit.functions):
+                raise VdsoError(unit.source, finding.what, "docs/user-functions.md tells what a function must do")
+    own = [finding.what for finding in report.findings if finding.rule not in broken]
     if own:
-        raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(finding.what for finding in own)}")
+        raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(own)}")
     inherited = "; ".join(finding.what for finding in report.findings)
     raise VdsoError(base.name, f"no sound image can be made of it: {inherited}", image.OTHER_BASE)
 
