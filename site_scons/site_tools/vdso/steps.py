@@ -158,7 +158,7 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
 def spliced_and_verified(base: image.Image, planned: plan.Plan, linked: stubs.Linked, name: str) -> tuple[Spliced, Report]:
     """The image, which messages call `name`, and that it breaks no rule.
 
-    VdsoError where it breaks one that its base breaks too, or a function of the user does; AssertionError (a bug) for any other.
+    VdsoError where it breaks one that its base breaks too, or a function of the user does; AssertionError (a bug) else.
     """
     spliced = splice_image(base, planned, linked)
     report = verify(spliced.image, base.arch, name=name)
