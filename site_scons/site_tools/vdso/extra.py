@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from .errors import VdsoError
+from .image import MOST_SYMBOLS
 from .objects import Object
 from .policy import PREFIX
 
@@ -18,7 +19,8 @@ def exports(objects: Sequence[Object], others: Iterable[str]) -> tuple[str, ...]
 
     others      the exports of the base, with which a new one may not share a constant of vdso.h
 
-    VdsoError for a name that no constant can have, for two that would have the same, and for what is not a function.
+    VdsoError for a name that no constant can have, for two that would have the same, for what is not a function, and for
+    more of them than an image may have.
     """
     constants = {name.upper(): name for name in others}
     found: list[str] = []
@@ -37,5 +39,8 @@ def exports(objects: Sequence[Object], others: Iterable[str]) -> tuple[str, ...]
             if other != name:
                 constant = f"VDSO_SYM_{name.removeprefix(PREFIX).upper()}"
                 raise VdsoError(object.source, f"`{name}` and `{other}` would both be {constant}", "rename it")
+            if len(constants) >= MOST_SYMBOLS:  # with the symbol 0, which has no name
+                what = f"`{name}` makes {len(constants):#x} exports (limit: {MOST_SYMBOLS - 1:#x})"
+                raise VdsoError(object.source, what, "export fewer")
             found.append(name)
     return tuple(found)

@@ -20,7 +20,7 @@ from .elf import DYN, EHDR, PHDR, SHDR, SYM, Ehdr, Phdr, Shdr, Sym
 from .errors import VdsoError
 
 MOST_BYTES = 0x40000  # of a load; the largest vDSO that is known has 0x10000, and each function of it is analysed
-MOST_SYMBOLS = 0x80  # Linux's own have at most 0x20
+MOST_SYMBOLS = 0x100  # of a base or an image; Linux's own have at most 0x20
 MOST_VERSIONS = 0x10  # definitions, and names of one: Linux's own have two, of a name each
 NEEDED = {
     "clock_gettime": "programs find no other clock of a vDSO",

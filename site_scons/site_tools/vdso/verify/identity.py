@@ -12,7 +12,7 @@ from ..arch import Arch
 READABLE, ARCHITECTURE, TOO_LARGE = "readable", "architecture", "too-large"
 RULES = (READABLE, ARCHITECTURE, TOO_LARGE)
 MOST = 0x40000
-MOST_SYMBOLS = 0x80
+MOST_SYMBOLS = 0x100
 
 
 def refusal(elffile: ELFFile | str, size: int, arch: Arch, name: str) -> tuple[str, str] | None:
