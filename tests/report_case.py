@@ -11,8 +11,9 @@ from conftest import bases
 from elf_builder import FUNCTIONS, Spec, raw, reader, sigreturn, system_call, thunk
 from elf_builder import build as build_base
 from scons_build import scons
-from vdso import image
+from vdso import image_reader
 from vdso.arch import RISCV64
+from vdso.image import Image
 
 HOSTILE = "<script>alert(1)</script>"
 # Names of functions are whatever the maker of a base wanted.
@@ -57,8 +58,8 @@ class Made:
         return (self.out / "base.so").read_bytes()
 
     @property
-    def model(self) -> image.Image:
-        return image.read("base.so", self.base, RISCV64)
+    def model(self) -> Image:
+        return image_reader.read("base.so", self.base, RISCV64)
 
     @property
     def replaced(self) -> list[dict]:

@@ -14,7 +14,7 @@ from conftest import ROOT
 from elf_builder import FUNCTIONS, Spec, raw
 from elf_builder import build as build_base
 from scons_build import scons
-from vdso import image, templating
+from vdso import image_reader, templating
 from vdso.arch import RISCV64
 from vdso.drawing import CELL, LETTERS
 from vdso.info import describe
@@ -65,7 +65,7 @@ def test_colours_only_on_a_terminal_that_takes_them(words: tuple[str, ...]) -> N
 
 
 def shown(base: bytes, policy: dict[str, str] | None = None, coloured: bool = False) -> str:
-    model = image.read("base.so", base, RISCV64)
+    model = image_reader.read("base.so", base, RISCV64)
     return templating.render(TEMPLATES, "info.txt.j2", **describe(model, policy or {}, coloured))
 
 

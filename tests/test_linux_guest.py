@@ -16,7 +16,7 @@ from debian_packages import KERNEL, kernel_image
 from kernel_builds import build_vdso
 from linux_guest import SECONDS, Guest, boot, first_page, with_vdso
 from program_builds import static
-from vdso import image
+from vdso import image_reader
 from vdso.arch import RISCV64
 from vdso.find import find
 
@@ -82,7 +82,7 @@ def address(exports: list[dict], name: str) -> int:
 
 def test_what_the_kernel_has_compiled_in_holds(base: bytes, out: Path) -> None:
     """It sends signal handlers to rt_sigreturn of its own vDSO."""
-    theirs = image.read("linux.so", base, RISCV64)
+    theirs = image_reader.read("linux.so", base, RISCV64)
     exports = json.loads((out / "vdso.json").read_text())["exports"]
     assert address(exports, "rt_sigreturn") == theirs.exports["__vdso_rt_sigreturn"].value
 

@@ -14,10 +14,11 @@ from conftest import ROOT, bases
 from elf_builder import FUNCTIONS, PREFIX, Function, Spec, raw, thunk
 from elf_builder import build as build_base
 from elftools.elf.elffile import ELFFile
-from vdso import extra, image, inputs, objects, place, policy, splice, stubs, toolchain
+from vdso import base_check, extra, image_reader, inputs, objects, place, policy, splice, stubs, toolchain
 from vdso.analysis import analyse, outside
 from vdso.arch import RISCV64
 from vdso.errors import VdsoError
+from vdso.image import Image
 from vdso.plan import Plan, from_json
 from vdso.verify import verify
 
@@ -56,7 +57,7 @@ ALL = [*SYNTHETIC, *REAL]
 
 @dataclass(frozen=True)
 class Made:
-    base: image.Image
+    base: Image
     plan: Plan
     linked: stubs.Linked
     elf: bytes
@@ -76,8 +77,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def pipeline(data: bytes, compiled: list[Path], folder: Path, page: str = "after", overrides: str = "") -> Made:
-    base = image.read("base.so", data, RISCV64)
-    image.refuse_as_base(base)
+    base = image_reader.read("base.so", data, RISCV64)
+    base_check.refuse(base)
     parts = [objects.read(path.name, path.read_bytes(), path.name, RISCV64) for path in compiled]
     users = extra.exports([part for part in parts if part.name.startswith(inputs.EXTRA)], base.exports)
     defined = {s: part.source for part in parts for s in part.defined}
@@ -171,13 +172,13 @@ def test_the_verifier_finds_nothing(made: Made) -> None:
 
 def test_the_build_id_is_that_of_the_content(made: Made, compiled: list[Path], tmp_path: Path) -> None:
     new = made.result.image
-    ours = image.read("vdso.so", new, RISCV64)
+    ours = image_reader.read("vdso.so", new, RISCV64)
     at = new.index(bytes.fromhex(ours.build_id))
     assert hashlib.sha1(new[:at] + bytes(20) + new[at + 20 :]).hexdigest() == ours.build_id
     assert ours.build_id != made.base.build_id
     other = "before" if made.plan.data_offset > 0 else "after"
     changed = pipeline(made.base.file, compiled, tmp_path, other)
-    assert image.read("vdso.so", changed.result.image, RISCV64).build_id != ours.build_id
+    assert image_reader.read("vdso.so", changed.result.image, RISCV64).build_id != ours.build_id
 
 
 def test_pages_are_no_more_than_the_base_has(made: Made) -> None:
@@ -235,7 +236,7 @@ def test_in_a_new_page(compiled: list[Path], tmp_path: Path) -> None:
 def test_no_function_ends_where_rt_sigreturn_starts(made: Made) -> None:
     start = made.base.exports[PREFIX + "rt_sigreturn"].value
     assert all(unit.address + unit.size != start for unit in made.plan.units)
-    assert all(fde.end != start for fde in image.read("vdso.so", made.result.image, RISCV64).fdes)
+    assert all(fde.end != start for fde in image_reader.read("vdso.so", made.result.image, RISCV64).fdes)
 
 
 def test_no_room_for_dt_hash_is_said(compiled: list[Path], tmp_path: Path) -> None:
@@ -283,6 +284,6 @@ def test_overrides(compiled: list[Path], tmp_path: Path) -> None:
 
 
 def test_keep_of_code_that_reads_linux_data_is_refused() -> None:
-    base = image.read("base.so", build_base(Spec()), RISCV64)
+    base = image_reader.read("base.so", build_base(Spec()), RISCV64)
     with pytest.raises(VdsoError, match=r"`riscv_hwprobe:keep` is unsafe: its code at 0x[0-9a-f]+ forms the address -0x"):
         policy.decide(base, {"riscv_hwprobe": "keep"}, {CLOCK: "a", PREFIX + "gettimeofday": "b", PREFIX + "clock_getres": "c"})

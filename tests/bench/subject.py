@@ -13,9 +13,10 @@ from kernel_side import DataPage
 from kernel_side import build as build_kernel
 from model import NSEC, Clock
 from stub_runner import Machine
-from vdso import image
+from vdso import image_reader
 from vdso.analysis import analyse, outside
 from vdso.arch import RISCV64
+from vdso.errors import VdsoError
 
 from . import linux
 from .calls import Call
@@ -82,8 +83,8 @@ def ours(made: Made) -> Subject:
 def theirs(path: Path) -> Subject | None:
     """The base itself, with a data page of Linux made for it. None for what is no vDSO for the table (CFI, 32 bits)."""
     try:
-        base = image.read(path.name, path.read_bytes(), RISCV64)
-    except image.VdsoError:
+        base = image_reader.read(path.name, path.read_bytes(), RISCV64)
+    except VdsoError:
         return None
     found = linux.layout(base)
     known = isinstance(found, linux.Layout)

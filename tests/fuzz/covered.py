@@ -14,7 +14,7 @@ from . import runner
 
 TOOL = ROOT / "site_scons" / "site_tools" / "vdso"
 PARTS = {
-    "image": ("image.py", "unwind.py", "elf.py", "mark.py"),
+    "image": ("image.py", "image_reader.py", "base_check.py", "unwind.py", "elf.py", "mark.py"),
     "extract": ("find.py", "headers.py", "containers.py", "compression.py", "core.py"),
     "splice": (
         *("splice.py", "place.py", "plan.py", "policy.py", "tables.py", "symbols.py", "sections.py", "room.py", "stubs.py"),

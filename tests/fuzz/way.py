@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stub_build import PREFIX as CROSS
 from stub_build import compile_stub
-from vdso import find, image, objects, place, policy, steps, stubs, toolchain
+from vdso import base_check, find, image_reader, objects, place, policy, steps, stubs, toolchain
 from vdso.arch import RISCV64
 from vdso.blob import Export
 from vdso.containers import payloads
@@ -97,12 +97,12 @@ class Way:
             except VdsoError as error:
                 return FINDING if _one_line(error) and _unpacks(case.data) else CONTAINER
         try:
-            base = image.read(NAME, data, RISCV64)
+            base = image_reader.read(NAME, data, RISCV64)
         except VdsoError as error:
             return MODEL if _one_line(error) and _passes_header(data) else HEADER
         reached = REFUSED
         try:
-            image.refuse_as_base(base)
+            base_check.refuse(base)
             reached = POLICY
             kind = "none" if case.data_page == "none" else "page"
             used = self.objects[kind]
@@ -118,8 +118,8 @@ class Way:
             if error.file == "LIEF":
                 raise AssertionError(f"LIEF can't do what the model lets pass: {error}") from error
             return RULES if _one_line(error) and "no sound image" in error.what else reached
-        image.read("image.so", spliced.image, RISCV64)
-        odd = [e.name for e in spliced.exports if e.address is not None and not image.EXPORT.fullmatch(e.name)]
+        image_reader.read("image.so", spliced.image, RISCV64)
+        odd = [e.name for e in spliced.exports if e.address is not None and not base_check.EXPORT.fullmatch(e.name)]
         if odd:
             raise Disagreement(f"no names for C and Rust: {odd}")
         self._look(spliced.image, spliced.exports)
@@ -139,7 +139,7 @@ class Way:
         return KEEPS
 
     def _look(self, data: bytes, exports: Sequence[Export]) -> None:
-        exports = [export for export in exports if image.EXPORT.fullmatch(export.name)]  # others can't be asked for
+        exports = [export for export in exports if base_check.EXPORT.fullmatch(export.name)]  # others can't be asked for
         names = [export.name for export in exports]
         answers = self.looker(data, [*names, ABSENT])
         promised = {export.name: "-" if export.address is None else f"{export.address:#x}" for export in exports}
@@ -178,7 +178,7 @@ def _unpacks(data: bytes) -> bool:
 
 def _passes_header(data: bytes) -> bool:
     """Whether the ELF header and the program headers are accepted."""
-    reader = image._Reader(NAME, data, RISCV64)
+    reader = image_reader.Reader(NAME, data, RISCV64)
     try:
         reader.segments(reader.header())
     except VdsoError:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import image, policy, steps, templating
+from . import image_reader, policy, steps, templating
 from .arch import ARCHES
 from .errors import VdsoError
 from .info import describe
@@ -23,7 +23,7 @@ FAILED = 2
 
 def info(sources: Sequence[str], arch: str, overrides: str) -> int:
     """What is known of the base, and what becomes of it with these `overrides` of the policy."""
-    base = image.read(sources[0], steps.read(Path(sources[0])), ARCHES[arch])
+    base = image_reader.read(sources[0], steps.read(Path(sources[0])), ARCHES[arch])
     told = describe(base, policy.parse(overrides), coloured=_takes_colours())
     print(templating.render(TEMPLATES, "info.txt.j2", **told), end="", flush=True)
     return 0

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
+"""What to do where a base is no good."""
+
 _LONGEST = 4000
 
 

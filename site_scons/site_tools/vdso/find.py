@@ -3,7 +3,7 @@
 
 Every `\\x7fELF` of every payload (containers.py) is looked at: a vDSO is an ELF file of type DYN that names itself as
 Linux's do and has their exports. Which one it is, and how far it goes, is read from its own headers.
-Whether the chosen one can be worked on (one load, no relocations) is for image.py to say.
+Whether the chosen one can be worked on (one load, no relocations) is for image_reader.py and base_check.py to say.
 """
 
 from __future__ import annotations
@@ -228,6 +228,6 @@ def _landing_pads(image: bytes, headers: Headers, tags: dict[int, int]) -> bool:
         all_symbols = islice(symbols(image, headers.form, tags), MOST_SYMBOLS)
         entries = [s.value for s in all_symbols if s.info & 15 == elf.STT_FUNC and s.shndx]
     except (KeyError, struct.error, OverflowError):
-        return False  # image.py names the table that is wrong
+        return False  # image_reader.py names the table that is wrong
     return any(len(word) == 4 and int.from_bytes(word, "little") & 0xFFF == 0x017
                for word in (image[entry : entry + 4] for entry in entries))  # fmt: skip

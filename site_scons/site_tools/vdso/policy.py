@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from .analysis import Function, analyse, outside
 from .arch import ADD, HIDE, KEEP, REPLACE, SYSCALL, Arch
+from .base_check import EXPORT, NEEDED
 from .errors import VdsoError
-from .image import EXPORT, NEEDED, Image
+from .image import Image
 
 PREFIX = "__vdso_"
 _KINDS = (REPLACE, SYSCALL, KEEP, HIDE)

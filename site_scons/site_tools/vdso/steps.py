@@ -17,10 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from . import (
+    base_check,
     extra,
     find,
     guard,
-    image,
+    image_reader,
     inputs,
     objects,
     place,
@@ -36,7 +37,8 @@ from .arch import ARCHES, Arch
 from .blob import from_facts
 from .elf import pages
 from .emit import emit as emit_outputs
-from .errors import VdsoError
+from .errors import OTHER_BASE, VdsoError
+from .image import Image
 from .inputs import SOURCES, TEMPLATES
 from .splice import Spliced
 from .splice import splice as splice_image
@@ -81,7 +83,7 @@ def extract(targets: Paths, sources: Paths, settings: Settings) -> None:
     """base.so from a file that holds a vDSO."""
     arch, name = ARCHES[settings["ARCH"]], str(sources[0])
     found = find.find(name, read(sources[0]), arch)
-    image.refuse_as_base(image.read(name, found, arch))
+    base_check.refuse(image_reader.read(name, found, arch))
     write({targets[0]: found})
 
 
@@ -114,9 +116,9 @@ def _fetched(base: Path, record: Path, asked: str) -> bool:
         return False
 
 
-def _base(path: Path, arch: Arch) -> image.Image:
-    base = image.read(str(path), read(path), arch)
-    image.refuse_as_base(base)
+def _base(path: Path, arch: Arch) -> Image:
+    base = image_reader.read(str(path), read(path), arch)
+    base_check.refuse(base)
     return base
 
 
@@ -141,7 +143,7 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
     planned = plan.from_json(read(sources[2]).decode())
     linked = stubs.read(str(sources[1]), read(sources[1]), planned)
     spliced, report = spliced_and_verified(base, planned, linked, str(targets[0]))
-    made = image.read(str(targets[0]), spliced.image, arch)
+    made = image_reader.read(str(targets[0]), spliced.image, arch)
     story = {
         "base_sha256": hashlib.sha256(base.file).hexdigest(),
         "base_pages": pages(len(base.data)),
@@ -155,7 +157,7 @@ def splice(targets: Paths, sources: Paths, settings: Settings) -> None:
     write({targets[0]: spliced.image, targets[1]: json.dumps(story, indent=1, sort_keys=True).encode()})
 
 
-def spliced_and_verified(base: image.Image, planned: plan.Plan, linked: stubs.Linked, name: str) -> tuple[Spliced, Report]:
+def spliced_and_verified(base: Image, planned: plan.Plan, linked: stubs.Linked, name: str) -> tuple[Spliced, Report]:
     """The image, which messages call `name`, and that it breaks no rule.
 
     VdsoError where it breaks one that its base breaks too, or a function of the user does; AssertionError (a bug) else.
@@ -173,7 +175,7 @@ def spliced_and_verified(base: image.Image, planned: plan.Plan, linked: stubs.Li
     if own:
         raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(own)}")
     inherited = "; ".join(finding.what for finding in report.findings)
-    raise VdsoError(base.name, f"no sound image can be made of it: {inherited}", image.OTHER_BASE)
+    raise VdsoError(base.name, f"no sound image can be made of it: {inherited}", OTHER_BASE)
 
 
 def emit(targets: Paths, sources: Paths, settings: Settings) -> None:
