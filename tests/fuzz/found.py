@@ -182,6 +182,15 @@ def long_member() -> bytes:
     return deb(zst=zstd_of(tar_header(b"0", b"\x80\0\0\0" + (1 << 60).to_bytes(8, "big")), 1))
 
 
+def cut_sparse_map() -> bytes:
+    """The map of a sparse file goes on in a block that is not there."""
+    header = bytearray(tar_header(b"S", b"%011o\0" % 5))
+    header[482] = 1  # isextended
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return deb(zst=zstd_of(bytes(header), 0))
+
+
 def deb(**data_tar: bytes) -> bytes:
     return ar(**{"debian-binary": b"2.0\n", **{f"data.tar.{kind}": data for kind, data in data_tar.items()}})
 
@@ -269,6 +278,7 @@ FOUND = (
     file("4,000 vDSOs of 1 MiB in each other", "4 GiB of memory", FINDING, overlapping),
     file("pax records of 7 GiB", "7 GiB of memory", CONTAINER, long_pax_header),
     file("a member of 2^60 bytes", "no end", CONTAINER, long_member),
+    file("a sparse map that is cut off", "IndexError", CONTAINER, cut_sparse_map),
     file("20,000 times 40,000 notes", "no end", CONTAINER, note_by_note),
     file("an auxiliary vector of 256 MiB", "4 GiB of memory", CONTAINER, large_auxv),
 )

@@ -15,6 +15,7 @@ import re
 import struct
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from debian.arfile import ArError, ArFile
 
@@ -25,12 +26,11 @@ from .errors import VdsoError
 STREAM_LIMIT = 8 << 30  # of a whole data.tar, of which only payloads are kept
 TOTAL = 12 << 30  # of all that one file unpacks to, layer by layer
 MOST_MEMBERS = 64  # of an ar archive: a .deb has three
-MOST_VAIN = 64  # reads behind the end of a tar
-LONGEST_NAME = 1 << 16  # bytes of a tar header's extension, which tarfile reads at once: Linux's longest path is 4 KiB
+PIECE = 1 << 16  # in which files of a tar are read
+MOST_AT_ONCE = 1 << 20  # what tarfile asks for in one go is a header's extension, and Linux's longest path is 4 KiB
 DEPTH = 4  # a .deb of an EFI zboot of a gzip is three deep
 
 AR = b"!<arch>\n"
-_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 KERNEL = re.compile(r"(.*/)?(vmlinu[xz]|Image)[^/]*|(.*/)?vdso[^/]*\.so")
 
 
@@ -103,43 +103,39 @@ def _zboot(name: str, data: bytes, streams: _Streams) -> Iterator[tuple[str, byt
 
 
 class _Stream(io.RawIOBase):
-    """Chunks as a file to read from.
-
-    tarfile skips a member of 2^60 bytes by as many reads as that takes, whatever they give: so those at the end are counted.
-    """
+    """Chunks as a file that is read forward. Seeking reads; what a tar says of its members is limited by what is there."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._rest, self._vain = chunks, b"", 0
+        self._chunks, self._rest, self._at = chunks, b"", 0
 
     def readable(self) -> bool:
         return True
 
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence or offset < self._at:
+            raise tarfile.ReadError(f"a member at {self._at:#x} of less than no bytes")
+        while self._at < offset:
+            if not self.read(min(offset - self._at, PIECE)):
+                raise tarfile.ReadError(f"a member that ends at {offset:#x}, and the data at {self._at:#x}")
+        return self._at
+
     def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MOST_AT_ONCE:
+            raise tarfile.ReadError(f"a header's extension of {size:#x} bytes (at most {MOST_AT_ONCE:#x})")
         out, have = [self._rest], len(self._rest)
-        while size < 0 or have < size:
+        while have < size:
             chunk = next(self._chunks, None)
             if chunk is None:
                 break
             out.append(chunk)
             have += len(chunk)
         whole = b"".join(out)
-        self._vain += not whole
-        if self._vain > MOST_VAIN:
-            raise tarfile.ReadError("a member goes on behind the end")
-        end = have if size < 0 else size
-        self._rest = whole[end:]
-        return whole[:end]
-
-
-class _Member(tarfile.TarInfo):
-    """A header whose extension (a long name, pax records) is as long as it says is read at once, so it is limited."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
-        member = super().frombuf(buf, encoding, errors)
-        if member.type in _EXTENSIONS and not 0 <= member.size <= LONGEST_NAME:
-            raise tarfile.ReadError(f"a header's extension of {member.size:#x} bytes (at most {LONGEST_NAME:#x})")
-        return member
+        self._rest = whole[size:]
+        self._at += len(whole) - len(self._rest)
+        return whole[:size]
 
 
 def _deb(name: str, data: bytes, streams: _Streams) -> Iterator[tuple[str, bytes]]:
@@ -147,7 +143,7 @@ def _deb(name: str, data: bytes, streams: _Streams) -> Iterator[tuple[str, bytes
         plain = tar[257:262] == b"ustar"
         chunks = iter([tar]) if plain else streams.chunks(tar, STREAM_LIMIT)
         try:
-            with tarfile.open(fileobj=_Stream(chunks), mode="r|", tarinfo=_Member) as members:
+            with tarfile.open(fileobj=_Stream(chunks), mode="r:") as members:
                 for member in members:
                     if not member.isreg() or not KERNEL.fullmatch(member.name.removeprefix("./")):
                         continue
@@ -155,8 +151,8 @@ def _deb(name: str, data: bytes, streams: _Streams) -> Iterator[tuple[str, bytes
                         raise VdsoError(name, f"{member.name} in it has {member.size:#x} bytes (at most {LIMIT:#x})", UNPACK)
                     content = members.extractfile(member)
                     if content is not None:
-                        yield member.name.removeprefix("./"), content.read()
-        except tarfile.TarError as error:
+                        yield member.name.removeprefix("./"), b"".join(iter(partial(content.read, PIECE), b""))
+        except (tarfile.TarError, ValueError, IndexError) as error:  # of its numbers, and of headers that are cut off
             raise VdsoError(name, f"its data.tar is damaged: {error}", AGAIN) from None
 
 
