@@ -27,7 +27,7 @@ from SCons.Errors import BuildError, StopError
 from SCons.Scanner.C import CScanner
 from SCons.Util import CLVar
 
-from . import inputs, lief_write, toolchain, variables
+from . import inputs, toolchain, variables
 from .arch import ARCHES
 from .errors import VdsoError
 from .inputs import EXTRA, ROOT, SOURCES, STUB
@@ -207,6 +207,8 @@ def _step(step: str, *uses: str, show: Callable[..., str] | None = None) -> Any:
 
     def run(target: Any, source: Any, env: Any) -> None:
         if step in _BEFORE_SPLICE:
+            from . import lief_write
+
             lief_write.start()
         from . import steps
 
