@@ -30,7 +30,7 @@ from SCons.Util import CLVar
 from . import inputs, toolchain, variables
 from .arch import ARCHES
 from .errors import VdsoError
-from .inputs import EXTRA, ROOT, SOURCES, STUB
+from .inputs import EXTRA, OUTPUTS, ROOT, SOURCES, STUB
 
 
 def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
@@ -46,7 +46,7 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     linked = env.VdsoLink(work.File("stubs.elf"), [script, objects])
     image = env.VdsoSplice([work.File("image.so"), work.File("image.json")], [base_so, linked, plan])
     facts = [*image, *_all_sources(env, stubs, minimal=str(base) == "minimal")]
-    outputs = env.VdsoEmit([out.File(f"vdso.{suffix}") for suffix in ("so", "h", "rs", "S", "json")], facts)
+    outputs = env.VdsoEmit([out.File(name) for name in OUTPUTS], facts)
 
     env.Precious(outputs)  # SCons would delete the good ones before an action that may fail
     return outputs
@@ -95,8 +95,7 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
         own = out.Dir("minimal")
         folders.append(own)
         vdso(env, own, "minimal", **{**overrides, "VDSO_POLICY": "", "VDSO_EXTRA_SRC": ""})
-    names = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json", "base.so")
-    sources = [folder.File(name) for folder in folders for name in names] + [out.File("vdso-selftest")]
+    sources = [folder.File(name) for folder in folders for name in (*OUTPUTS, "base.so")] + [out.File("vdso-selftest")]
     if str(base).partition(":")[0] == "debian":
         sources.append(out.Dir("work").File("base.so.json"))
     texts = [ROOT / name for name in release.licences(own=False).values()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What goes into a blob beside base and compiler: our own files, as digests."""
+"""What goes into a blob beside base and compiler: our own files, as digests; and what files of a build are called."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ ROOT = next((folder for folder in (HERE.parent, HERE.parents[2]) if (folder / "v
 SOURCES = ROOT / "vdso_src"
 TEMPLATES = ROOT / "templates"
 LOCK = ROOT / "requirements.txt"
+OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
 STUB, EXTRA = "stub_", "extra"
 """How the names of object files begin: those of our sources, and those of the user's."""
 MODULES = "site_scons/site_tools/vdso/**.py"

@@ -44,8 +44,6 @@ from .splice import Spliced
 from .splice import splice as splice_image
 from .verify import Report, verify
 
-OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
-
 Paths = Sequence[Path]
 Settings = Mapping[str, str]
 
@@ -209,7 +207,7 @@ def dist(targets: Paths, sources: Paths, settings: Settings) -> None:
     program = next(path for path in sources if path.name == release.SELFTEST)
     made: dict[str, bytes] = {}
     for folder in (path.parent for path in sources if path.name == "vdso.json"):
-        files = {name: read(folder / name) for name in (*OUTPUTS, "base.so")}
+        files = {name: read(folder / name) for name in (*inputs.OUTPUTS, "base.so")}
         facts = json.loads(files["vdso.json"])
         own = folder == Path(settings["OWN"])
         if not own:

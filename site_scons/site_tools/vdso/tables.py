@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from . import elf, mark, sections, symbols, unwind
 from .arch import ADD, HIDE
-from .errors import VdsoError
+from .errors import OTHER_BASE, VdsoError
 from .image import Image, Note, Symbol
 from .policy import Decision
 from .room import without
@@ -53,8 +53,7 @@ def added(base: Image, decisions: Sequence[Decision]) -> list[Symbol]:
     version = next(iter(base.exports.values())).version
     offset, symbols = base.tables[DYNSTR][1], []
     for export in (d.export for d in decisions if d.policy == ADD):
-        info = elf.STB_GLOBAL << 4 | elf.STT_FUNC
-        symbols.append(Symbol(export, offset, info, 0, elf.SHN_UNDEF, 0, 0, version))
+        symbols.append(Symbol(export, offset, _FUNCTION, 0, elf.SHN_UNDEF, 0, 0, version))
         offset += len(export) + 1
     return symbols
 
@@ -113,7 +112,7 @@ def dynamic(base: Image, places: Mapping[str, int], names_size: int) -> bytes:
     if len(entries) >= len(base.dynamic):
         at = base.tables[".dynamic"][0]
         what = f"PT_DYNAMIC at {at:#x} has {len(base.dynamic) - len(present)} DT_NULL, {len(missing) + 1} are needed"
-        raise VdsoError(base.name, what, "take the vDSO of another Linux, or BASE=minimal")
+        raise VdsoError(base.name, what, OTHER_BASE)
     entries += [(elf.DT_NULL, 0)] * (len(base.dynamic) - len(entries))
     return b"".join(elf.DYN.pack(*entry) for entry in entries)
 
