@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import model
+import exact_clock
 from stub_runner import BUFFER
 
 CLOCKS = {
-    "REALTIME": model.REALTIME,
-    "MONOTONIC": model.MONOTONIC,
-    "MONOTONIC_RAW": model.MONOTONIC_RAW,
-    "REALTIME_COARSE": model.REALTIME_COARSE,
-    "MONOTONIC_COARSE": model.MONOTONIC_COARSE,
-    "BOOTTIME": model.BOOTTIME,
-    "TAI": model.TAI,
+    "REALTIME": exact_clock.REALTIME,
+    "MONOTONIC": exact_clock.MONOTONIC,
+    "MONOTONIC_RAW": exact_clock.MONOTONIC_RAW,
+    "REALTIME_COARSE": exact_clock.REALTIME_COARSE,
+    "MONOTONIC_COARSE": exact_clock.MONOTONIC_COARSE,
+    "BOOTTIME": exact_clock.BOOTTIME,
+    "TAI": exact_clock.TAI,
 }
 NOT_SERVED = {"PROCESS_CPUTIME_ID": 2}
 STATE = BUFFER + 256  # of getrandom
@@ -33,7 +33,7 @@ class Call:
 
 CALLS = (
     *(Call("clock_gettime", name, (clock, BUFFER), clock) for name, clock in (CLOCKS | NOT_SERVED).items()),
-    Call("gettimeofday", "", (BUFFER, 0), model.REALTIME),
+    Call("gettimeofday", "", (BUFFER, 0), exact_clock.REALTIME),
     *(Call("clock_getres", name, (clock, BUFFER), clock) for name, clock in (CLOCKS | NOT_SERVED).items()),
     Call("getcpu", "", (BUFFER, BUFFER + 8, 0)),
     Call("flush_icache", "", (BUFFER, BUFFER + 64, 0)),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import unicorn
-from model import NSEC, error_ns
+from exact_clock import NSEC, error_ns
 from stub_runner import Result
 
 from .calls import CALLS, Call

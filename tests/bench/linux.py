@@ -13,10 +13,10 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 
-import model
+import exact_clock
 from stub_runner import PAGE
-from vdso.analysis import analyse, outside
-from vdso.image import Image
+from vdso.image.analysis import analyse, outside
+from vdso.image.model import Vdso
 
 from .calls import Call
 
@@ -32,7 +32,7 @@ CLOCKS = 2 + 8
 ARCHTIMER = 1  # VDSO_CLOCKMODE_ARCHTIMER of RISC-V
 HZ, SHIFT = 10_000_000, 24
 MULT = (10**9 << SHIFT) // HZ
-COARSE = (model.REALTIME_COARSE, model.MONOTONIC_COARSE)
+COARSE = (exact_clock.REALTIME_COARSE, exact_clock.MONOTONIC_COARSE)
 TICK_NS = 4_000_000  # what the coarse clocks resolve: CONFIG_HZ=250
 UPDATED = 3600 * HZ  # the counter when Linux last wrote the page
 COUNTER = UPDATED + HZ // 1000  # the counter of the calls: 1 ms later, in the midst between two ticks
@@ -40,7 +40,7 @@ COUNTER = UPDATED + HZ // 1000  # the counter of the calls: 1 ms later, in the m
 
 def times() -> dict[int, tuple[int, int]]:
     """Seconds and nanoseconds of each clock at the last update, no two of them alike."""
-    return {clock: (1_700_000_000 + 1000 * clock, 123_456_789 + 1_000_000 * clock) for clock in model.SERVED}
+    return {clock: (1_700_000_000 + 1000 * clock, 123_456_789 + 1_000_000 * clock) for clock in exact_clock.SERVED}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Layout:
         return (CLOCK if self.raw > CLOCK else CLOCKS * CLOCK) + RESOLUTION
 
 
-def layout(base: Image) -> Layout | str:
+def layout(base: Vdso) -> Layout | str:
     """As the code of clock_gettime has it; why not, where it does not tell."""
     function = analyse(base.data, base.exports["__vdso_clock_gettime"].value, base.arch)
     formed = sorted({(f.target, f.kind) for f in outside(function, len(base.data), None) if not f.absolute})
@@ -74,7 +74,7 @@ def page(found: Layout) -> bytes:
     for start in (0, found.raw):
         HEAD.pack_into(data, start, 2, ARCHTIMER, UPDATED, 2**64 - 1, MULT, SHIFT)
     for clock, (sec, nsec) in times().items():
-        start = found.raw if clock == model.MONOTONIC_RAW else 0
+        start = found.raw if clock == exact_clock.MONOTONIC_RAW else 0
         shift = 0 if clock in COARSE else SHIFT
         TIME.pack_into(data, start + HEAD.size + clock * TIME.size, sec, nsec << shift)
     struct.pack_into("<I", data, found.resolution, 1)
@@ -86,7 +86,7 @@ def exact(call: Call) -> Fraction | None:
     if call.clock not in times():
         return None
     if call.export == "clock_getres":
-        return Fraction(TICK_NS if call.clock in COARSE else 1, model.NSEC)
+        return Fraction(TICK_NS if call.clock in COARSE else 1, exact_clock.NSEC)
     sec, nsec = times()[call.clock]
     gone = 0 if call.clock in COARSE else Fraction(COUNTER - UPDATED, HZ)
-    return sec + Fraction(nsec, model.NSEC) + gone
+    return sec + Fraction(nsec, exact_clock.NSEC) + gone

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from exact_clock import NSEC, Clock
 from kernel_side import DataPage
 from kernel_side import build as build_kernel
-from model import NSEC, Clock
 from stub_runner import Machine
-from vdso import image_reader
-from vdso.analysis import analyse, outside
-from vdso.arch import RISCV64
+from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
+from vdso.image.analysis import analyse, outside
+from vdso.image.reader import read_vdso
 
 from . import linux
 from .calls import Call
@@ -83,7 +83,7 @@ def ours(made: Made) -> Subject:
 def theirs(path: Path) -> Subject | None:
     """The base itself, with a data page of Linux made for it. None for what is no vDSO for the table (CFI, 32 bits)."""
     try:
-        base = image_reader.read(path.name, path.read_bytes(), RISCV64)
+        base = read_vdso(path.name, path.read_bytes(), RISCV64)
     except VdsoError:
         return None
     found = linux.layout(base)
@@ -98,6 +98,6 @@ def theirs(path: Path) -> Subject | None:
             clock = short in ("clock_gettime", "clock_getres", "gettimeofday")
             reason = ("" if known else str(found)) if clock else "reads data of Linux that is not the clock's"
         functions[short] = Function(symbol.value, symbol.size, reason)
-    name = f"Linux {base.linux}" if base.linux != "none" else "minimal"
+    name = f"Linux {base.linux}" if base.linux else "minimal"
     exact = linux.exact if known else lambda _call: None
     return Subject(name, hashlib.sha256(base.file).hexdigest(), machine, linux.COUNTER, functions, exact)

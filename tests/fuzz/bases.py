@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cache
 
 import image_builder
-from conftest import bases
+from bases import bases
 from elf_builder import FUNCTIONS, Function, Spec, raw, reader, sigreturn, system_call, thunk
 from elf_builder import build as build_base
-from vdso.elf import PAGE
+from vdso.elf.elf64 import PAGE
 
 from .choices import Choices
 

@@ -16,7 +16,7 @@ from container_builder import ar
 from elf_builder import FUNCTIONS, NOP, RET, Function, Spec, raw
 from elf_builder import build as build_base
 from image_builder import Patch
-from vdso import elf
+from vdso.elf import elf64
 
 from .way import ACCEPTED, CONTAINER, FINDING, FINDINGS, HEADER, MODEL, POLICY, REFUSED, RULES, Case
 
@@ -68,12 +68,12 @@ def as_it_is(_patch: Patch) -> None:
 
 
 def last_entry(patch: Patch, tag: int, value: int) -> None:
-    dynamic = patch.phdr(elf.PT_DYNAMIC)[1]
+    dynamic = patch.phdr(elf64.PT_DYNAMIC)[1]
     patch.put(dynamic.offset + dynamic.filesz - 16, "<qQ", tag, value)
 
 
 def definition(patch: Patch, form: str, offset: int, value: int) -> None:
-    patch.put(patch.value(elf.DT_VERDEF) + offset, form, value)
+    patch.put(patch.value(elf64.DT_VERDEF) + offset, form, value)
 
 
 def many_versions(patch: Patch) -> None:
@@ -81,18 +81,18 @@ def many_versions(patch: Patch) -> None:
     start = 0x2000
     for at in range(start, start + 20 * 8000, 20):
         patch.put(at, "<HHHHIII", 1, 0, 2, 0xFFFF, 0, start + 20 * 8001 - at, 20)
-    patch.set(elf.DT_VERDEF, start)
-    patch.set(elf.DT_VERDEFNUM, 8000)
+    patch.set(elf64.DT_VERDEF, start)
+    patch.set(elf64.DT_VERDEFNUM, 8000)
 
 
 def copied_symbol(patch: Patch, to: int) -> None:
-    at = patch.value(elf.DT_SYMTAB)
+    at = patch.value(elf64.DT_SYMTAB)
     source = at + 24 * patch.index(CLOCK)
     patch.data[at + 24 * to : at + 24 * to + 24] = patch.data[source : source + 24]
 
 
 def called(patch: Patch, name: str, to: str) -> None:
-    at = patch.value(elf.DT_STRTAB) + patch.string(name)
+    at = patch.value(elf64.DT_STRTAB) + patch.string(name)
     patch.data[at : at + len(name)] = to.encode("latin-1").ljust(len(name), b"x")
 
 
@@ -103,14 +103,14 @@ def second_fde(patch: Patch) -> None:
 
 def far_symbols() -> bytes:
     patch = Patch(build_base(Spec(sections=False)))
-    patch.set(elf.DT_SYMTAB, (1 << 64) - 24)
+    patch.set(elf64.DT_SYMTAB, (1 << 64) - 24)
     return patch.image
 
 
 def note_first(patch: Patch) -> None:
-    note, load = patch.phdr(elf.PT_NOTE), patch.phdr(elf.PT_LOAD)
-    elf.PHDR.pack_into(patch.data, load[0], *note[1])
-    elf.PHDR.pack_into(patch.data, note[0], *load[1])
+    note, load = patch.phdr(elf64.PT_NOTE), patch.phdr(elf64.PT_LOAD)
+    elf64.PHDR.pack_into(patch.data, load[0], *note[1])
+    elf64.PHDR.pack_into(patch.data, note[0], *load[1])
 
 
 def falling_through(count: int, size: int) -> tuple[Function, ...]:
@@ -124,7 +124,7 @@ def large_code() -> Case:
 
 def elf_header(phnum: int, phoff: int) -> bytes:
     ident = b"\x7fELF\2\1\1" + bytes(9)
-    return elf.EHDR.pack(ident, elf.ET_DYN, 243, 1, 0, phoff, 0, 0, 64, 56, phnum, 0, 0, 0)
+    return elf64.EHDR.pack(ident, elf64.ET_DYN, 243, 1, 0, phoff, 0, 0, 64, 56, phnum, 0, 0, 0)
 
 
 def many_segments() -> bytes:
@@ -137,7 +137,7 @@ def long_dynamic() -> bytes:
     count, size = 4300, 120
     data = bytes(64)
     for left in range(count, 0, -1):
-        data += elf_header(1, 64) + elf.PHDR.pack(elf.PT_DYNAMIC, 4, left * size, 0, 0, MIB - left * size, 0, 8)
+        data += elf_header(1, 64) + elf64.PHDR.pack(elf64.PT_DYNAMIC, 4, left * size, 0, 0, MIB - left * size, 0, 8)
     return data + b"\1" * MIB
 
 
@@ -148,7 +148,7 @@ def cut_headers() -> bytes:
 def overlapping() -> bytes:
     """4,000 vDSOs of 1 MiB in 16 MiB."""
     patch = Patch(build_base(Spec(sections=False)))
-    patch.segment(elf.PT_LOAD, filesz=MIB, memsz=MIB)
+    patch.segment(elf64.PT_LOAD, filesz=MIB, memsz=MIB)
     return patch.image.ljust(0x1000, b"\0") * 4000 + bytes(MIB)
 
 
@@ -199,17 +199,17 @@ def note_by_note() -> bytes:
     """A core of 20,000 segments PT_NOTE, all of the same 40,000 notes."""
     count, notes = 20000, core_builder.note("<", b"odd", 1, b"") * 40000
     ident = b"\x7fELF\2\1\1" + bytes(9)
-    head = elf.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
-    return head + elf.PHDR.pack(elf.PT_NOTE, 4, 64 + 56 * count, 0, 0, len(notes), 0, 4) * count + notes
+    head = elf64.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
+    return head + elf64.PHDR.pack(elf64.PT_NOTE, 4, 64 + 56 * count, 0, 0, len(notes), 0, 4) * count + notes
 
 
 def large_auxv() -> bytes:
     """An auxiliary vector of 256 MiB."""
     note = struct.pack("<III", 5, 256 * MIB, core_builder.NT_AUXV) + b"CORE\0\0\0\0"
     ident = b"\x7fELF\2\1\1" + bytes(9)
-    head = elf.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    head = elf64.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     size = len(note) + 256 * MIB
-    return head + elf.PHDR.pack(elf.PT_NOTE, 4, 120, 0, 0, size, 0, 4) + note + b"\1" * (256 * MIB)
+    return head + elf64.PHDR.pack(elf64.PT_NOTE, 4, 120, 0, 0, size, 0, 4) + note + b"\1" * (256 * MIB)
 
 
 def many_functions() -> Case:
@@ -220,19 +220,19 @@ def many_functions() -> Case:
 ASSERTION = "AssertionError"
 FOUND = (
     # tables that loaders and the model read in different ways
-    base("a tag twice", ASSERTION, MODEL, lambda p: p.add(elf.DT_RELAENT, 1)),
-    base("tags behind DT_NULL", ASSERTION, MODEL, lambda p: last_entry(p, elf.DT_TEXTREL, 0)),
+    base("a tag twice", ASSERTION, MODEL, lambda p: p.add(elf64.DT_RELAENT, 1)),
+    base("tags behind DT_NULL", ASSERTION, MODEL, lambda p: last_entry(p, elf64.DT_TEXTREL, 0)),
     base("a version's name outside of .dynstr", "ValueError", MODEL, lambda p: definition(p, "<I", 20, 0x10000)),
-    base("fewer versions than DT_VERDEFNUM says", ASSERTION, MODEL, lambda p: p.set(elf.DT_VERDEFNUM, 3)),
+    base("fewer versions than DT_VERDEFNUM says", ASSERTION, MODEL, lambda p: p.set(elf64.DT_VERDEFNUM, 3)),
     base("half a billion names of versions", "minutes", MODEL, many_versions, load_size=0x30000),
-    base("strings on the ELF header", ASSERTION, MODEL, lambda p: p.set(elf.DT_STRTAB, 0)),
-    base("versions on the symbols", ASSERTION, MODEL, lambda p: p.set(elf.DT_VERSYM, p.value(elf.DT_SYMTAB))),
-    base("fewer symbols in one of the hash tables", ASSERTION, MODEL, lambda p: p.put(p.value(elf.DT_HASH) + 4, "<I", 3)),
+    base("strings on the ELF header", ASSERTION, MODEL, lambda p: p.set(elf64.DT_STRTAB, 0)),
+    base("versions on the symbols", ASSERTION, MODEL, lambda p: p.set(elf64.DT_VERSYM, p.value(elf64.DT_SYMTAB))),
+    base("fewer symbols in one of the hash tables", ASSERTION, MODEL, lambda p: p.put(p.value(elf64.DT_HASH) + 4, "<I", 3)),
     base(
         "fewer symbols than the sections have",
         ASSERTION,
         REFUSED,
-        lambda p: p.put(p.value(elf.DT_HASH) + 4, "<I", 3),
+        lambda p: p.put(p.value(elf64.DT_HASH) + 4, "<I", 3),
         hashes=("sysv",),
         sections=True,
     ),
@@ -253,9 +253,9 @@ FOUND = (
     base("a name that no hash of ours fits", ASSERTION, ACCEPTED, lambda p: called(p, CPU, "__vdso_get\xff")),
     # what LIEF writes in its own way, or not at all
     base("PT_NOTE before PT_LOAD", ASSERTION, HEADER, note_first),
-    base("a segment that LIEF rewrites", ASSERTION, ACCEPTED, lambda p: p.segment(elf.PT_GNU_EH_FRAME, type=PT_PHDR)),
-    base("an alignment that LIEF cuts", ASSERTION, ACCEPTED, lambda p: p.segment(elf.PT_GNU_EH_FRAME, align=-24 % (1 << 64))),
-    base("an alignment of the load that LIEF cuts", ASSERTION, HEADER, lambda p: p.segment(elf.PT_LOAD, align=1 << 40)),
+    base("a segment that LIEF rewrites", ASSERTION, ACCEPTED, lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=PT_PHDR)),
+    base("an alignment that LIEF cuts", ASSERTION, ACCEPTED, lambda p: p.segment(elf64.PT_GNU_EH_FRAME, align=-24 % (1 << 64))),
+    base("an alignment of the load that LIEF cuts", ASSERTION, HEADER, lambda p: p.segment(elf64.PT_LOAD, align=1 << 40)),
     base("a size of section headers that LIEF keeps", ASSERTION, ACCEPTED, lambda p: p.header(shentsize=40)),
     base("a weak function", ASSERTION, ACCEPTED, lambda p: p.symbol(CLOCK, info=0x22)),
     base("two FDEs for one function", ASSERTION, MODEL, second_fde),
@@ -263,11 +263,11 @@ FOUND = (
     file("symbols at the end of all addresses", "OverflowError", MODEL, far_symbols),
     # the user's word, and what a base breaks by itself
     base("POLICY hides what the kernel needs", ASSERTION, POLICY, as_it_is, policy="rt_sigreturn:hide"),
-    base("another name of the object", ASSERTION, RULES, lambda p: p.set(elf.DT_SONAME, p.string("LINUX_4.15"))),
+    base("another name of the object", ASSERTION, RULES, lambda p: p.set(elf64.DT_SONAME, p.string("LINUX_4.15"))),
     base("another ABI", ASSERTION, RULES, lambda p: p.put(8, "B", 1)),
     base("a version that nobody asks for", ASSERTION, RULES, as_it_is, version="LINUX_2.6"),
     # what the proof passed
-    image("a bloom filter that shifts too far", "accepted", lambda p: p.put(p.value(elf.DT_GNU_HASH) + 12, "<I", 32)),
+    image("a bloom filter that shifts too far", "accepted", lambda p: p.put(p.value(elf64.DT_GNU_HASH) + 12, "<I", 32)),
     image("a name of two lines", "a finding of two lines", lambda p: called(p, CPU, "__vdso_\n\n")),
     # what had no bound
     Found("300 functions for the proof", "minutes", FINDINGS, many_functions),

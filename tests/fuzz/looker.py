@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-SOURCE = Path(__file__).resolve().parents[1] / "lookup.c"
+SOURCE = Path(__file__).with_name("lookup.c")
 LOOKERS = ("glibc", "glibc, DT_HASH", "musl, DT_HASH", "musl, DT_GNU_HASH", "Go, DT_GNU_HASH", "Go, DT_HASH")
 FLAGS = ("-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import ROOT
+from repository import IMPORTS
 
 from .way import ENDINGS, PASSED_HEADER, TAKEN
 
@@ -71,7 +71,7 @@ def run(folder: Path, cases: str, first: int, last: int, python: Sequence[str] =
 
 def _worker(tally: Tally, command: Sequence[str], number: int) -> int:
     """Reads one worker until it ends; the number of the next case."""
-    paths = [str(ROOT / "tests"), str(ROOT / "site_scons" / "site_tools"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [*IMPORTS, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     assert worker.stdout

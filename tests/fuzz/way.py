@@ -8,26 +8,34 @@ violation: another exception than VdsoError never belongs to a user's file.
 from __future__ import annotations
 
 import subprocess
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stub_build import PREFIX as CROSS
 from stub_build import compile_stub
-from vdso import base_check, find, image_reader, objects, place, policy, steps, stubs, toolchain
-from vdso.arch import RISCV64
-from vdso.blob import Export
-from vdso.containers import payloads
+from vdso import pipeline
+from vdso.arch.arch import KEEP
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.data_page import DataPage
 from vdso.errors import VdsoError
-from vdso.inputs import TEMPLATES
-from vdso.plan import from_json
+from vdso.extract.find import find
+from vdso.image.reader import read_vdso
+from vdso.place.linked import linker_script, read_linked
+from vdso.place.plan import from_json
+from vdso.policy.base_check import nameable
+from vdso.policy.decide import parse
+from vdso.splice.changes import Export
+from vdso.stubs import toolchain
+from vdso.stubs.objects import Object, read_object
 from vdso.verify import verify
-from vdso.verify.reader import open_elf
-from vdso.verify.reader import read as read_subject
+from vdso.verify.reader import open_elf, read_subject
 
 from .looker import LOOKERS, Looker
 
 NAME = "given.so"
+LIBRARY = Path(pipeline.__file__).parent
 ABSENT = "__vdso_absent"
 STUBS = ("clock_getres", "clock_gettime", "gettimeofday", "syscalls")
 HZ = 10_000_000
@@ -52,6 +60,17 @@ PASSED_HEADER = (MODEL, REFUSED, POLICY, PLACE, SPLICE, RULES, ACCEPTED, FINDING
 TAKEN = (ACCEPTED, KEEPS)
 
 
+# Module of the library that a step of the way enters to the ending of an error that is raised from there.
+STAGES = {
+    "policy/base_check": REFUSED,
+    "policy/decide": POLICY,
+    "place/units": PLACE,
+    "place/placement": PLACE,
+    "place/linked": SPLICE,
+    "splice/splice": SPLICE,
+}
+
+
 class Disagreement(Exception):
     """The proof accepts an image, and a C library would not find in it what the record promises."""
 
@@ -73,7 +92,7 @@ class Way:
     folder: Path
     looker: Looker = field(init=False)
     linked: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    objects: dict[str, Sequence[objects.Object]] = field(default_factory=dict)
+    objects: dict[str, Sequence[Object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.looker = Looker(self.folder)
@@ -84,45 +103,30 @@ class Way:
             for file in files:
                 if not file.exists():
                     compile_stub(folder, file.stem, *defines).rename(file)
-            self.objects[kind] = [objects.read(file.name, file.read_bytes(), file.stem, RISCV64) for file in files]
+            self.objects[kind] = [read_object(file.name, file.read_bytes(), file.stem, False, RISCV64) for file in files]
 
     def end(self, case: Case) -> str:
         """Where the case ended, one of ENDINGS."""
-        data = case.data
         if case.entry == "image":
-            return self._check(data)
-        if case.entry == "file":
-            try:
-                data = find.find(NAME, data, RISCV64)
-            except VdsoError as error:
-                return FINDING if _one_line(error) and _unpacks(case.data) else CONTAINER
+            return self._check(case.data)
         try:
-            base = image_reader.read(NAME, data, RISCV64)
-        except VdsoError as error:
-            return MODEL if _one_line(error) and _passes_header(data) else HEADER
-        reached = REFUSED
-        try:
-            base_check.refuse(base)
-            reached = POLICY
-            kind = "none" if case.data_page == "none" else "page"
-            used = self.objects[kind]
-            defined = {symbol: each.source for each in used for symbol in each.defined}
-            decisions = policy.decide(base, policy.parse(case.policy), defined)
-            reached = PLACE
-            units = objects.units(used, [decision.stub for decision in decisions if decision.stub], case.data_page)
-            planned = from_json(place.place(base, decisions, units, case.data_page).to_json())
-            reached = SPLICE
-            linked = stubs.read("stubs.elf", self._link(kind, stubs.script(planned, TEMPLATES)), planned)
-            spliced, _ = steps.spliced_and_verified(base, planned, linked, "image.so")
+            data = find(NAME, case.data, RISCV64) if case.entry == "file" else case.data
+            base = pipeline.base(NAME, data, RISCV64)
+            page = DataPage(case.data_page)
+            kind = "none" if page is DataPage.NONE else "page"
+            plan = pipeline.plan(base, self.objects[kind], parse(case.policy, RISCV64), page)
+            plan = from_json(plan.to_json())
+            stubs = read_linked("stubs.elf", self._link(kind, linker_script(plan)), plan)
+            image = pipeline.image(base, plan, stubs, page, "image.so")
         except VdsoError as error:
             if error.file == "LIEF":
                 raise AssertionError(f"LIEF can't do what the model lets pass: {error}") from error
-            return RULES if _one_line(error) and "no sound image" in error.what else reached
-        image_reader.read("image.so", spliced.image, RISCV64)
-        odd = [e.name for e in spliced.exports if e.address is not None and not base_check.EXPORT.fullmatch(e.name)]
+            return _ending(error)
+        read_vdso("image.so", image.data, RISCV64)
+        odd = [export.name for export in image.visible if not nameable(export.name, RISCV64)]
         if odd:
             raise Disagreement(f"no names for C and Rust: {odd}")
-        self._look(spliced.image, spliced.exports)
+        self._look(image.data, image.exports)
         return ACCEPTED
 
     def _check(self, data: bytes) -> str:
@@ -135,11 +139,11 @@ class Way:
         elffile = open_elf(data)
         assert not isinstance(elffile, str)
         found = [s for s in read_subject(data, elffile, RISCV64, None).exports if s.defined]
-        self._look(data, [Export(str(s), policy.KEEP, s.value, s.size, s.value, s.size, "") for s in found])
+        self._look(data, [Export(str(s), RISCV64.short(str(s)), KEEP, s.value, s.size, s.value, s.size, "") for s in found])
         return KEEPS
 
     def _look(self, data: bytes, exports: Sequence[Export]) -> None:
-        exports = [export for export in exports if base_check.EXPORT.fullmatch(export.name)]  # others can't be asked for
+        exports = [export for export in exports if nameable(export.name, RISCV64)]  # others can't be asked for
         names = [export.name for export in exports]
         answers = self.looker(data, [*names, ABSENT])
         promised = {export.name: "-" if export.address is None else f"{export.address:#x}" for export in exports}
@@ -169,18 +173,26 @@ def _one_line(error: VdsoError) -> bool:
     return True
 
 
-def _unpacks(data: bytes) -> bool:
-    try:
-        return any(True for _ in payloads(NAME, data))
-    except VdsoError:
-        return False
+def _ending(error: VdsoError) -> str:
+    """Return the ending that an error belongs to, by the code that raised it."""
+    assert _one_line(error)
+    frames = [(Path(f.filename), f.name) for f in traceback.extract_tb(error.__traceback__)]
+    own = [(path.relative_to(LIBRARY).with_suffix("").as_posix(), name) for path, name in frames if LIBRARY in path.parents]
+    modules = [module for module, _ in own]
+    if modules[-1] == "pipeline":
+        return RULES
+    entered = modules[modules.index("pipeline") + 1] if "pipeline" in modules else modules[0]
+    if entered == "image/reader":
+        return HEADER if {"_header", "_segments"} & {name for _, name in own} else MODEL
+    if entered == "extract/find":
+        return FINDING if modules[-1] == "extract/find" else CONTAINER
+    return STAGES[entered]
 
 
 def _passes_header(data: bytes) -> bool:
-    """Whether the ELF header and the program headers are accepted."""
-    reader = image_reader.Reader(NAME, data, RISCV64)
+    """Tell whether the ELF header and the program headers are accepted."""
     try:
-        reader.segments(reader.header())
-    except VdsoError:
-        return False
+        read_vdso(NAME, data, RISCV64)
+    except VdsoError as error:
+        return _ending(error) != HEADER
     return True

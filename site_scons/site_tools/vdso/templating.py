@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Text from `templates/`: all that is generated for people and compilers stands there, none of it in Python."""
+"""Fills in `templates/`, where all text stands that is generated for people and compilers. Python holds none of it."""
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from .paths import TEMPLATES
 
-def render(templates: Path, name: str, **values: Any) -> str:
-    """The template `name` filled in. A value that it uses and does not get is a bug, and raises.
+
+def render(name: str, **values: Any) -> str:
+    """Return the template `name` filled in. A value that it uses and does not get is a bug, and raises.
 
     In HTML every value is escaped. Names of a base come from whoever made it: `plain` leaves no control character in them.
     """
-    return str(_environment(templates).get_template(name).render(**values))
+    return str(_environment().get_template(name).render(**values))
 
 
 @cache
-def _environment(templates: Path) -> Any:
+def _environment() -> Any:
     import jinja2
 
-    loader = jinja2.FileSystemLoader(str(templates))
+    loader = jinja2.FileSystemLoader(str(TEMPLATES))
     environment = jinja2.Environment(
         loader=loader,
         undefined=jinja2.StrictUndefined,

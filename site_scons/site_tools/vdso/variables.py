@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from .arch import ARCHES, PAGE
+from .arch import ARCHES
+from .arch.arch import Arch
+from .data_page import DataPage
+from .elf.elf64 import PAGE
 from .errors import VdsoError
 
 PREFIX = "VDSO_"
-DATA_PAGES = ("after", "before", "none")
+BASE_WORDS = ("debian", "minimal")
+"""Values of BASE, up to a colon, that are not files."""
+DATA_PAGES = tuple(page.value for page in DataPage)
 HZ_LIMITS = (32768, 4_000_000_000)
 
 
@@ -36,7 +41,7 @@ def _one_of(name: str, allowed: tuple[str, ...], value: str) -> None:
 
 
 def load_addr(value: str) -> int:
-    """A page-aligned address of 64 bits. VdsoError for anything else."""
+    """Return a page-aligned address of 64 bits. VdsoError for anything else."""
     try:
         address = int(str(value), 0)
     except ValueError:
@@ -47,16 +52,16 @@ def load_addr(value: str) -> int:
     return address
 
 
-def _policy(value: str) -> None:
+def _policy(value: str, arch: Arch) -> None:
     if value:
-        from . import policy  # an unused import would cost more than all else that a build with nothing to do does here
+        from .policy import decide  # imported late: a build with nothing to do must not pay for it
 
-        policy.parse(value)
+        decide.parse(value, arch)
 
 
-def timebase_hz(data_page: str, value: str) -> int | None:
-    """The frequency that DATA_PAGE=none compiles in; None with a data page, where the kernel tells it."""
-    if data_page != "none":
+def timebase_hz(data_page: DataPage, value: str) -> int | None:
+    """Return the frequency that DATA_PAGE=none compiles in; None with a data page, where the kernel tells it."""
+    if data_page is not DataPage.NONE:
         if value:
             raise VdsoError("TIMEBASE_HZ", f"`{value}` with DATA_PAGE={data_page}", "leave it out: the kernel sets it")
         return None
@@ -72,8 +77,8 @@ def timebase_hz(data_page: str, value: str) -> int | None:
     return hz
 
 
-def base(value: str) -> None:
-    """A file, debian[:SUITE] or minimal. VdsoError for nothing, and for a suite without a name."""
+def check_base(value: str) -> None:
+    """Refuse, with VdsoError, a BASE that is nothing, and a suite without a name."""
     word, _, suite = value.partition(":")
     if not value or (word == "debian" and ":" in value and not suite):
         raise VdsoError("BASE", f"`{value}` is not known", "it is a file, debian, debian:SUITE or minimal")
@@ -81,11 +86,11 @@ def base(value: str) -> None:
 
 OPTIONS = (
     Option("ARCH", "riscv64", "architecture: " + ", ".join(ARCHES), partial(_one_of, "ARCH", tuple(ARCHES))),
-    Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", base, tool=False),
+    Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", check_base, tool=False),
     Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
-    Option("POLICY", "", "overrides, as in getcpu:hide,riscv_hwprobe:syscall", _policy),
+    Option("POLICY", "", "overrides, as in getcpu:hide,riscv_hwprobe:syscall"),
     Option("EXTRA_SRC", "", "C files with functions of your own (docs/user-functions.md), separated by spaces"),
     Option("OUT", "build", "folder of everything that is made", tool=False),
     Option("CROSS_COMPILE", "", "prefix of gcc and binutils; found where it is empty"),
@@ -97,13 +102,14 @@ OPTIONS = (
 
 
 def defaults() -> dict[str, str]:
-    """Construction variables of the tool with their defaults."""
+    """Return the construction variables of the tool with their defaults."""
     return {PREFIX + option.name: option.default for option in OPTIONS if option.tool}
 
 
 def check(values: Mapping[str, str]) -> None:
-    """All construction variables of the tool in `values`. VdsoError for the first that can't be."""
+    """Check all construction variables of the tool in `values`. VdsoError for the first that can't be."""
     for option in OPTIONS:
         if option.tool:
             option.check(values[PREFIX + option.name])
-    timebase_hz(values[PREFIX + "DATA_PAGE"], values[PREFIX + "TIMEBASE_HZ"])
+    _policy(values[PREFIX + "POLICY"], ARCHES[values[PREFIX + "ARCH"]])
+    timebase_hz(DataPage(values[PREFIX + "DATA_PAGE"]), values[PREFIX + "TIMEBASE_HZ"])

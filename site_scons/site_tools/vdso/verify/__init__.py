@@ -6,11 +6,12 @@ The rules lie in the modules below by what they look at, not by who demands it: 
 
 from __future__ import annotations
 
-from ..arch import Arch
-from . import code, dynamic, hashes, header, identity, notes, sections, segments, symbols, unwinder, versions
-from .reader import open_elf, read
-from .registry import CONSUMERS, EVERY, RULES, Rule
-from .report import Finding, Report
+from ..arch.arch import Arch
+from . import identity
+from .findings import Finding, Report
+from .reader import open_elf, read_subject
+from .rule import CONSUMERS, EVERY, RULES, Rule
+from .rules import code, dynamic, hashes, header, notes, sections, segments, symbols, unwinder, versions
 
 __all__ = ["RULES", "Finding", "Report", "verify"]
 
@@ -31,7 +32,7 @@ def verify(image: bytes, arch: Arch, data_offset: int | None = None, name: str =
     refusal = identity.refusal(elffile, len(image), arch, name)
     if refusal is None:
         assert not isinstance(elffile, str)
-        subject = read(image, elffile, arch, data_offset)
+        subject = read_subject(image, elffile, arch, data_offset)
         refusal = identity.too_many(len(subject.symbols or ()), name)
     if refusal is not None:
         rule, what = refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 
-from .subject import Fde, Frames, string
+from .model import Fde, Frames, string
 
 PCREL_SDATA4, UDATA4, DATAREL_SDATA4 = 0x1B, 0x03, 0x3B
 ENCODINGS = (PCREL_SDATA4, UDATA4, DATAREL_SDATA4)

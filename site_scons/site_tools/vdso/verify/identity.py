@@ -7,7 +7,7 @@ from elftools.elf.descriptions import describe_e_machine
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_E_MACHINE
 
-from ..arch import Arch
+from ..arch.arch import Arch
 
 READABLE, ARCHITECTURE, TOO_LARGE = "readable", "architecture", "too-large"
 RULES = (READABLE, ARCHITECTURE, TOO_LARGE)

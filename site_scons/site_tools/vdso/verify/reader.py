@@ -17,26 +17,13 @@ from elftools.common.utils import struct_parse
 from elftools.elf.elffile import ELFFile
 from elftools.elf.notes import iter_notes
 
-from .. import mark
-from ..analysis import analyse
-from ..arch import Arch
-from ..elf import SYM
+from ..arch.arch import Arch
+from ..elf import our_note
+from ..elf.elf64 import SYM
+from ..image.analysis import analyse
 from .frames import read_frames
 from .identity import MOST_SYMBOLS
-from .subject import (
-    GnuHash,
-    Header,
-    Name,
-    Note,
-    Section,
-    Segment,
-    Subject,
-    Symbol,
-    SysvHash,
-    Version,
-    Versions,
-    string,
-)
+from .model import GnuHash, Header, Name, Note, Section, Segment, Subject, Symbol, SysvHash, Version, Versions, string
 
 T = TypeVar("T")
 MOST_VERSIONS = 64
@@ -50,9 +37,9 @@ def open_elf(image: bytes) -> ELFFile | str:
         return " ".join(str(problem).split()) or type(problem).__name__
 
 
-def _attempt(read: Callable[[], T]) -> T | None:
+def _attempt(parse: Callable[[], T]) -> T | None:
     try:
-        return read()
+        return parse()
     except Exception:  # as in open_elf; the rules say what is missing
         return None
 
@@ -65,7 +52,7 @@ def _record(elffile: ELFFile, form: Any, at: int) -> Any:
         return None
 
 
-def read(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | None) -> Subject:
+def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | None) -> Subject:
     """The Subject of a 64-bit little-endian image. Never raises: what can't be read is None in it."""
     raw = elffile.header
     header = Header(
@@ -82,7 +69,7 @@ def read(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | None) ->
     count = _count(image, sysv, gnu, sections)
     symbols = _attempt(lambda: _symbols(image, elffile, tags, count))
     notes = _attempt(lambda: _notes(image, elffile, segments))
-    ours = [note.desc for note in notes or () if (note.owner, note.type) == (mark.OWNER[:-1].decode(), mark.TYPE)]
+    ours = [note.desc for note in notes or () if (note.owner, note.type) == (our_note.OWNER[:-1].decode(), our_note.TYPE)]
     noted = _attempt(lambda: struct.unpack("<qQ", ours[0]))
     if data_offset is None and noted is not None:
         data_offset = noted[0]

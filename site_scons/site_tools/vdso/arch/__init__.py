@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+"""The architectures, by name. A new one is a folder here and a row below.
+
+This package imports only the standard library, so that `sconsw` can load it before anything is installed; decoders import
+their disassembler when they are first called.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .arch import Arch
+from .riscv64.facts import RISCV64
+
+ARCHES: Mapping[str, Arch] = MappingProxyType({arch.name: arch for arch in (RISCV64,)})

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""RISC-V, 64 bit."""
+
+from types import MappingProxyType
+
+from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch
+from .decode import decode, text
+
+RISCV64 = Arch(
+    name="riscv64",
+    machine=243,
+    debian="riscv64",
+    version="LINUX_4.15",
+    export_prefix="__vdso_",
+    prefixes=(
+        "riscv64-linux-gnu-",
+        "riscv64-unknown-elf-",
+        "riscv64-unknown-linux-gnu-",
+        "riscv64-none-elf-",
+        "riscv64-elf-",
+    ),
+    ccflags=("-march=rv64imac_zicsr", "-mabi=lp64", "-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0"),
+    program_ccflags=("-mrelax", "-mcmodel=medlow", "-malign-data=natural"),
+    e_flags_mask=0x6,  # EF_RISCV_FLOAT_ABI; RVC may differ
+    trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
+    decode=decode,
+    text=text,
+    # RISC-V psABI, "Relocations": BRANCH to CALL_PLT, PCREL_HI20 to PCREL_LO12_S, ADD8 to SUB64, ALIGN to RVC_JUMP,
+    # RELAX to 32_PCREL, SET_ULEB128 and SUB_ULEB128
+    relocations=frozenset({*range(16, 20), *range(23, 26), *range(33, 41), *range(43, 46), *range(51, 58), 60, 61}),
+    number_register="a7",
+    result_registers=("a0",),
+    stack_register="sp",
+    frame_pointer="s0",
+    return_register="ra",
+    thread_registers=("tp", "gp"),
+    # version 1, "zR", code alignment 1, data alignment -4, return address in x1; augmentation 0x1b; DW_CFA_def_cfa(x2, 0)
+    leaf_cie=b"\x01zR\0\x01\x7c\x01\x01\x1b\x0c\x02\x00",
+    no_return=frozenset({93, 94, 139}),
+    sigreturn=bytes.fromhex("9308b00873000000"),  # li a7, 139; ecall (libgcc config/riscv/linux-unwind.h)
+    syscalls=MappingProxyType(
+        {
+            "clock_gettime": 113,
+            "clock_getres": 114,
+            "getcpu": 168,
+            "gettimeofday": 169,
+            "riscv_hwprobe": 258,
+            "flush_icache": 259,
+        }
+    ),
+    policy=MappingProxyType(
+        {
+            "rt_sigreturn": KEEP,
+            "clock_gettime": REPLACE,
+            "gettimeofday": REPLACE,
+            "clock_getres": REPLACE,
+            "getcpu": KEEP,
+            "flush_icache": KEEP,
+            "riscv_hwprobe": SYSCALL,
+            "getrandom": HIDE,
+        }
+    ),
+)

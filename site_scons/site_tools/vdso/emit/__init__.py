@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Makes what a kernel includes from one record."""

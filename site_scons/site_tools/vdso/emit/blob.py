@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""The records that the outputs are made from: an image, and the blob that a kernel embeds of it. Nothing else feeds them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..arch import ARCHES
+from ..data_page import DataPage
+from ..elf.elf64 import pages
+from ..splice.changes import Change, Export
+
+NO_LINUX = "none"
+"""What vdso.json says of the kernel version where the base names none."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A finished, verified image, and how it came from its base.
+
+    arch            name of the architecture
+    data            the bytes of the image, whole pages
+    linux           version of the base as its note says, "7.2.13"; None where it has no such note
+    base_pages      how many pages the base's load takes
+    data_offset     of the data page, from the image's first byte; 0 where there is none
+    rules           how many rules of `verify` the image was held to
+    """
+
+    arch: str
+    data: bytes
+    build_id: str
+    base_sha256: str
+    linux: str | None
+    base_pages: int
+    data_page: DataPage
+    data_offset: int
+    exports: tuple[Export, ...]
+    changes: tuple[Change, ...]
+    rules: int
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def pages(self) -> int:
+        return pages(len(self.data))
+
+    @property
+    def visible(self) -> list[Export]:
+        """The exports that programs find in it."""
+        return [export for export in self.exports if export.address is not None]
+
+    @property
+    def changed(self) -> int:
+        """How many bytes differ from the base."""
+        return sum(change.end - change.start for change in self.changes)
+
+    def to_json(self) -> str:
+        """Return the text of all but the bytes, which `image_from_json` reads."""
+        facts = asdict(self)
+        del facts["data"]
+        return json.dumps(facts, indent=1, sort_keys=True)
+
+
+def image_from_json(text: str, data: bytes) -> Image:
+    """Return the image with these bytes whose `to_json` is `text`."""
+    facts = json.loads(text)
+    facts["exports"] = tuple(Export(**export) for export in facts["exports"])
+    facts["changes"] = tuple(Change(**change) for change in facts["changes"])
+    return Image(**{**facts, "data": data, "data_page": DataPage(facts["data_page"])})
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What a kernel embeds: an image, where it goes, and what it was made from.
+
+    load_addr       what the header suggests
+    timebase_hz     the counter's frequency when there is no data page, else None
+    tools           name to version of all that took part
+    inputs          name to SHA-256 of each file of ours and the user's that went in
+    """
+
+    image: Image
+    load_addr: int
+    timebase_hz: int | None
+    tools: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+    def facts(self) -> dict[str, Any]:
+        """Return vdso.json, as plain data."""
+        image = self.image
+        return {
+            "arch": image.arch,
+            "base_pages": image.base_pages,
+            "base_sha256": image.base_sha256,
+            "build_id": image.build_id,
+            "changes": [asdict(change) for change in image.changes],
+            "data_offset": image.data_offset,
+            "data_page": image.data_page.value,
+            "exports": [_export_facts(export) for export in image.exports],
+            "image_sha256": image.sha256,
+            "inputs": dict(self.inputs),
+            "linux": image.linux or NO_LINUX,
+            "load_addr": self.load_addr,
+            "rules": image.rules,
+            "timebase_hz": self.timebase_hz,
+            "tools": dict(self.tools),
+        }
+
+
+def _export_facts(export: Export) -> dict[str, Any]:
+    facts = asdict(export)
+    del facts["short"]
+    return facts
+
+
+def from_facts(facts: Mapping[str, Any], data: bytes) -> Blob:
+    """Return the blob whose `facts` these are and whose image has these bytes."""
+    arch = ARCHES[facts["arch"]]
+    image = Image(
+        arch=arch.name,
+        data=data,
+        build_id=facts["build_id"],
+        base_sha256=facts["base_sha256"],
+        linux=None if facts["linux"] == NO_LINUX else facts["linux"],
+        base_pages=facts["base_pages"],
+        data_page=DataPage(facts["data_page"]),
+        data_offset=facts["data_offset"],
+        exports=tuple(Export(short=arch.short(export["name"]), **export) for export in facts["exports"]),
+        changes=tuple(Change(**change) for change in facts["changes"]),
+        rules=facts["rules"],
+    )
+    return Blob(image, facts["load_addr"], facts["timebase_hz"], facts["tools"], facts["inputs"])

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""Makes the outputs from one record: image, C header, Rust module, assembly, JSON. They tell nothing of host or day."""
+
+from __future__ import annotations
+
+import json
+
+from ..paths import SOURCES
+from ..templating import render
+from .blob import Blob
+
+_BYTES_A_LINE = 16
+
+
+def outputs(blob: Blob) -> dict[str, bytes]:
+    """Return file name to content of the five outputs. vdso_src/vdso_data.h goes into vdso.h as it is."""
+    image = blob.image
+    values = {
+        "blob": blob,
+        "image": image,
+        "rows": _rows(image.data),
+        "map_offset": min(image.data_offset, 0),
+        "map_size": len(image.data) + image.data_page.size,
+        "licence": "GPL-2.0: its base is the vDSO of Linux" if image.linux else "MIT",
+    }
+    header = (SOURCES / "vdso_data.h").read_text(encoding="utf-8")
+    texts = {
+        "vdso.h": render("vdso.h.j2", vdso_data_h=header, **values),
+        "vdso.rs": render("vdso.rs.j2", **values),
+        "vdso.S": render("vdso.S.j2", **values),
+        "vdso.json": json.dumps(blob.facts(), indent=1, sort_keys=True) + "\n",
+    }
+    return {"vdso.so": image.data, **{name: text.encode() for name, text in texts.items()}}
+
+
+def _rows(image: bytes) -> list[str]:
+    """Return the bytes as `0x7f, 0x45, ...`, a list item a line."""
+    lines = (image[at : at + _BYTES_A_LINE] for at in range(0, len(image), _BYTES_A_LINE))
+    return [", ".join(f"0x{byte:02x}" for byte in line) for line in lines]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The model of a vDSO, base or image, its reader, and the analysis of its code."""

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""What the code of an image can reach and which addresses it forms: a forward data flow over the machine code.
+
+Constants are followed through registers from where they are made (pc-relative or absolute) to where they are used as an
+address. What the disassembler doesn't know, or a jump to an address that isn't known, is reported, never passed over:
+it can't be part of a proof. Pointers that come in as arguments are the caller's and are not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from ..arch.arch import Arch
+from ..arch.effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
+from ..elf.elf64 import PAGE
+from ..ranges import Span, merged
+
+MOST_STEPS = 1 << 12  # instructions looked at in one analysis, again ones counted; Linux's largest function takes 600
+_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Formed:
+    """An address that the instruction at `pc` forms. `absolute`: not relative to the program counter, so not to the image."""
+
+    pc: int
+    target: int
+    kind: str  # "address", "load", "store", "jump"
+    absolute: bool = False
+
+
+@dataclass(frozen=True)
+class Function:
+    """All that can run from `entry`, callees included.
+
+    covered     the instructions reached, ascending, disjoint
+    formed      addresses formed, by pc
+    unknown     addresses of instructions that are not known, jump to an unknown place, or lie outside the code
+    calls       entries of local functions called
+    writes      registers written
+    uses        registers read as an address, an operand or the link of a call
+    numbers     system call numbers; None for one that isn't a constant
+    """
+
+    entry: int
+    covered: tuple[Span, ...]
+    formed: tuple[Formed, ...]
+    unknown: tuple[int, ...]
+    calls: tuple[int, ...]
+    writes: frozenset[str]
+    uses: frozenset[str]
+    numbers: frozenset[int | None]
+
+
+_State = dict[str, Const]
+
+
+@dataclass
+class _Walk:
+    code: bytes
+    arch: Arch
+    states: dict[int, _State] = field(default_factory=dict)
+    sizes: dict[int, int] = field(default_factory=dict)
+    formed: set[Formed] = field(default_factory=set)
+    unknown: set[int] = field(default_factory=set)
+    calls: set[int] = field(default_factory=set)
+    writes: set[str] = field(default_factory=set)
+    uses: set[str] = field(default_factory=set)
+    numbers: set[int | None] = field(default_factory=set)
+    work: list[int] = field(default_factory=list)
+
+    def reach(self, pc: int, state: _State) -> None:
+        known = self.states.get(pc)
+        merged = state if known is None else {r: c for r, c in known.items() if state.get(r) == c}
+        if known is None or merged != known:
+            self.states[pc] = dict(merged)
+            self.work.append(pc)
+
+    def address(self, pc: int, base: str, offset: int, state: _State, kind: str) -> int | None:
+        """The address base + offset, noted, if it is a constant."""
+        self.uses.add(base)
+        if base == "zero":
+            self.formed.add(Formed(pc, offset & _MASK, kind, absolute=True))
+            return offset & _MASK
+        const = state.get(base)
+        if const is None:
+            return None
+        target = const.value + offset if const.relative else (const.value + offset) & _MASK
+        self.formed.add(Formed(pc, target, kind, absolute=not const.relative))
+        return target
+
+    def use(self, pc: int, registers: Iterable[str], state: _State) -> None:
+        """Registers read as plain operands: half an address that flows on here is judged as it is."""
+        for register in registers:
+            self.uses.add(register)
+            const = state.get(register)
+            if const is not None and const.relative and const.partial:
+                self.formed.add(Formed(pc, const.value, "address"))
+
+    def step(self, pc: int, state: _State) -> None:
+        decoded = self.arch.decode(self.code, pc)
+        if pc < 0 or decoded is None:
+            self.unknown.add(pc)
+            return
+        size: int
+        effect: Effect
+        size, effect = decoded
+        self.sizes[pc] = size
+        after = pc + size
+        match effect:
+            case Const():
+                self.set(state, effect.register, effect)
+            case Add():
+                self.add(pc, effect, state)
+            case Memory():
+                self.address(pc, effect.base, effect.offset, state, "load" if effect.result else "store")
+                self.use(pc, (effect.source,) if effect.source else (), state)
+                self.set(state, effect.result, None)
+            case Branch():
+                self.use(pc, effect.uses, state)
+                self.jump(pc, effect.target, state)
+            case Jump():
+                return self.transfer(pc, after, effect, state)
+            case SystemCall():
+                number = state.get(self.arch.number_register)
+                self.numbers.add(number.value if number else None)
+                if number and number.value in self.arch.no_return:
+                    return
+                for register in self.arch.result_registers:
+                    self.set(state, register, None)
+            case Return() | Trap():
+                return
+            case Clobber():
+                self.use(pc, effect.uses, state)
+                self.set(state, effect.register, None)
+        self.reach(after, state)
+
+    def set(self, state: _State, register: str | None, const: Const | None) -> None:
+        if register is None or register == "zero":
+            return
+        self.writes.add(register)
+        state.pop(register, None)
+        if const is not None:
+            state[register] = const
+
+    def add(self, pc: int, effect: Add, state: _State) -> None:
+        self.uses.add(effect.source)
+        const = state.get(effect.source)
+        if const is not None:
+            value = const.value + effect.immediate if const.relative else (const.value + effect.immediate) & _MASK
+            partial = const.partial and effect.copy
+            if const.relative and not partial:
+                self.formed.add(Formed(pc, value, "address"))
+            const = replace(const, register=effect.register, value=value, partial=partial)
+        self.set(state, effect.register, const)
+
+    def jump(self, pc: int, target: int, state: _State) -> None:
+        self.formed.add(Formed(pc, target, "jump"))
+        if 0 <= target < len(self.code):
+            self.reach(target, state)
+
+    def transfer(self, pc: int, after: int, effect: Jump, state: _State) -> None:
+        target = effect.target
+        if target is None:
+            target = self.address(pc, effect.base, effect.offset, state, "jump")
+        if target is None:
+            self.unknown.add(pc)
+        elif effect.link is None:
+            self.jump(pc, target, state)
+        else:
+            self.calls.add(target)
+            self.jump(pc, target, {})
+        if effect.link is not None:  # what a callee leaves in registers is not followed
+            self.writes.add(effect.link)
+            self.reach(after, {})
+
+
+@lru_cache(maxsize=256)  # policy, placement and splice ask for the same functions of a base
+def analyse(code: bytes, entry: int, arch: Arch) -> Function:
+    """Follow `code` (address 0 is its first byte) from `entry`. Never raises for any bytes."""
+    walk = _Walk(code, arch)
+    walk.reach(entry, {})
+    for _ in range(MOST_STEPS):
+        if not walk.work:
+            break
+        pc = walk.work.pop()
+        walk.step(pc, dict(walk.states[pc]))
+    walk.unknown.update(walk.work)  # what was not looked at is no part of a proof
+    return Function(
+        entry=entry,
+        covered=tuple(merged(Span(pc, size) for pc, size in walk.sizes.items())),
+        formed=tuple(sorted(walk.formed, key=lambda f: (f.pc, f.target))),
+        unknown=tuple(sorted(walk.unknown)),
+        calls=tuple(sorted(walk.calls)),
+        writes=frozenset(walk.writes),
+        uses=frozenset(walk.uses),
+        numbers=frozenset(walk.numbers),
+    )
+
+
+def outside(function: Function, size: int, data_offset: int | None) -> tuple[Formed, ...]:
+    """The addresses that a function forms outside of an image of `size` bytes and its data page (None: there is none)."""
+
+    def inside(formed: Formed) -> bool:
+        if formed.absolute:
+            return False
+        if 0 <= formed.target < size:
+            return True
+        return data_offset is not None and data_offset <= formed.target < data_offset + PAGE and formed.kind != "jump"
+
+    return tuple(formed for formed in function.formed if not inside(formed))

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""The read-only model of a vDSO, a base or an image: what its headers say. `reader` makes it, with every number checked."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..arch.arch import Arch
+from ..elf import elf64, our_note
+from ..elf.elf64 import PHDR, Ehdr, Phdr
+from ..elf.unwind import Fde
+from ..ranges import Span, merged
+from .analysis import analyse
+
+NOTE = struct.Struct("<III")
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """An entry of .dynsym. `version`: its index in .gnu.version, as it stands there."""
+
+    name: str
+    name_offset: int
+    info: int
+    other: int
+    shndx: int
+    value: int
+    size: int
+    version: int
+
+    @property
+    def bind(self) -> int:
+        return self.info >> 4
+
+    @property
+    def type(self) -> int:
+        return self.info & 15
+
+    @property
+    def span(self) -> Span:
+        return Span(self.value, self.size)
+
+
+@dataclass(frozen=True)
+class Note:
+    owner: bytes
+    type: int
+    desc: bytes
+
+    def pack(self) -> bytes:
+        """Return the note as it stands in PT_NOTE (gABI, "Note Section")."""
+        body = self.owner + bytes(-len(self.owner) % 4) + self.desc + bytes(-len(self.desc) % 4)
+        return NOTE.pack(len(self.owner), len(self.desc), self.type) + body
+
+
+@dataclass(frozen=True)
+class Vdso:
+    """A vDSO. Addresses are those of the ELF, which are also offsets into `data`, the bytes of its one PT_LOAD.
+
+    file        the whole file, sections behind the load included
+    dynamic     (tag, value) in the order of the table, DT_NULL and all spare entries included
+    tables      name to place of each table that PT_DYNAMIC and the program headers name
+    section_names     empty where there is no section table
+    """
+
+    name: str
+    arch: Arch
+    file: bytes
+    data: bytes
+    ehdr: Ehdr
+    phdrs: tuple[Phdr, ...]
+    dynamic: tuple[tuple[int, int], ...]
+    symbols: tuple[Symbol, ...]
+    notes: tuple[Note, ...]
+    fdes: tuple[Fde, ...]
+    tables: dict[str, Span]
+    section_names: tuple[str, ...]
+
+    @cached_property
+    def exports(self) -> dict[str, Symbol]:
+        """Functions that a program can find, by name, in the order of their addresses."""
+        functions = (
+            s
+            for s in self.symbols
+            if s.type == elf64.STT_FUNC and s.bind != elf64.STB_LOCAL and s.shndx != elf64.SHN_UNDEF and s.name
+        )
+        return {s.name: s for s in sorted(functions, key=lambda s: (s.value, s.name))}
+
+    @cached_property
+    def reached(self) -> tuple[Span, ...]:
+        """The code that its exports reach, ascending, disjoint."""
+        covered = (span for s in self.exports.values() for span in analyse(self.data, s.value, self.arch).covered)
+        return tuple(merged(covered))
+
+    @property
+    def headers(self) -> Span:
+        """The ELF header and the program headers behind it."""
+        return Span(0, self.ehdr.phoff + self.ehdr.phnum * PHDR.size)
+
+    @property
+    def linux(self) -> str | None:
+        """The version of the kernel that it was built with, from Linux's own note (include/linux/elfnote-lto.h)."""
+        for note in self.notes:
+            if note.owner == b"Linux\0" and note.type == 0 and len(note.desc) == 4:
+                code = int.from_bytes(note.desc, "little")
+                return f"{code >> 16}.{code >> 8 & 0xFF}.{code & 0xFF}"
+        return None
+
+    @property
+    def build_id(self) -> str:
+        """The build-id in hex digits; "" where there is none."""
+        return next((n.desc.hex() for n in self.notes if (n.owner, n.type) == (b"GNU\0", elf64.NT_GNU_BUILD_ID)), "")
+
+    @property
+    def data_offset(self) -> int | None:
+        """Where an image of ours has its data page; None where it has none, and for a vDSO that is not ours."""
+        for note in self.notes:
+            if (note.owner, note.type) == (our_note.OWNER, our_note.TYPE):
+                return our_note.data_offset(note.desc) or None
+        return None
+
+    def tag(self, tag: int) -> int | None:
+        """Return the value of the first dynamic entry with this tag."""
+        return next((value for t, value in self.dynamic if t == tag), None)

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""Reads the tables that PT_DYNAMIC and the program headers name. Each function raises VdsoError for what can't be."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Iterator, Mapping
+
+from ..elf import elf64
+from ..elf.elf64 import DYN, SYM, Phdr, Sym
+from ..elf.limits import MOST_SYMBOLS
+from ..elf.unwind import Fde, read_frames
+from ..ranges import Span, align_up
+from .load import Load
+from .model import NOTE, Note, Symbol
+
+MOST_VERSIONS = 0x10  # definitions, and names of one: Linux's own have two, of a name each
+
+Tags = Mapping[int, int]
+Tables = Mapping[str, Span]
+
+
+def dynamic(load: Load, phdrs: tuple[Phdr, ...]) -> tuple[tuple[int, int], ...]:
+    """Return the (tag, value) pairs of PT_DYNAMIC, DT_NULL and spare ones included."""
+    header = next((p for p in phdrs if p.type == elf64.PT_DYNAMIC), None)
+    if header is None:
+        raise load.error("no PT_DYNAMIC")
+    if header.offset != header.vaddr or header.filesz % DYN.size:
+        raise load.error(f"PT_DYNAMIC at offset {header.offset:#x}, address {header.vaddr:#x}")
+    entries = tuple(DYN.iter_unpack(load.bytes("PT_DYNAMIC", Span(header.vaddr, header.filesz))))
+    tags = [tag for tag, _ in entries]
+    if elf64.DT_NULL not in tags:
+        raise load.error("PT_DYNAMIC has no DT_NULL")
+    end = tags.index(elf64.DT_NULL)
+    if any(tags[end:]):
+        raise load.error(f"PT_DYNAMIC goes on behind its DT_NULL, which is entry {end:#x}")
+    twice = next((tag for tag in tags[:end] if tags.count(tag) > 1), None)
+    if twice is not None:  # loaders differ in which one counts
+        raise load.error(f"PT_DYNAMIC has the tag {twice:#x} twice")
+    return entries
+
+
+def tables(load: Load, tags: Tags, phdrs: tuple[Phdr, ...]) -> dict[str, Span]:
+    """Return where each table lies that `tags`, those of PT_DYNAMIC, or program headers name."""
+    for tag, size in ((elf64.DT_RELA, elf64.DT_RELASZ), (elf64.DT_REL, elf64.DT_RELSZ), (elf64.DT_RELR, elf64.DT_RELRSZ)):
+        if tags.get(tag) or tags.get(size):
+            raise load.error(f"has relocations ({tags.get(size, 0):#x} bytes at {tags.get(tag, 0):#x})")
+    if tags.get(elf64.DT_JMPREL) or tags.get(elf64.DT_TEXTREL):
+        raise load.error("has relocations (DT_JMPREL or DT_TEXTREL)")
+    needed = {"DT_STRTAB": elf64.DT_STRTAB, "DT_STRSZ": elf64.DT_STRSZ, "DT_SYMTAB": elf64.DT_SYMTAB,
+              "DT_VERSYM": elf64.DT_VERSYM, "DT_VERDEF": elf64.DT_VERDEF, "DT_SONAME": elf64.DT_SONAME}  # fmt: skip
+    for name, tag in needed.items():
+        if tag not in tags:
+            raise load.error(f"PT_DYNAMIC has no {name}")
+    if tags.get(elf64.DT_SYMENT, SYM.size) != SYM.size:
+        raise load.error(f"DT_SYMENT is {tags[elf64.DT_SYMENT]:#x}, not {SYM.size:#x}")
+    found = {".dynstr": Span(tags[elf64.DT_STRTAB], tags[elf64.DT_STRSZ]), **_hash_tables(load, tags)}
+    count = _symbol_count(load, found)
+    if count > MOST_SYMBOLS:
+        raise load.error(f"has {count:#x} symbols (a vDSO has {MOST_SYMBOLS:#x} at most)", "give a vDSO")
+    found[".dynsym"] = Span(tags[elf64.DT_SYMTAB], count * SYM.size)
+    found[".gnu.version"] = Span(tags[elf64.DT_VERSYM], count * 2)
+    found[".gnu.version_d"] = _definitions_span(load, tags)
+    for name, kind in ((".dynamic", elf64.PT_DYNAMIC), (".note", elf64.PT_NOTE), (".eh_frame_hdr", elf64.PT_GNU_EH_FRAME)):
+        for p in phdrs:
+            if p.type == kind:
+                found[name] = Span(p.vaddr, p.filesz)
+    if ".note" not in found:
+        raise load.error("no PT_NOTE, so no build-id could be told from another's")
+    for name, span in found.items():
+        load.bytes(name, span)
+    return found
+
+
+def _hash_tables(load: Load, tags: Tags) -> dict[str, Span]:
+    """Return where DT_HASH and DT_GNU_HASH lie, of which there is at least one."""
+    found = {}
+    if elf64.DT_HASH in tags:
+        at = tags[elf64.DT_HASH]
+        nbucket, nchain = struct.unpack("<II", load.bytes("DT_HASH", Span(at, 8)))
+        found[".hash"] = Span(at, 8 + 4 * (nbucket + nchain))
+        load.bytes("DT_HASH", found[".hash"])
+    if elf64.DT_GNU_HASH in tags:
+        at = tags[elf64.DT_GNU_HASH]
+        nbucket, first, words, _ = struct.unpack("<IIII", load.bytes("DT_GNU_HASH", Span(at, 16)))
+        buckets = at + 16 + 8 * words
+        heads = struct.unpack(f"<{nbucket}I", load.bytes("DT_GNU_HASH", Span(buckets, 4 * nbucket)))
+        chains = buckets + 4 * nbucket
+        last = max(heads, default=0)
+        if last and last < first:
+            raise load.error(f"DT_GNU_HASH: bucket {last:#x} lies before the first hashed symbol {first:#x}")
+        while last and not load.bytes("DT_GNU_HASH", Span(chains + 4 * (last - first), 4))[0] & 1:
+            last += 1
+        found[".gnu.hash"] = Span.between(at, chains + 4 * max(0, last + 1 - first if last else 0))
+    if not found:
+        raise load.error("neither DT_HASH nor DT_GNU_HASH")
+    return found
+
+
+def _symbol_count(load: Load, found: Tables) -> int:
+    """Return what DT_HASH says outright; it is also the end of the last chain of DT_GNU_HASH (Oracle's and glibc's way)."""
+    counts = []
+    if ".hash" in found:
+        counts.append(int.from_bytes(load.bytes("DT_HASH", Span(found[".hash"].start + 4, 4)), "little"))
+    if ".gnu.hash" in found:
+        table = found[".gnu.hash"]
+        nbucket, first, words, _ = struct.unpack("<IIII", load.bytes("DT_GNU_HASH", Span(table.start, 16)))
+        counts.append(first + (table.size - 16 - 8 * words - 4 * nbucket) // 4)
+    if counts[0] != counts[-1]:
+        raise load.error(f"DT_HASH is for {counts[0]:#x} symbols, DT_GNU_HASH for {counts[-1]:#x}")
+    return counts[0]
+
+
+def _definitions(load: Load, tags: Tags) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Yield the version definitions (LSB core, "Version Definitions"): address, and (address, name) of each auxiliary entry."""
+    at, number = tags[elf64.DT_VERDEF], tags.get(elf64.DT_VERDEFNUM, 0)
+    if not 0 < number <= MOST_VERSIONS:
+        raise load.error(f"DT_VERDEFNUM is {number:#x}, not between 1 and {MOST_VERSIONS:#x}")
+    for left in range(number - 1, -1, -1):
+        version, _, _, count, _, aux, following = struct.unpack("<HHHHIII", load.bytes("DT_VERDEF", Span(at, 20)))
+        if version != 1:
+            raise load.error(f"DT_VERDEF: vd_version {version:#x} at {at:#x}, not 1")
+        if not 0 < count <= MOST_VERSIONS:
+            raise load.error(f"DT_VERDEF: vd_cnt {count:#x} at {at:#x}, not between 1 and {MOST_VERSIONS:#x}")
+        entries, entry = [], at + aux
+        for _ in range(count):
+            name, step = struct.unpack("<II", load.bytes("DT_VERDEF", Span(entry, 8)))
+            entries.append((entry, name))
+            entry += step
+        yield at, entries
+        if bool(following) != bool(left):
+            raise load.error(f"DT_VERDEF: vd_next {following:#x} at {at:#x}, and DT_VERDEFNUM is {number:#x}")
+        at += following
+
+
+def _definitions_span(load: Load, tags: Tags) -> Span:
+    """Return the bytes from the first version definition to the end of what lies last."""
+    ends = [end for at, entries in _definitions(load, tags) for end in (at + 20, *(entry + 8 for entry, _ in entries))]
+    return Span.between(tags[elf64.DT_VERDEF], max(ends))
+
+
+def _string(load: Load, found: Tables, offset: int) -> str:
+    """Return the string at `offset` of .dynstr."""
+    raw = load.bytes(".dynstr", found[".dynstr"])
+    end = raw.find(b"\0", offset)
+    if not 0 <= offset < len(raw) or end < 0:
+        raise load.error(f"a name at {offset:#x} leaves .dynstr of {len(raw):#x} bytes")
+    return raw[offset:end].decode("latin-1")  # a character a byte, whatever it is
+
+
+def symbols(load: Load, tags: Tags, found: Tables) -> tuple[Symbol, ...]:
+    """Return the entries of .dynsym, and check all other names that .dynstr must hold."""
+    table = load.bytes("DT_SYMTAB", found[".dynsym"])
+    versions = struct.unpack(f"<{len(table) // SYM.size}H", load.bytes("DT_VERSYM", found[".gnu.version"]))
+    read: list[Symbol] = []
+    for fields, version in zip(SYM.iter_unpack(table), versions, strict=True):
+        raw = Sym(*fields)
+        name = _string(load, found, raw.name)
+        symbol = Symbol(name, raw.name, raw.info, raw.other, raw.shndx, raw.value, raw.size, version)
+        if symbol.type == elf64.STT_FUNC and raw.shndx != elf64.SHN_UNDEF:
+            load.bytes(f"symbol {name}", symbol.span)
+        read.append(symbol)
+    if read and any(table[: SYM.size]):
+        raise load.error(f"symbol 0x0 is {read[0].name or 'not empty'}, which no loader looks at")
+    for offset in (tags[elf64.DT_SONAME], *(name for _, entries in _definitions(load, tags) for _, name in entries)):
+        _string(load, found, offset)
+    return tuple(read)
+
+
+def notes(load: Load, found: Tables) -> tuple[Note, ...]:
+    """Return the notes of PT_NOTE."""
+    span = found[".note"]
+    raw = load.bytes("PT_NOTE", span)
+    read, at = [], 0
+    while at + NOTE.size <= len(raw):
+        namesz, descsz, kind = NOTE.unpack_from(raw, at)
+        desc = at + NOTE.size + align_up(namesz, 4)
+        end = desc + align_up(descsz, 4)
+        if end > len(raw):
+            raise load.error(f"PT_NOTE: a note at {span.start + at:#x} ends at {span.start + end:#x}, behind it")
+        read.append(Note(raw[at + NOTE.size :][:namesz], kind, raw[desc : desc + descsz]))
+        at = end
+    return tuple(read)
+
+
+def fdes(load: Load, found: Tables) -> tuple[tuple[Fde, ...], dict[str, Span]]:
+    """Return the FDEs that PT_GNU_EH_FRAME lists, and where .eh_frame lies; nothing where there is no such header."""
+    if ".eh_frame_hdr" not in found:
+        return (), {}
+    header = found[".eh_frame_hdr"]
+    try:
+        read, extent = read_frames(load.data, header)
+    except (struct.error, IndexError, ValueError) as error:
+        raise load.error(f"PT_GNU_EH_FRAME at {header.start:#x}: {error}") from error
+    return read, {".eh_frame": extent}
+
+
+def refuse_overlaps(load: Load, headers: Span, found: Tables, read: tuple[Symbol, ...]) -> None:
+    """Refuse a table that lies on another one, on the headers or on a function: each is going to be written by itself."""
+    parts = sorted([(headers, "the headers"), *((span, name) for name, span in found.items() if span.size)])
+    for (span, name), (after, second) in itertools.pairwise(parts):
+        if span.end > after.start:
+            raise load.error(f"{name} ends at {span.end:#x}, and {second} begins at {after.start:#x}")
+    for symbol in read:
+        function = symbol.span
+        for span, name in parts:
+            if symbol.type == elf64.STT_FUNC and symbol.shndx != elf64.SHN_UNDEF and function.overlaps(span):
+                raise load.error(
+                    f"{symbol.name} from {function.start:#x} to {function.end:#x} "
+                    f"lies on {name} from {span.start:#x} to {span.end:#x}"
+                )

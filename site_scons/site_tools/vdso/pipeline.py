@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The way through the house in memory, bytes in, bytes out: base, plan, image, blob.
+
+`scons/steps.py` is the same way from files to files. Between `plan` and `image` stands ld, which links the stubs by
+`place.linked.linker_script`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from .arch.arch import Arch
+from .data_page import DataPage
+from .elf.elf64 import pages
+from .emit.blob import Image
+from .emit.outputs import outputs as blob
+from .errors import OTHER_BASE, VdsoError
+from .extract.find import find
+from .image.model import Vdso
+from .image.reader import read_vdso
+from .place.linked import Linked
+from .place.placement import place
+from .place.plan import Plan
+from .place.units import units
+from .policy.base_check import refuse
+from .policy.decide import decide
+from .splice.splice import splice
+from .stubs.objects import Object
+from .stubs.user_functions import user_exports
+from .verify import Report, verify
+
+__all__ = ["base", "base_in", "blob", "image", "plan"]
+
+
+def base_in(name: str, file: bytes, arch: Arch) -> bytes:
+    """Return exactly the bytes of the one plain vDSO in `file`, which messages call `name`. VdsoError where it is no base."""
+    found = find(name, file, arch)
+    base(name, found, arch)
+    return found
+
+
+def base(name: str, file: bytes, arch: Arch) -> Vdso:
+    """Read `file` as a base. VdsoError where no image can be made of it."""
+    read = read_vdso(name, file, arch)
+    refuse(read)
+    return read
+
+
+def plan(base: Vdso, objects: Sequence[Object], overrides: Mapping[str, str], data_page: DataPage) -> Plan:
+    """Decide what becomes of each export, and give each stub its address.
+
+    objects         the compiled stubs, ours and the user's
+    overrides       export, without its prefix, to policy: what the user asked for
+
+    VdsoError for what can't be decided or placed.
+    """
+    users = user_exports(objects, base.exports, base.arch)
+    defined = {symbol: file.source for file in objects for symbol in file.defined}
+    decisions = decide(base, overrides, defined, users)
+    wanted = [decision.stub for decision in decisions if decision.stub]
+    return place(base, decisions, units(objects, wanted, data_page), data_page)
+
+
+def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str) -> Image:
+    """Splice, then verify; `name` is what messages call the image.
+
+    VdsoError where it breaks a rule that its base breaks too, or a function of the user does; AssertionError (a bug) where
+    it breaks any other.
+    """
+    spliced = splice(base, plan, stubs)
+    report = verify(spliced.image, base.arch, name=name)
+    if report.findings:
+        _blame(base, plan, report, name)
+    return Image(
+        arch=base.arch.name,
+        data=spliced.image,
+        build_id=read_vdso(name, spliced.image, base.arch).build_id,
+        base_sha256=hashlib.sha256(base.file).hexdigest(),
+        linux=base.linux,
+        base_pages=pages(len(base.data)),
+        data_page=data_page,
+        data_offset=plan.data_offset,
+        exports=spliced.exports,
+        changes=spliced.changes,
+        rules=report.rules,
+    )
+
+
+def _blame(base: Vdso, plan: Plan, report: Report, name: str) -> None:
+    """Raise the error of whoever can mend the findings: the user's function, the base, or we."""
+    for unit in (unit for unit in plan.units if unit.users):
+        for finding in report.findings:
+            if any(d.export in finding.what for d in plan.decisions if d.stub in unit.functions):
+                raise VdsoError(unit.source, finding.what, "docs/user-functions.md tells what a function must do")
+    broken = verify(base.file, base.arch, name=base.name).broken
+    own = [finding.what for finding in report.findings if finding.rule not in broken]
+    if own:
+        raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(own)}")
+    inherited = "; ".join(finding.what for finding in report.findings)
+    raise VdsoError(base.name, f"no sound image can be made of it: {inherited}", OTHER_BASE)

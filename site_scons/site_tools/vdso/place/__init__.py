@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Gives each stub and each table an address."""

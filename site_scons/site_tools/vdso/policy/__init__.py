@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Decides what becomes of each export."""

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Decides what becomes of each export of the base: replace, syscall, keep or hide. What it does not have, the user can add."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..arch.arch import ADD, HIDE, KEEP, REPLACE, SYSCALL, Arch
+from ..errors import VdsoError
+from ..image.analysis import Function, analyse, outside
+from ..image.model import Vdso
+from .base_check import NEEDED, nameable
+
+_KINDS = (REPLACE, SYSCALL, KEEP, HIDE)
+_OPTION = "POLICY"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`export` with its prefix; `stub`: the symbol of our code or the user's, "" for keep and hide."""
+
+    export: str
+    policy: str
+    stub: str = ""
+
+
+def parse(text: str, arch: Arch) -> dict[str, str]:
+    """Return `getcpu:hide,riscv_hwprobe:syscall` as a table. VdsoError where it isn't of that form."""
+    table: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        export, colon, kind = (part.strip() for part in item.partition(":"))
+        export = arch.short(export)
+        if not colon or kind not in _KINDS:
+            raise VdsoError(_OPTION, f"`{item}` is not EXPORT:KIND", f"KIND is one of {', '.join(_KINDS)}")
+        if export in table:
+            raise VdsoError(_OPTION, f"`{export}` stands in it twice", "leave one of them out")
+        table[export] = kind
+    return table
+
+
+def intended(base: Vdso, overrides: Mapping[str, str], replacements: Container[str]) -> dict[str, str]:
+    """Return what is to become of each export of `base`, in the order of their addresses, possible or not.
+
+    An export that neither the user nor the table of the architecture speaks of is kept where its code proves to read
+    nothing outside of the image and its name is one that C and Rust can have, and hidden else. VdsoError for an override
+    of what `base` does not export.
+    """
+    exports = {base.arch.short(name): name for name in base.exports}
+    for unknown in overrides.keys() - exports.keys():
+        raise VdsoError(_OPTION, f"{base.name} has no export `{unknown}`", f"it has {', '.join(sorted(exports))}")
+    kinds = {}
+    for short, name in exports.items():
+        kind = overrides.get(short) or (REPLACE if name in replacements else base.arch.policy.get(short))
+        kinds[name] = kind or (HIDE if not nameable(name, base.arch) or unsafe(base, name) else KEEP)
+    return kinds
+
+
+def decide(
+    base: Vdso, overrides: Mapping[str, str], replacements: Mapping[str, str], users: Sequence[str] = ()
+) -> tuple[Decision, ...]:
+    """Return one decision for every export of `base`, in the order of their addresses, then one for each that the user adds.
+
+    overrides       export, without its prefix, to kind: what the user asked for
+    replacements    symbol defined by a stub source to the file that defines it
+    users           those of them that the user exports, whether or not `base` has them
+
+    VdsoError for what can't be kept, replaced or found.
+    """
+    added = [name for name in users if name not in base.exports]
+    for name in added:
+        short = base.arch.short(name)
+        if short in overrides:
+            what = f"`{short}` is not in the base: {replacements[name]} adds it"
+            raise VdsoError(_OPTION, what, f"take {name} out of there, or out of POLICY")
+    decisions = []
+    for name, kind in intended(base, overrides, replacements).items():
+        short = base.arch.short(name)
+        if kind == HIDE and short in NEEDED:
+            raise VdsoError(_OPTION, f"`{short}:hide`: {NEEDED[short]}", f"leave {short} as it is")
+        if kind != HIDE and not nameable(name, base.arch):
+            raise VdsoError(_OPTION, f"`{short}:{kind}`: vdso.h and vdso.rs can have no such name", f"take hide for {short}")
+        reason = unsafe(base, name) if kind == KEEP else ""
+        if reason:
+            raise VdsoError(_OPTION, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
+        decisions.append(Decision(name, kind, _stub(base.arch, name, kind, replacements)))
+    return tuple(decisions + [Decision(name, ADD, name) for name in added])
+
+
+def unsafe(base: Vdso, export: str) -> str:
+    """Say why the code of `export` can't be kept; "" where it provably reads nothing outside of the image."""
+    symbol = base.exports[export]
+    return _why_unsafe(analyse(base.data, symbol.value, base.arch), len(base.data))
+
+
+def _why_unsafe(function: Function, size: int) -> str:
+    for formed in outside(function, size, None):
+        sort = "absolute address" if formed.absolute else "address"
+        return f"its code at {formed.pc:#x} forms the {sort} {formed.target:#x}, outside of the image (0 to {size:#x})"
+    for pc in function.unknown:
+        return f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
+    return ""
+
+
+def _stub(arch: Arch, name: str, kind: str, replacements: Mapping[str, str]) -> str:
+    """Return the symbol of the code that takes the place of the export `name`; "" where none does."""
+    short = arch.short(name)
+    if kind == REPLACE:
+        if name not in replacements:
+            what = f"`{short}:replace`: there is no {name} in the stub sources"
+            raise VdsoError(_OPTION, what, "give one in EXTRA_SRC, or take syscall or hide")
+        return name
+    if kind == SYSCALL:
+        if short not in arch.syscalls:
+            what = f"`{short}:syscall`: no plain system call keeps its contract"
+            raise VdsoError(_OPTION, what, f"this works for {', '.join(sorted(arch.syscalls))}")
+        return f"{arch.export_prefix}syscall_{short}"
+    return ""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""All that knows SCons or touches the disk."""

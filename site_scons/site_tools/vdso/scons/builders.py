@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Builders and their actions: compiler commands, and steps of the library, imported only when there is work."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SCons.Action import Action
+from SCons.Builder import Builder
+from SCons.Errors import BuildError
+from SCons.Scanner.C import CScanner
+from SCons.Util import CLVar
+
+from .. import variables
+from ..arch import ARCHES
+from ..errors import VdsoError
+from ..paths import ROOT, SOURCES
+from ..stubs import toolchain
+
+if TYPE_CHECKING:
+    from . import steps
+
+USERS = "vdso_users"
+"""Attribute of a node whose source the user wrote."""
+
+
+def set_defaults(env: Any) -> None:
+    """Set the construction variables of the command lines, and what is printed in their place."""
+    env.SetDefault(
+        VDSO_LDFLAGS=CLVar(list(toolchain.LDFLAGS)),
+        VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH"],
+        VDSO_MAP=[f"-ffile-prefix-map={ROOT}/="],
+        VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_HZ $( $VDSO_INCLUDES $VDSO_MAP $) -c -o $TARGET $SOURCE",
+        VDSO_LDCOM="$VDSO_LD $VDSO_LDFLAGS -T $SOURCE -o $TARGET ${SOURCES[1:]}",
+        VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS -nostdlib -shared -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both "
+        "-Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,${SOURCES[1]} -o $TARGET $SOURCE",
+        VDSOEXTRACTCOMSTR="  EXTRACT $TARGET",
+        VDSOFETCHCOMSTR="  FETCH   $TARGET",
+        VDSOMINIMALCOMSTR="  LD      $TARGET",
+        VDSOCCCOMSTR="  CC      $TARGET",
+        VDSOPLACECOMSTR="  PLACE   $TARGET",
+        VDSOLDCOMSTR="  LD      $TARGET",
+        VDSOSPLICECOMSTR="  SPLICE  $TARGET",
+        VDSOEMITCOMSTR="  EMIT    ${TARGET.dir}/vdso.{so,h,rs,S,json}",
+        VDSODISTCOMSTR="  DIST    ${TARGET.dir}",
+        VDSOREPORTCOMSTR="  REPORT  $TARGET",
+    )
+
+
+def builders(code: str, arch: str) -> dict[str, Any]:
+    """Return the tool's builders by name. `code`: the digest of our own code, on which what it makes depends."""
+
+    def ours(action: Any) -> Any:
+        def depends_on_code(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
+            env.Depends(target, env.Value(f"scons-vdso's own code, SHA-256 {code}"))
+            return target, source
+
+        return Builder(action=action, emitter=depends_on_code)
+
+    includes = [str(SOURCES), str(SOURCES / arch)]
+    return {
+        "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR", starts_lief=True)),
+        "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
+        "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR")),
+        "VdsoObject": Builder(action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), source_scanner=CScanner(), CPPPATH=includes),
+        "VdsoPlace": ours(_step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "POLICY", starts_lief=True)),
+        "VdsoLink": Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain_ld)),
+        "VdsoSplice": ours(_step(lambda: _steps().splice, "$VDSOSPLICECOMSTR", "DATA_PAGE")),
+        "VdsoEmit": ours(_step(lambda: _steps().emit, "$VDSOEMITCOMSTR", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD")),
+        "VdsoRelease": ours(_step(lambda: _steps().dist, "$VDSODISTCOMSTR", "OWN")),
+        "VdsoPage": ours(_step(lambda: _steps().report, "$VDSOREPORTCOMSTR")),
+    }
+
+
+def _steps() -> Any:
+    from . import steps
+
+    return steps
+
+
+def _step(find_step: Callable[[], Any], comstr: str, *uses: str, starts_lief: bool = False) -> Any:
+    """Return the SCons action of a step.
+
+    find_step       imports the library, and returns the function
+    uses            the construction variables that it needs, without `VDSO_`
+    starts_lief     LIEF's process, which takes longest to be ready, is started before it
+    """
+    names = tuple(variables.PREFIX + name for name in ("ARCH", *uses))
+
+    def run(target: Any, source: Any, env: Any) -> None:
+        if starts_lief:
+            from ..splice import lief_write
+
+            lief_write.start()
+        settings = {name.removeprefix(variables.PREFIX): str(env.get(name, "")) for name in names}
+        settings["PATH"] = env["ENV"]["PATH"]
+        step = find_step()
+        try:
+            step([Path(str(node)) for node in target], [_source(node) for node in source], settings)
+        except VdsoError as error:
+            raise build_error(target[0], error) from None
+
+    return Action(run, comstr, varlist=list(names))
+
+
+def _source(node: Any) -> steps.Source:
+    made_from = node.sources[0] if node.sources else node
+    from .steps import Source
+
+    return Source(Path(str(node)), str(made_from), getattr(node.attributes, USERS, False))
+
+
+def build_error(node: Any, error: VdsoError) -> BuildError:
+    """Return how SCons is told of a user's mistake in an action: one line, no traceback."""
+    return BuildError(node=node, errstr=error.reason, filename=error.file, status=2)
+
+
+def _command(line: str, comstr: str, **kw: Any) -> list[Any]:
+    return [_REFUSE_WITHOUT_COMPILER, Action(line, comstr, **kw)]
+
+
+def _refuse_without_compiler(target: Any, source: Any, env: Any) -> None:
+    if not env["VDSO_FOUND"]:
+        raise build_error(target[0], toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"]))
+
+
+_REFUSE_WITHOUT_COMPILER = Action(_refuse_without_compiler, None, varlist=["VDSO_FOUND"])
+
+
+def _explain_ld(status: int) -> int:
+    """Say, behind ld's own lines, which name objects and sections, what it means for who wrote a function."""
+    if status:
+        what = "can't be linked, for the reason that ld says above"
+        todo = "docs/user-functions.md tells what code of EXTRA_SRC can't do"
+        raise BuildError(errstr=f"{what}; {todo}", filename="the stubs", status=2)
+    return status
+
+
+def spawn(_shell: str, _escape: Any, _command: str, words: list[str], environment: dict[str, str]) -> int:
+    """Run a command without a shell: in a file's name nothing is special.
+
+    The child inherits the lock on OUT (`build_memory`), and holds it until it ends.
+    """
+    environment = {name: value for name, value in environment.items() if name not in toolchain.LEAKS}
+    try:
+        return subprocess.run(shlex.split(" ".join(words)), env=environment, close_fds=False, check=False).returncode
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 127

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""What this checkout's SConstruct does around `env.Vdso`: variables, help, the targets that print, and SCons's settings.
+
+A kernel that builds with SCons calls `env.Vdso` and needs none of it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from SCons.Action import Action
+from SCons.Errors import StopError
+from SCons.Script import BUILD_TARGETS, GetLaunchDir, GetOption, Help, SConsignFile, SetOption
+from SCons.Variables import Variables
+
+from .. import layout, variables
+from ..errors import VdsoError
+from ..variables import OPTIONS
+from . import build_memory, builders
+
+TARGETS = {
+    "vdso": "make vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in OUT (default)",
+    "info": "show the base: map, exports, policy, addresses outside of it that its code forms",
+    "check": "verify any image (IMAGE=file) by the rules of its consumers",
+    "report": "make report.html in OUT: map, exports, code before and after, in one page to look at",
+    "demo": "boot the example kernels with and without the vDSO: system calls and time of each call",
+    "selftest": "make vdso-selftest in OUT, which tests your kernel when you run it there",
+    "dist": "make dist/vdso-ARCH-VERSION.tar.gz in OUT and one of minimal: all files, vdso-selftest, SBOM, licences",
+    "test": "run the tests (TEST=arguments for pytest)",
+    "bench": "count instructions a call, ours beside the base's own, and measure build times",
+}
+_MAKE_FILES = {"vdso", "selftest", "report", "dist"}
+_KEEP_NOTHING = {"info", "check", "test"}
+_MAKE_NO_IMAGE = {*_KEEP_NOTHING, "selftest"}
+
+
+class CommandLine:
+    """The command line of one run, checked. StopError for what can't be.
+
+    out, base       OUT and BASE, as absolute paths where they are files
+    settings        the construction variables for `env.Vdso`
+    """
+
+    def __init__(self, env: Any, arguments: Mapping[str, str]) -> None:
+        given = Variables(None, dict(arguments))
+        given.AddVariables(*((option.name, option.help, option.default) for option in OPTIONS))
+        given.Update(env)
+        if given.UnknownVariables():
+            known = ", ".join(option.name for option in OPTIONS)
+            raise StopError(f"{', '.join(sorted(given.UnknownVariables()))}: unknown variable; known are {known}")
+        Help("Targets:\n" + "".join(f"  {name:12} {text}\n" for name, text in TARGETS.items()))
+        Help("Variables (NAME=value):\n" + "".join(f"  {o.name:14}{o.help} [{o.default}]\n" for o in OPTIONS), append=True)
+        self._env = env
+        self._targets = set(BUILD_TARGETS) or {"vdso"}
+        self.out = here(env["OUT"])
+        if not Path(self.out).exists() and (self._targets <= _KEEP_NOTHING or GetOption("help")):
+            self.out = _temporary()
+        self.base = env["BASE"] if env["BASE"].partition(":")[0] in variables.BASE_WORDS else here(env["BASE"])
+        self.settings = {variables.PREFIX + option.name: env[option.name] for option in OPTIONS if option.tool}
+        self.settings["VDSO_EXTRA_SRC"] = [here(path) for path in env["EXTRA_SRC"].split()]
+        self._begin()
+
+    def file(self, name: str) -> str:
+        """Return the path of a file of OUT."""
+        return str(Path(self.out, name))
+
+    def asks_for(self, *names: str) -> bool:
+        """Tell whether a target, or a file, of one of these names is to be made."""
+        return any(name in target for target in self._targets for name in names)
+
+    def printing(self) -> dict[str, tuple[Any, Any]]:
+        """Return the targets that print, each with the sources and the action that it has."""
+        env = self._env
+        root = env.Dir("#").abspath
+        outputs = [self.file(name) for name in layout.OUTPUTS]
+        image = here(env["IMAGE"]) if env["IMAGE"] else ""
+        return {
+            "info": (
+                self.file(layout.BASE),
+                _printing(lambda commands, sources: commands.info(sources[0], env["ARCH"], env["POLICY"])),
+            ),
+            "check": ([], _printing(lambda commands, _: commands.check(image, env["ARCH"]))),
+            "demo": (outputs, _printing(lambda commands, _: commands.demo(root, self.out))),
+            "bench": (outputs, _printing(lambda commands, _: commands.bench(root, self.out))),
+            "test": ([], _printing(lambda commands, _: commands.test(root, env["TEST"]))),
+        }
+
+    def _begin(self) -> None:
+        """Set SCons up for this run, and enter OUT if something is to be made there."""
+        SetOption("no_progress", True)
+        SetOption("max_drift", -1)  # always hash: SCons trusts old time stamps, and all files of a tarball have the same one
+        gc.disable()  # a build is short, and SCons keeps most of what it makes
+        if self._targets <= _MAKE_FILES:  # the other targets print, so they run in the order given
+            SetOption("num_jobs", os.cpu_count() or 1)  # an explicit -j wins
+        builds = not any(GetOption(option) for option in ("help", "no_exec", "question", "clean"))
+        if builds and not Path(self.out, layout.IMAGE).exists() and self._targets - _MAKE_NO_IMAGE:
+            from ..splice import lief_write
+
+            lief_write.start()  # importing LIEF is the slowest part of a clean build, so it starts first
+        if builds and self._targets - {"check", "test"}:
+            try:
+                build_memory.enter(Path(self.out))
+            except VdsoError as error:
+                raise StopError(str(error)) from None
+        # SCons makes the folder of its database at once.
+        SConsignFile(str(Path(self.out if Path(self.out).exists() else _temporary(), layout.MEMORY)))
+
+
+def here(path: str) -> str:
+    """Return the absolute path of `path`, which is relative to where the user stands, also under -C."""
+    path = str(Path(GetLaunchDir(), path))
+    if "$" in path:
+        raise StopError(f"{path}: SCons takes a `$` in it for a variable; give a path without one")
+    return path
+
+
+def _temporary() -> str:
+    """Return a new folder that goes when SCons ends."""
+    folder = tempfile.mkdtemp(prefix="scons-vdso-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _printing(command: Callable[[Any, Sequence[str]], int]) -> Any:
+    """Return the action of a target that prints: `command` of the module `commands`, whose answer is the exit status."""
+
+    def run(target: Any, source: Any, env: Any) -> Any:
+        from . import commands
+
+        try:
+            return command(commands, [str(node) for node in source])
+        except VdsoError as error:
+            raise builders.build_error(target[0], error) from None
+
+    return Action(run, None)

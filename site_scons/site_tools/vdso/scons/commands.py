@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""The targets of SConstruct that print instead of making files: info, check, demo, test, bench. Each returns an exit status."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import templating
+from ..arch import ARCHES
+from ..errors import VdsoError
+from ..image.reader import read_vdso
+from ..policy.decide import parse
+from ..show.info import describe
+from ..verify import verify
+from ..verify.findings import text
+from .files import read_file
+
+FAILED = 2
+
+
+def info(path: str, arch: str, overrides: str) -> int:
+    """Print what is known of the base at `path`, and what becomes of it with these `overrides` of the policy."""
+    base = read_vdso(path, read_file(Path(path)), ARCHES[arch])
+    told = describe(base, parse(overrides, base.arch), coloured=_takes_colours())
+    print(templating.render("info.txt.j2", **told), end="", flush=True)
+    return 0
+
+
+def _takes_colours() -> bool:
+    """Tell whether the output is a terminal with colours, whose user did not decline them (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def check(path: str, arch: str) -> int:
+    """Print what the consumers of the image at `path` would find wrong with it."""
+    if not path:
+        raise VdsoError("IMAGE", "missing", "name the image, as in `check IMAGE=build/vdso.so`")
+    report = verify(read_file(Path(path)), ARCHES[arch], name=path)
+    print(text(report, path), end="", flush=True)
+    return FAILED if report.findings else 0
+
+
+def test(root: str, arguments: str) -> int:
+    """Run pytest, as it is in the environment that runs SCons."""
+    return _python(root, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *shlex.split(arguments))
+
+
+def demo(root: str, out: str) -> int:
+    """Run the example kernels under QEMU, with and without the vDSO that lies in `out`."""
+    return _python(root, str(Path(root, "examples", "demo.py")), out)
+
+
+def bench(root: str, out: str) -> int:
+    """Count instructions a call and measure build times, with the library and what the tests share in reach."""
+    places = [Path(root, "tests"), Path(root, "tests", "support"), Path(root, "site_scons", "site_tools")]
+    return _python(root, "-m", "bench", root, out, PYTHONPATH=os.pathsep.join(map(str, places)))
+
+
+def _python(root: str, *words: str, **environ: str) -> int:
+    """Run Python in the caller's environment, less what would make the SCons of a test behave like this one."""
+    clean = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"} | environ
+    return subprocess.run([sys.executable, *words], cwd=root, env=clean, check=False).returncode

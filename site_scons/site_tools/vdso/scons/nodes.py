@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""What the methods of `env` are made of: checked settings, the base's node, and sources."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from SCons.Errors import StopError
+from SCons.Util import CLVar
+
+from .. import layout, variables
+from ..arch import ARCHES
+from ..data_page import DataPage
+from ..emit import provenance
+from ..errors import VdsoError
+from ..paths import SOURCES
+from ..stubs import toolchain
+from . import builders
+
+
+def configured(env: Any, overrides: dict[str, Any]) -> Any:
+    """Return `env` with the caller's settings, checked, and the compiler that they lead to. StopError for what can't be."""
+    env = env.Override(overrides) if overrides else env
+    try:
+        variables.check({name: str(env[name]) for name in variables.defaults()})
+    except VdsoError as error:
+        raise StopError(str(error)) from None
+    arch = ARCHES[env["VDSO_ARCH"]]
+    prefix = toolchain.find_prefix(arch, env["VDSO_CROSS_COMPILE"], env["ENV"]["PATH"])
+    derived: dict[str, Any] = {
+        "VDSO_PREFIX": prefix or env["VDSO_CROSS_COMPILE"] or arch.prefixes[0],
+        "VDSO_FOUND": bool(prefix) or "VDSO_CC" in env,
+        "VDSO_HZ": [],
+        "SPAWN": builders.spawn,
+        "ESCAPE": shlex.quote,
+    }
+    if env["VDSO_DATA_PAGE"] == DataPage.NONE:
+        derived["VDSO_HZ"] = ["-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={int(str(env['VDSO_TIMEBASE_HZ']), 0)}"]
+    programs = {"VDSO_CC": "gcc", "VDSO_LD": "ld"}
+    derived |= {name: derived["VDSO_PREFIX"] + program for name, program in programs.items() if name not in env}
+    if "VDSO_CCFLAGS" not in env:
+        derived["VDSO_CCFLAGS"] = CLVar([*toolchain.CCFLAGS, *arch.ccflags])
+    if str(env["VDSO_V"]) == "1":
+        derived |= {"VDSOCCCOMSTR": None, "VDSOLDCOMSTR": None, "VDSOMINIMALCOMSTR": None}
+    return env.Override(derived)
+
+
+def base_node(env: Any, target: Any, base: Any) -> Any:
+    """Return the node of the base: fetched once and kept, extracted from a file, or linked from a source of our own."""
+    try:
+        variables.check_base(str(base))
+    except VdsoError as error:
+        raise StopError(str(error)) from None
+    word = str(base).partition(":")[0]
+    if word == "debian":
+        # It is never rebuilt for a change of our code: that would move the user to another Linux.
+        node = env.arg2nodes(target, env.fs.File)[0]
+        record = node.dir.Dir(layout.WORK).File(f"{node.name}.json")
+        env.NoClean(env.VdsoFetch([node, record], env.Value(f"{base} {env['VDSO_ARCH']}"), VDSO_BASE=str(base)))
+        env.Precious(record)
+        node = [node]
+    elif word == "minimal":
+        folder = SOURCES / env["VDSO_ARCH"] / "minimal"
+        linked = env.arg2nodes(target, env.fs.File)[0].dir.Dir(layout.WORK).File("minimal.so")
+        linked = env.VdsoMinimal(linked, [env.File(str(folder / "vdso.S")), env.File(str(folder / "vdso.lds"))])
+        node = env.VdsoExtract(target, linked)
+    else:
+        source = env.arg2nodes(base, env.fs.File)[0]
+        # In a variant directory the file lies where its source does, until SCons copies it or for good.
+        if not source.has_builder() and not source.srcnode().rexists() and not source.rexists():
+            raise StopError(f"{base}: no such file; give a file that holds a vDSO, debian[:SUITE] or minimal")
+        in_place = source in env.arg2nodes(target, env.fs.File)  # made before, or by a VdsoBase of the caller's
+        node = [source] if in_place else env.VdsoExtract(target, source)
+    env.Precious(node)
+    return node
+
+
+def stub_objects(env: Any, work: Any) -> list[Any]:
+    """Return the object files of the stub sources, ours and then the user's.
+
+    No name of one is a suffix of another's: the linker script finds objects by `*NAME`.
+    """
+    folders = (SOURCES, SOURCES / env["VDSO_ARCH"])
+    ours = sorted(path for folder in folders for path in folder.glob("*.c"))
+    objects = [env.VdsoObject(work.File(f"stub_{path.stem}.o"), env.File(str(path)))[0] for path in ours]
+    extra = env["VDSO_EXTRA_SRC"]
+    for index, source in enumerate(env.File(path) for path in (extra.split() if isinstance(extra, str) else extra)):
+        node = env.VdsoObject(work.File(f"extra{index}_{Path(str(source)).stem}.o"), source)[0]
+        setattr(node.attributes, builders.USERS, True)
+        objects.append(node)
+    return objects
+
+
+def all_sources(env: Any, objects: list[Any], minimal: bool) -> list[Any]:
+    """Return all files that vdso.json tells of: ours, also those that are included or filled in, and the user's."""
+    paths = [*provenance.stub_sources(env["VDSO_ARCH"], minimal), *provenance.output_templates()]
+    ours = [env.File(str(path)) for path in paths]
+    return ours + [node.sources[0] for node in objects if node.sources[0] not in ours]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""The steps of a build, each from files to files: `pipeline` between reading and writing.
+
+A step computes everything, and checks it, before it writes anything; then each file appears whole. All of them take the
+same: paths of the targets, what the sources are, and the tool's construction variables without their `VDSO_`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .. import layout, pipeline, templating, variables
+from ..arch import ARCHES
+from ..data_page import DataPage
+from ..emit.blob import Blob, from_facts, image_from_json
+from ..emit.provenance import named, selftest_sources
+from ..emit.tools import tools
+from ..extract.find import find
+from ..place.linked import linker_script, read_linked
+from ..place.plan import from_json
+from ..policy.decide import parse
+from ..release import archive
+from ..stubs.objects import read_object
+from .files import read_file, write_files
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a step reads.
+
+    made_from   what the build made it from, for messages; the file itself where it was not made
+    users       the user wrote that, not we
+    """
+
+    path: Path
+    made_from: str
+    users: bool
+
+    def read(self) -> bytes:
+        """Return its bytes. VdsoError where it can't be read."""
+        return read_file(self.path)
+
+
+Targets = Sequence[Path]
+Sources = Sequence[Source]
+Settings = Mapping[str, str]
+
+
+def extract(targets: Targets, sources: Sources, settings: Settings) -> None:
+    """Make base.so from a file that holds a vDSO."""
+    found = pipeline.base_in(str(sources[0].path), sources[0].read(), ARCHES[settings["ARCH"]])
+    write_files({targets[0]: found})
+
+
+def fetch(targets: Targets, _sources: Sources, settings: Settings) -> None:
+    """Make base.so, and the record of where it came from, of a kernel package of Debian.
+
+    What was fetched for the same settings stays, whatever SCons remembers.
+    """
+    from ..extract import debian  # only who fetches pays for it
+
+    arch = ARCHES[settings["ARCH"]]
+    asked = f"{settings['BASE']} {arch.name} {settings['MIRROR']}".rstrip()
+    if _fetched(targets[0], targets[1], asked):
+        print("  KEPT    what was fetched before", flush=True)
+        return
+    kernel = debian.fetch_kernel(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
+    name = f"{kernel.package} {kernel.version} ({kernel.suite})"
+    for reason in kernel.passed_over:
+        print(f"  PASSED  {reason}", flush=True)
+    print(f"  FOUND   {name}", flush=True)
+    found = find(name, kernel.data, arch)
+    origin = archive.Origin(kernel.package, kernel.version, kernel.source, kernel.source_version)
+    record = {"asked": asked, "package": name, "sha256": hashlib.sha256(found).hexdigest(), "origin": asdict(origin)}
+    write_files({targets[0]: found, targets[1]: json.dumps(record, indent=1, sort_keys=True).encode()})
+
+
+def _fetched(base: Path, record: Path, asked: str) -> bool:
+    """Tell whether `base` is what was fetched for the same settings."""
+    try:
+        told = json.loads(record.read_bytes())
+        return bool(told["asked"] == asked and told["sha256"] == hashlib.sha256(base.read_bytes()).hexdigest())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def place(targets: Targets, sources: Sources, settings: Settings) -> None:
+    """Make plan.json and stubs.ld from base.so and the object files."""
+    arch = ARCHES[settings["ARCH"]]
+    base = pipeline.base(str(sources[0].path), sources[0].read(), arch)
+    objects = [read_object(s.path.name, s.read(), s.made_from, s.users, arch) for s in sources[1:]]
+    plan = pipeline.plan(base, objects, parse(settings["POLICY"], arch), DataPage(settings["DATA_PAGE"]))
+    write_files({targets[0]: plan.to_json().encode(), targets[1]: linker_script(plan).encode()})
+
+
+def splice(targets: Targets, sources: Sources, settings: Settings) -> None:
+    """Make image.so, spliced and verified, and image.json from base.so, stubs.elf and plan.json."""
+    base_so, linked, planned = sources
+    base = pipeline.base(str(base_so.path), base_so.read(), ARCHES[settings["ARCH"]])
+    plan = from_json(planned.read().decode())
+    stubs = read_linked(str(linked.path), linked.read(), plan)
+    image = pipeline.image(base, plan, stubs, DataPage(settings["DATA_PAGE"]), str(targets[0]))
+    write_files({targets[0]: image.data, targets[1]: image.to_json().encode()})
+
+
+def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
+    """Make the five outputs from image.so, image.json and all files that went in; then print the summary."""
+    image = image_from_json(sources[1].read().decode(), sources[0].read())
+    blob = Blob(
+        image=image,
+        load_addr=variables.load_addr(settings["LOAD_ADDR"]),
+        timebase_hz=variables.timebase_hz(image.data_page, settings["TIMEBASE_HZ"]),
+        tools=tools(settings["CC"], settings["LD"], settings["PATH"]),
+        inputs=named([source.path for source in sources[2:]]),
+    )
+    made = pipeline.blob(blob)
+    write_files({target: made[target.name] for target in targets})
+    shown = templating.render("summary.txt.j2", blob=blob, image=image, out=targets[0].parent)
+    print(shown, end="", flush=True)
+
+
+def dist(targets: Targets, sources: Sources, settings: Settings) -> None:
+    """Make SHA256SUMS, and beside it archive and SBOM of each blob whose vdso.json is among the sources.
+
+    settings["OWN"]: the folder of the blob whose base is our own. Of Debian's base its record is a source too.
+    """
+    from ..release.sbom import sbom
+
+    paths = [source.path for source in sources]
+    records = [path for path in paths if path.name == Path(layout.FETCHED).name]
+    program = next(path for path in paths if path.name == layout.SELFTEST)
+    made: dict[str, bytes] = {}
+    for folder in (path.parent for path in paths if path.name == layout.JSON):
+        files = {name: read_file(folder / name) for name in (*layout.OUTPUTS, layout.BASE)}
+        blob = from_facts(json.loads(files[layout.JSON]), files[layout.SO])
+        own = folder == Path(settings["OWN"])
+        if not own:
+            archive.refuse_unknown(str(folder / layout.BASE), blob.image.linux)
+        files |= {name: read_file(path) for name, path in archive.licences(own).items()}
+        files[layout.SELFTEST] = read_file(program)
+        origin = next((_origin(record) for record in records if not own), None)
+        packed = archive.Release(blob, files, own, origin, named(selftest_sources(blob.image.arch)))
+        made |= archive.pack(packed, sbom(packed))
+    made[archive.SUMS] = archive.sums(made)
+    old = archive.listed(targets[0])
+    write_files({targets[0].parent / name: data for name, data in made.items()})
+    for name in old.keys() - made.keys():  # of another Linux, which would be taken for one of this build's
+        (targets[0].parent / name).unlink(missing_ok=True)
+    for name in made:
+        print(f"  MADE    {targets[0].parent / name}", flush=True)
+
+
+def _origin(record: Path) -> archive.Origin | None:
+    """Return where a fetched base came from; None where an older version fetched it, which did not ask."""
+    told = json.loads(read_file(record)).get("origin")
+    return archive.Origin(**told) if told else None
+
+
+def report(targets: Targets, sources: Sources, settings: Settings) -> None:
+    """Make report.html from vdso.so, vdso.json, base.so and plan.json."""
+    from ..show import page  # its parts are imported only where it is asked for
+
+    image, facts, base_so, planned = sources
+    blob = from_facts(json.loads(facts.read()), image.read())
+    base = pipeline.base(str(base_so.path), base_so.read(), ARCHES[settings["ARCH"]])
+    write_files({targets[0]: page.html(page.shown(base, blob, from_json(planned.read().decode())))})

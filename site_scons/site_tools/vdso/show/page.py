@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""The page about a blob, `report.html`: one record of all that it shows, and the page made from it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from ..arch.arch import ADD, REPLACE, SYSCALL
+from ..elf.elf64 import PAGE
+from ..emit.blob import Blob, Image
+from ..image.analysis import analyse, outside
+from ..image.model import Vdso
+from ..paths import TEMPLATES
+from ..place.plan import Plan
+from ..ranges import Span
+from ..splice.changes import Export
+from ..templating import render
+from . import drawing, regions
+from .drawing import Page
+from .info import Row, rows
+from .listing import Listing, Surroundings, listing
+from .regions import Region
+
+
+@dataclass(frozen=True)
+class Map:
+    """`key` tells the ids of one map from those of another."""
+
+    key: str
+    name: str
+    pages: tuple[Page, ...]
+    regions: tuple[Region, ...]
+
+    def at(self, address: int) -> Region | None:
+        """Return the region that has the byte at `address`."""
+        return regions.at(self.regions, address)
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """An export whose code is ours, and the code before and after."""
+
+    export: Export
+    before: Listing
+    after: Listing
+
+
+@dataclass(frozen=True)
+class Shown:
+    """All that the page shows.
+
+    prefix      of the names of exports, which the page leaves out
+    rows        what `info` tells of each export of the base, in the order of the image's exports
+    changes     (what, ranges, bytes), in the order of their first address
+    outside_before, outside_after     addresses that exports form outside of what is mapped
+    """
+
+    blob: Blob
+    prefix: str
+    maps: tuple[Map, Map]
+    rows: tuple[Row, ...]
+    replaced: tuple[Replaced, ...]
+    changes: tuple[tuple[str, int, int], ...]
+    outside_before: int
+    outside_after: int
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of regions that the maps have, in the order of the legend."""
+        present = {region.kind for map_ in self.maps for region in map_.regions}
+        return [kind for kind in regions.KINDS if kind in present]
+
+
+def shown(base: Vdso, blob: Blob, plan: Plan) -> Shown:
+    """Gather what the page shows from a base, what was made of it, and the plan by which that was."""
+    image, prefix = blob.image, base.arch.export_prefix
+    policies = {export.name: export.policy for export in image.exports if export.policy != ADD}
+    before = regions.of_base(base, policies)
+    after = regions.of_image(base, plan, image.exports)
+    if image.data_page.size:
+        page = Region(Span(image.data_offset, PAGE), regions.DATA, "data page")
+        after = tuple(sorted((*after, page), key=lambda region: region.start))
+    data = image.data_offset or None
+    places = {export: export.span for export in image.exports if export.span is not None}
+    old = Surroundings(base.data, tuple(s.span for s in base.exports.values()), before, None, base.arch)
+    new = Surroundings(image.data, tuple(places.values()), after, data, base.arch)
+    replaced = tuple(
+        Replaced(export, listing(old, base.exports[export.name].span), listing(new, span))
+        for export, span in places.items()
+        if export.policy in (REPLACE, SYSCALL)
+    )
+    told = tuple(rows(base, policies))
+    visible = [analyse(image.data, span.start, base.arch) for span in places.values()]
+    return Shown(
+        blob=blob,
+        prefix=prefix,
+        maps=(_map("base", "The base", before, prefix), _map("image", "The image", after, prefix)),
+        rows=told,
+        replaced=replaced,
+        changes=_changes(image),
+        outside_before=sum(len(row.outside) for row in told),
+        outside_after=sum(len(outside(function, len(image.data), data)) for function in visible),
+    )
+
+
+def _map(key: str, name: str, found: tuple[Region, ...], prefix: str) -> Map:
+    return Map(key, name, drawing.drawn(found, prefix), found)
+
+
+def _changes(image: Image) -> tuple[tuple[str, int, int], ...]:
+    sums: dict[str, list[int]] = {}
+    for change in image.changes:
+        sums.setdefault(change.what, []).append(change.end - change.start)
+    return tuple((what, len(sizes), sum(sizes)) for what, sizes in sums.items())
+
+
+def html(made: Shown) -> bytes:
+    """Return the page. Its policy allows this very style sheet and nothing else: no script, no network."""
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    values = {"report": made, "blob": made.blob, "css": css, "css_sha256": digest, "kinds": regions.KINDS, "drawing": drawing}
+    return render("report.html.j2", **values).encode()

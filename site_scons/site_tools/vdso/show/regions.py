@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Tells what every byte of a base, and of an image made from it, is there for: regions that tile the map from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..arch.arch import ADD, HIDE, KEEP, REPLACE, SYSCALL
+from ..elf.elf64 import PAGE, pages
+from ..image.model import Vdso
+from ..place.plan import Plan
+from ..ranges import Span, merged, without
+from ..splice.changes import Export
+from ..tables import kinds
+
+HEADERS, TABLE, CODE, TRAP, REST, DATA = "headers", "table", "code", "trap", "rest", "data"
+
+KINDS: Mapping[str, str] = {
+    HEADERS: "ELF header and program headers",
+    TABLE: "table: symbols, strings, hashes, notes, unwind information, sections",
+    KEEP: "kept: bytes of Linux that stay",
+    REPLACE: "replaced: code of our own in its place",
+    SYSCALL: "made a plain system call",
+    HIDE: "hidden: removed",
+    ADD: "added: a function that the base does not have",
+    CODE: "code and constants without an export",
+    TRAP: "trapping bytes: executed, they raise an illegal instruction",
+    REST: "not used: padding and what nothing reaches",
+    DATA: "data page: the kernel writes it, user space reads it",
+}
+"""What a region can be, in words; the order is that of the legend."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """Bytes of one of KINDS. Addresses are those of the ELF; those of a data page before it are negative."""
+
+    span: Span
+    kind: str
+    name: str
+
+    @property
+    def start(self) -> int:
+        return self.span.start
+
+    @property
+    def end(self) -> int:
+        return self.span.end
+
+    @property
+    def size(self) -> int:
+        return self.span.size
+
+
+def of_base(base: Vdso, policies: Mapping[str, str]) -> tuple[Region, ...]:
+    """Return all pages of the base, each function by what becomes of it. `policies`: export to policy."""
+    slots = [(s.span, policies[name], name) for name, s in base.exports.items()]
+    load = len(base.data)
+    return _tiled(
+        [
+            _headers(base),
+            *_functions(slots),
+            *(Region(span, TABLE, name) for name, span in base.tables.items()),
+            *(Region(span, CODE, "local code") for span in base.reached),
+            Region(Span(0, load), REST, "not reached"),
+            Region(Span.between(load, pages(load) * PAGE), REST, "behind the load"),
+        ]
+    )
+
+
+def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region, ...]:
+    """Return all pages of an image that was made from `base` by `plan`; its data page is not among them."""
+    functions = [(e.span, e.policy, e.name) for e in exports if e.span is not None]
+    return _tiled(
+        [
+            _headers(base),
+            *_functions(functions),
+            *(Region(unit.span, CODE, f"rest of {unit.source}") for unit in plan.units),
+            *(Region(base.tables[name], TABLE, name) for name in kinds.KEPT),
+            *(Region(area.span, TABLE, _AREAS.get(area.name, area.name)) for area in plan.areas),
+            *(Region(span, KEEP, "what kept functions run and read") for span in plan.kept),
+            Region(plan.text, TRAP, "trapping bytes"),
+            Region(Span(0, plan.size), REST, "zeros"),
+        ]
+    )
+
+
+_AREAS = {kinds.UNWIND: ".eh_frame_hdr, .eh_frame"}
+
+
+def _headers(base: Vdso) -> Region:
+    return Region(base.headers, HEADERS, "ELF header, program headers")
+
+
+def _functions(functions: Iterable[tuple[Span, str, str]]) -> list[Region]:
+    """Return (place, policy, export) as regions; those of one place are one region with all their names."""
+    names: dict[tuple[Span, str], list[str]] = {}
+    for span, policy, name in functions:
+        names.setdefault((span, policy), []).append(name)
+    return [Region(span, policy, ", ".join(called)) for (span, policy), called in names.items()]
+
+
+def _tiled(regions: Iterable[Region]) -> tuple[Region, ...]:
+    """Order the regions by address, disjoint: where some overlap, the first one given has the bytes."""
+    taken: list[Span] = []
+    tiles = []
+    for region in regions:
+        tiles += [replace(region, span=span) for span in without([region.span], taken)]
+        taken = merged([*taken, region.span])
+    return tuple(sorted(tiles, key=lambda region: region.start))
+
+
+def at(regions: Iterable[Region], address: int) -> Region | None:
+    """Return the region that has the byte at `address`."""
+    return next((region for region in regions if region.span.holds(address)), None)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Puts the stubs into the base, each change declared."""

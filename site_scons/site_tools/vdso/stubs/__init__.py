@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The stub sources as object files, and the compiler that makes them."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Makes the tables of an image anew."""

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Makes all tables of an image but the section table. Placement asks for their sizes, splice for the bytes themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..elf.unwind import Fde, pack_frames
+from ..image.model import Vdso
+from ..policy.decide import Decision
+from ..ranges import Span
+from . import section_table
+from .kinds import DYNSTR, DYNSYM, GNU_HASH, HASH, NOTE, STRINGS, UNWIND, VERSYM
+from .names import FUNCTION, added, names, visible
+from .notes import notes
+from .symbol_tables import symbol_tables
+
+
+@dataclass(frozen=True)
+class Code:
+    """Where each export's function is in the image, and the unwind information of all of them."""
+
+    functions: Mapping[str, Span]
+    fdes: Sequence[Fde]
+
+
+def tables(
+    base: Vdso, decisions: Sequence[Decision], code: Code, places: Mapping[str, int], data_offset: int
+) -> dict[str, bytes]:
+    """Return the bytes of each table, for code and tables at their places. A table that has no place yet is made for 0."""
+    text = section_table.index(section_table.TEXT, bool(code.fdes))
+    moved = [
+        replace(s, info=FUNCTION, value=code.functions[s.name].start, size=code.functions[s.name].size, shndx=text)
+        if s.name in code.functions
+        else s
+        for s in visible(base, decisions) + added(base, decisions)
+    ]
+    found = symbol_tables(moved)
+    made = {
+        HASH: found.hash,
+        GNU_HASH: found.gnu_hash,
+        DYNSYM: found.dynsym,
+        DYNSTR: names(base, decisions),
+        VERSYM: found.versym,
+        NOTE: notes(base, data_offset),
+        STRINGS: section_table.strings(bool(code.fdes)),
+    }
+    if code.fdes:
+        made[UNWIND] = pack_frames(code.fdes, places.get(UNWIND, 0))
+    return made

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""The notes of an image: those of the base, a build-id of its own, and the note by which we know it again."""
+
+from __future__ import annotations
+
+from ..elf import elf64, our_note
+from ..image.model import Note, Vdso
+
+BUILD_ID_SIZE = 20  # SHA-1, as ld makes it
+BUILD_ID_AT = 16
+"""Offset of the build-id in the notes: behind the header of the first note and its owner, `GNU`."""
+
+
+def notes(base: Vdso, data_offset: int) -> bytes:
+    """Return PT_NOTE: a build-id of zeros, to be filled in, then the base's other notes, then ours."""
+    build_id = Note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(BUILD_ID_SIZE))
+    others = [n for n in base.notes if (n.owner, n.type) != (build_id.owner, build_id.type)]
+    ours = Note(our_note.OWNER, our_note.TYPE, our_note.descriptor(data_offset))
+    return b"".join(note.pack() for note in (build_id, *others, ours))

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""What the rules look at: an image as read once by `reader`, as plain records. None stands for what could not be read.
+
+Types and tags are the names that pyelftools gives them ("PT_LOAD", "DT_HASH"), plain numbers where it knows none.
+Addresses are offsets from the image's first byte: the one load of a vDSO has offset = vaddr = 0, and where it has not,
+the rule on that says so.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from ..arch.arch import Arch
+from ..image.analysis import Function
+
+Name = str | int
+NAMELESS = ("STT_SECTION", "STT_FILE")
+
+
+@dataclass(frozen=True)
+class Header:
+    """The fields of the ELF header that rules ask for."""
+
+    type: Name
+    osabi: int
+    abiversion: int
+    version: Name
+    ehsize: int
+    phentsize: int
+    phoff: int
+    phnum: int
+    shoff: int
+    shentsize: int
+    shnum: int
+    shstrndx: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    type: Name
+    flags: int
+    offset: int
+    vaddr: int
+    filesz: int
+    memsz: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """`name` is None when it lies outside of the string table."""
+
+    name: str | None
+    type: Name
+    flags: int
+    addr: int
+    offset: int
+    size: int
+    link: int
+    entsize: int
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """An entry of the dynamic symbol table. `name` is None when it lies outside of DT_STRTAB's string table."""
+
+    index: int
+    name: str | None
+    type: Name
+    bind: Name
+    shndx: Name
+    value: int
+    size: int
+
+    @property
+    def defined(self) -> bool:
+        return self.shndx != "SHN_UNDEF"
+
+    def __str__(self) -> str:
+        return self.name or f"symbol 0x{self.index:x}"
+
+
+@dataclass(frozen=True)
+class Note:
+    owner: str
+    type: int
+    desc: bytes
+
+
+@dataclass(frozen=True)
+class Version:
+    """One definition of DT_VERDEF; `names` are those of its auxiliary entries, None where one can't be read."""
+
+    at: int
+    version: int
+    base: bool
+    index: int
+    hash: int
+    names: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The walk along vd_next. `stopped` says why it did not come to its end, "" if it did."""
+
+    definitions: tuple[Version, ...]
+    stopped: str
+
+
+@dataclass(frozen=True)
+class SysvHash:
+    """DT_HASH. `buckets` and `chains` are the addresses of the arrays."""
+
+    nbucket: int
+    nchain: int
+    buckets: int
+    chains: int
+
+
+@dataclass(frozen=True)
+class GnuHash:
+    """DT_GNU_HASH.
+
+    `bloom`, `buckets` and `chains` are the addresses of the arrays; chains begin with symbol `symoffset`.
+    """
+
+    nbuckets: int
+    symoffset: int
+    bloom_size: int
+    bloom_shift: int
+    bloom: int
+    buckets: int
+    chains: int
+
+
+@dataclass(frozen=True)
+class Fde:
+    """[start, end) is the code that it describes; `at` its own address."""
+
+    at: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Frames:
+    """.eh_frame_hdr: its head, its table as (location, address of the FDE), and those FDEs, None if not readable."""
+
+    at: int
+    version: int
+    encodings: tuple[int, int, int]
+    eh_frame: int | None
+    count: int
+    table: tuple[tuple[int, int], ...] | None
+    fdes: tuple[Fde | None, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image and what was read of it.
+
+    ours            it carries our note (see mark.py)
+    data_offset     where the data page lies, None: there is none
+    layout          version of the layout in our note, None without one
+    sections        None: no readable section table
+    dynamic         entries up to DT_NULL; None: no readable PT_DYNAMIC
+    terminated      DT_NULL was found inside PT_DYNAMIC
+    symbols         None: no symbol table, or nothing that says how long it is
+    versym          the version index of each symbol
+    notes           of every PT_NOTE, None: not readable
+    functions       what the code of each exported function does, by symbol
+    """
+
+    image: bytes
+    arch: Arch
+    ours: bool
+    data_offset: int | None
+    layout: int | None
+    header: Header
+    segments: tuple[Segment, ...]
+    sections: tuple[Section, ...] | None
+    dynamic: tuple[tuple[Name, int], ...] | None
+    terminated: bool
+    symbols: tuple[Symbol, ...] | None
+    sysv: SysvHash | None
+    gnu: GnuHash | None
+    versions: Versions | None
+    versym: tuple[int, ...] | None
+    notes: tuple[Note, ...] | None
+    frames: Frames | None
+    functions: tuple[tuple[Symbol, Function], ...]
+
+    @property
+    def loads(self) -> tuple[Segment, ...]:
+        return self.of_type("PT_LOAD")
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory of the first load; those of the file without one."""
+        return self.loads[0].memsz if self.loads else len(self.image)
+
+    @property
+    def exports(self) -> tuple[Symbol, ...]:
+        """Every symbol that has a name to be looked up by; not sections, not the symbol that names a version."""
+        return tuple(
+            symbol
+            for symbol in self.symbols or ()
+            if symbol.index and symbol.name and symbol.shndx != "SHN_ABS" and symbol.type not in NAMELESS
+        )
+
+    def of_type(self, type: Name) -> tuple[Segment, ...]:
+        return tuple(segment for segment in self.segments if segment.type == type)
+
+    def tag(self, name: Name) -> int | None:
+        """The value of a dynamic tag: the last one counts, as every loader has it."""
+        return next((value for tag, value in reversed(self.dynamic or ()) if tag == name), None)
+
+    def inside(self, start: int, size: int = 1) -> bool:
+        """Are all of these bytes inside the load, and in the file too?"""
+        return start >= 0 and start + size <= min(self.size, len(self.image))
+
+    def half(self, at: int) -> int | None:
+        return self._number("<H", at)
+
+    def word(self, at: int) -> int | None:
+        return self._number("<I", at)
+
+    def xword(self, at: int) -> int | None:
+        return self._number("<Q", at)
+
+    def string(self, offset: int) -> str | None:
+        """The string at `offset` of DT_STRTAB, None when it does not end inside DT_STRSZ."""
+        start, size = self.tag("DT_STRTAB"), self.tag("DT_STRSZ")
+        return None if start is None or size is None else string(self.image, start, size, offset)
+
+    def _number(self, form: str, at: int) -> int | None:
+        if not 0 <= at <= len(self.image) - struct.calcsize(form):
+            return None
+        number: int = struct.unpack_from(form, self.image, at)[0]
+        return number
+
+
+def string(image: bytes, table: int, size: int, offset: int) -> str | None:
+    """The string at `offset` of the string table of `size` bytes at `table`, None when it does not end inside."""
+    if not 0 <= offset < size or table < 0:
+        return None
+    end = image.find(b"\0", table + offset, table + size)
+    if end < 0:
+        return None
+    text = image[table + offset : end].decode("utf-8", "replace")
+    return text if text.isprintable() else repr(text)  # findings are lines
+
+
+def signed(value: int) -> str:
+    """An address as hex: one below the image, which wraps in 64 bits, with its sign."""
+    value = value - (1 << 64) if value >= 1 << 63 else value
+    return f"-0x{-value:x}" if value < 0 else f"0x{value:x}"

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Rules on the machine code of every exported function and all that it calls, by the data flow of `analysis`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...arch.arch import REPLACE
+from ...arch.effects import Add, Clobber, Const, Jump, Memory
+from ...image.analysis import Formed, Function, outside
+from ..model import Subject, signed
+from ..rule import EVERY, GLIBC, GO, rule
+from .symbols import PREFIX
+
+MOST_LISTED = 4
+
+
+def _list(texts: list[str]) -> str:
+    more = len(texts) - MOST_LISTED
+    return ", ".join(texts[:MOST_LISTED]) + (f" and 0x{more:x} more" if more > 0 else "")
+
+
+def _pc(formed: Formed) -> int:
+    return formed.pc
+
+
+@rule("code-inside", (EVERY, "reads or jumps to what your kernel did not map"))
+def code_inside(s: Subject) -> Iterator[str]:
+    """No instruction that an export reaches forms an address outside of the image and the data page. DESIGN 7."""
+    for symbol, function in s.functions:
+        formed = outside(function, min(s.size, len(s.image)), s.data_offset)
+        if formed:
+            page = "no data page" if s.data_offset is None else f"data page at {signed(s.data_offset)}"
+            first = {f.target: f for f in reversed(formed)}  # each target once, where it is formed first
+            kinds = {False: "", True: "absolute "}
+            texts = [f"{kinds[f.absolute]}{signed(f.target)} at 0x{f.pc:x}" for f in sorted(first.values(), key=_pc)]
+            yield f"{symbol} forms {_list(texts)} (image 0x0 to 0x{s.size:x}, {page})"
+
+
+@rule("code-known", (EVERY, "may run what can't be proved"))
+def code_known(s: Subject) -> Iterator[str]:
+    """Every instruction that an export reaches is known to the disassembler, and no jump leads to an unknown place.
+
+    DESIGN 7.
+    """
+    for symbol, function in s.functions:
+        if function.unknown:
+            yield f"{symbol} reaches unknown instructions or jumps at {_list([f'0x{pc:x}' for pc in function.unknown])}"
+
+
+@rule("code-registers", (GO, "loses its goroutine or its thread"), (GLIBC, "loses its thread"))
+def code_registers(s: Subject) -> Iterator[str]:
+    """No function writes or uses gp or tp. RISC-V psABI, "Integer Register Convention": neither may be allocated."""
+    for symbol, function in s.functions:
+        for register in s.arch.thread_registers:
+            if register in function.writes:
+                yield f"{symbol} writes {register}"
+            elif register in function.uses:
+                yield f"{symbol} uses {register}"
+
+
+@rule("code-stack", (GO, "calls on the stacks g0 and gsignal, which have bounds"))
+def code_stack(s: Subject) -> Iterator[str]:
+    """No function leaves the caller's stack: sp is only moved by constants, or back from the frame pointer.
+
+    Go runtime/sys_linux_riscv64.s: vDSO code runs on the stack of g0, or of gsignal in a signal handler.
+    """
+    for symbol, function in s.functions:
+        switches = [f"0x{pc:x}" for pc in _stack_switches(s, function)]
+        if switches:
+            yield f"{symbol} loads the stack pointer at {_list(switches)}"
+
+
+def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
+    if s.arch.stack_register not in function.writes:
+        return
+    for span in function.covered:
+        pc = span.start
+        while pc < span.end:
+            size, effect = s.arch.decode(s.image, pc) or (2, None)
+            match effect:
+                case Add(register=register, source=source):
+                    switched = register == s.arch.stack_register and source not in (s.arch.stack_register, s.arch.frame_pointer)
+                case Const(register=register) | Clobber(register=register):
+                    switched = register == s.arch.stack_register
+                case Memory(result=register):
+                    switched = register == s.arch.stack_register
+                case Jump(link=register):
+                    switched = register == s.arch.stack_register
+                case _:
+                    switched = False
+            if switched:
+                yield pc
+            pc += size
+
+
+@rule(
+    "code-asks-kernel",
+    (GLIBC, "turns every error into errno, with no system call after it"),
+    (GO, "ignores the answer and takes what was not written"),
+)
+def code_asks_kernel(s: Subject) -> Iterator[str]:
+    """A function of the clock can make its system call: no code serves every clock id and argument. DESIGN 7.
+
+    Others may serve all by themselves, as a `getcpu` of a kernel with one CPU does.
+    Not judged where code is not known, which is another rule's finding.
+    glibc sysdeps/unix/sysv/linux/clock_gettime.c: any non-zero answer is an error; Go runtime/sys_linux_riscv64.s does not
+    look at it.
+    """
+    for symbol, function in s.functions:
+        short = (symbol.name or "").removeprefix(PREFIX)
+        number = s.arch.syscalls.get(short)
+        if (
+            number is not None
+            and s.arch.policy.get(short) == REPLACE
+            and not function.unknown
+            and number not in function.numbers
+        ):
+            yield f"{symbol} never makes system call 0x{number:x}"

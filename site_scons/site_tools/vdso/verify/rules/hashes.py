@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""Rules on DT_HASH and DT_GNU_HASH: every symbol is found through each, by the lookup that consumers do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import NAMELESS, GnuHash, Subject, Symbol, SysvHash
+from ..rule import EVERY, GLIBC, GO, MUSL, RUSTIX, SELFTESTS, rule
+
+BLOOM_BITS = 64
+
+
+def sysv_hash(name: bytes) -> int:
+    """gABI, chapter 5, "Hash Table"; of version names too (vd_hash): 0xae77f75 for LINUX_4.15."""
+    h = 0
+    for byte in name:
+        h = (h << 4) + byte & 0xFFFFFFFF
+        high = h & 0xF0000000
+        h = (h ^ high >> 24) & ~high
+    return h
+
+
+def gnu_hash(name: bytes) -> int:
+    """djb2, h * 33 + c in 32 bits. glibc sysdeps/generic/dl-new-hash.h."""
+    h = 5381
+    for byte in name:
+        h = h * 33 + byte & 0xFFFFFFFF
+    return h
+
+
+def _named(s: Subject) -> tuple[Symbol, ...]:
+    """Every global symbol with a name: the exports, and the one that names the version."""
+    named = (symbol for symbol in s.symbols or () if symbol.index and symbol.name)
+    return tuple(symbol for symbol in named if symbol.type not in NAMELESS and symbol.defined)
+
+
+def _sysv(s: Subject) -> SysvHash | None:
+    """DT_HASH, when its arrays lie in the file and symbols are known."""
+    table = s.sysv
+    if table is None or s.symbols is None or not s.inside(table.chains, 4 * len(s.symbols)):
+        return None
+    return table
+
+
+def _chain(s: Subject, table: SysvHash, bucket: int) -> Iterator[int]:
+    """The symbol indices of one bucket, as far as they lie in the symbol table, each at most once."""
+    index = s.word(table.buckets + 4 * bucket)
+    for _step in s.symbols or ():
+        if not index or index >= len(s.symbols or ()):
+            return
+        yield index
+        index = s.word(table.chains + 4 * index)
+
+
+@rule("dt-hash", (MUSL, "finds nothing"), (SELFTESTS, "find nothing"))
+def dt_hash(s: Subject) -> Iterator[str]:
+    """DT_HASH is there. musl to 1.2.5 src/internal/vdso.c, Linux to 6.12 and LTP parse_vdso.c look at nothing else."""
+    if s.dynamic is not None and s.tag("DT_HASH") is None:
+        yield "no DT_HASH (musl up to 1.2.5, the selftests up to Linux 6.12 and LTP know no other)"
+
+
+@rule("dt-gnu-hash", (GLIBC, "must take the slower DT_HASH"), (GO, "must take DT_HASH"), (RUSTIX, "must take DT_HASH"))
+def dt_gnu_hash(s: Subject) -> Iterator[str]:
+    """DT_GNU_HASH is there. glibc elf/dl-setup_hash.c, Go vdso_linux.go and rustix vdso.rs prefer it."""
+    if s.dynamic is not None and s.tag("DT_GNU_HASH") is None:
+        yield "no DT_GNU_HASH"
+
+
+@rule("hash-buckets", (EVERY, "divides by zero or reads beyond the image"))
+def hash_buckets(s: Subject) -> Iterator[str]:
+    """Each hash has buckets, and its arrays lie inside the load. gABI, "Hash Table": bucket[hash % nbucket]."""
+    count = len(s.symbols or ())
+    at = s.tag("DT_HASH")
+    if at is not None and s.inside(at) and s.symbols is not None:
+        if s.sysv is None or not s.inside(s.sysv.chains, 4 * count):
+            yield f"DT_HASH at 0x{at:x}: its buckets and 0x{count:x} chains do not fit before 0x{s.size:x}"
+        elif s.sysv.nbucket == 0:
+            yield f"DT_HASH at 0x{at:x} has no bucket"
+    at = s.tag("DT_GNU_HASH")
+    if at is not None and s.inside(at) and s.symbols is not None and not _bad_bloom(s.gnu):
+        if s.gnu is None or not s.inside(s.gnu.chains, 4 * max(0, count - s.gnu.symoffset)):
+            yield f"DT_GNU_HASH at 0x{at:x}: its tables do not fit before 0x{s.size:x}"
+        elif s.gnu.nbuckets == 0:
+            yield f"DT_GNU_HASH at 0x{at:x} has no bucket"
+
+
+@rule("hash-nchain", (MUSL, "takes nchain for the number of symbols"), (GO, "stops at nchain"))
+def hash_nchain(s: Subject) -> Iterator[str]:
+    """nchain is the number of symbols. musl src/internal/vdso.c: `for (i=0; i<hashtab[1]; i++)`; gABI, "Hash Table"."""
+    if s.sysv is not None and s.symbols is not None and s.sysv.nchain != len(s.symbols):
+        yield f"nchain of DT_HASH is 0x{s.sysv.nchain:x}, the symbol table has 0x{len(s.symbols):x} entries"
+
+
+@rule("hash-lookup", (SELFTESTS, "miss a function"), (GLIBC, "misses it too where DT_GNU_HASH is absent"))
+def hash_lookup(s: Subject) -> Iterator[str]:
+    """Every symbol is found through DT_HASH. Linux selftests/vDSO/parse_vdso.c, vdso_sym; glibc elf/dl-lookup.c."""
+    table = _sysv(s)
+    if table is None or table.nbucket == 0:
+        return
+    for symbol in _named(s):
+        bucket = sysv_hash((symbol.name or "").encode()) % table.nbucket
+        if symbol.index not in _chain(s, table, bucket):
+            yield f"{symbol} is not in bucket 0x{bucket:x} of DT_HASH"
+
+
+@rule("hash-chain-end", (SELFTESTS, "never return from a name that isn't there"), (GLIBC, "reads beyond the table"))
+def hash_chain_end(s: Subject) -> Iterator[str]:
+    """Every chain of DT_HASH ends with STN_UNDEF and stays inside the symbol table. gABI, "Hash Table"."""
+    table = _sysv(s)
+    if table is None:
+        return
+    for bucket in range(table.nbucket):
+        chain = list(_chain(s, table, bucket))
+        last = s.word(table.chains + 4 * chain[-1]) if chain else s.word(table.buckets + 4 * bucket)
+        if last:
+            count = len(s.symbols or ())
+            yield f"the chain of bucket 0x{bucket:x} of DT_HASH goes on to 0x{last:x} (0x{count:x} symbols)"
+
+
+def _bad_bloom(table: GnuHash | None) -> bool:
+    return table is not None and (table.bloom_size == 0 or table.bloom_size & table.bloom_size - 1 != 0)
+
+
+def _gnu(s: Subject) -> GnuHash | None:
+    """DT_GNU_HASH, when its arrays can be located and symbols are known."""
+    table = s.gnu
+    if table is None or s.symbols is None or _bad_bloom(table) or table.nbuckets == 0:
+        return None
+    if not s.inside(table.chains, 4 * max(0, len(s.symbols) - table.symoffset)):
+        return None
+    return table
+
+
+@rule("gnu-hash-bloom-size", (GLIBC, "fails an assertion at start"))
+def gnu_hash_bloom_size(s: Subject) -> Iterator[str]:
+    """The bloom filter's words are a power of two. glibc elf/dl-setup_hash.c: assert (powerof2 (bitmask_nwords))."""
+    if s.gnu is not None and s.symbols is not None and _bad_bloom(s.gnu):
+        yield f"DT_GNU_HASH has 0x{s.gnu.bloom_size:x} bloom words, must be a power of two"
+
+
+@rule("gnu-hash-bloom", (GLIBC, "misses a function"))
+def gnu_hash_bloom(s: Subject) -> Iterator[str]:
+    """The bloom filter passes every symbol. glibc elf/dl-lookup.c, do_lookup_x; Go and rustix do not look at it."""
+    table = _gnu(s)
+    if table is None:
+        return
+    if table.bloom_shift >= 32:
+        yield f"the bloom filter of DT_GNU_HASH shifts hashes of 32 bits by 0x{table.bloom_shift:x}"
+        return
+    for symbol in _hashed(s, table):
+        h = gnu_hash((symbol.name or "").encode())
+        word = s.xword(table.bloom + 8 * (h // BLOOM_BITS & table.bloom_size - 1)) or 0
+        if not word >> h % BLOOM_BITS & word >> (h >> table.bloom_shift) % BLOOM_BITS & 1:
+            yield f"the bloom filter of DT_GNU_HASH rejects {symbol}"
+
+
+def _hashed(s: Subject, table: GnuHash) -> tuple[Symbol, ...]:
+    return tuple(symbol for symbol in _named(s) if symbol.index >= table.symoffset)
+
+
+@rule(
+    "gnu-hash-lookup",
+    (GLIBC, "misses a function"),
+    (GO, "misses a function"),
+    (RUSTIX, "misses a function"),
+)
+def gnu_hash_lookup(s: Subject) -> Iterator[str]:
+    """Every symbol is found through DT_GNU_HASH's buckets and chains.
+
+    glibc elf/dl-lookup.c; Go vdso_linux.go; rustix.
+    """
+    table = _gnu(s)
+    if table is None:
+        return
+    for symbol in _named(s):
+        if not _found(s, table, symbol):
+            yield f"DT_GNU_HASH does not lead to {symbol} (symbol 0x{symbol.index:x})"
+
+
+def _found(s: Subject, table: GnuHash, symbol: Symbol) -> bool:
+    h = gnu_hash((symbol.name or "").encode())
+    index = s.word(table.buckets + 4 * (h % table.nbuckets)) or 0
+    if index < table.symoffset:
+        return False
+    while index < len(s.symbols or ()):
+        entry = s.word(table.chains + 4 * (index - table.symoffset))
+        if entry is None:
+            return False
+        if index == symbol.index:
+            return entry | 1 == h | 1
+        if entry & 1:
+            return False
+        index += 1
+    return False
+
+
+@rule("gnu-hash-chain-end", (EVERY, "reads beyond the table for a name that isn't there"))
+def gnu_hash_chain_end(s: Subject) -> Iterator[str]:
+    """Every chain of DT_GNU_HASH ends (bit 0) at a symbol of the table. glibc elf/dl-lookup.c has no other limit."""
+    table = _gnu(s)
+    if table is None:
+        return
+    count = len(s.symbols or ())
+    for bucket in range(table.nbuckets):
+        index = s.word(table.buckets + 4 * bucket) or 0
+        entries = (s.word(table.chains + 4 * (i - table.symoffset)) for i in range(max(index, table.symoffset), count))
+        if index and not any(entry is not None and entry & 1 for entry in entries):
+            where = f"bucket 0x{bucket:x} of DT_GNU_HASH, from symbol 0x{index:x}"
+            yield f"the chain of {where}, has no end (0x{count:x} symbols)"

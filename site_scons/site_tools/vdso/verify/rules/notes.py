@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Rules on the notes, ours among them, and on what an image of ours promises by carrying it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...elf import our_note
+from ...elf.elf64 import NT_GNU_BUILD_ID, PAGE
+from ..model import Subject, signed
+from ..rule import GDB, KERNEL, rule
+
+LEAST_BUILD_ID = 8
+
+
+@rule("notes", (GDB, "reads notes that run on"))
+def notes(s: Subject) -> Iterator[str]:
+    """Every PT_NOTE can be walked to its end. gABI, "Note Section"."""
+    if s.notes is None:
+        yield "the notes of PT_NOTE run out of it"
+
+
+@rule("build-id", (GDB, "and perf can't tell this image from another"))
+def build_id(s: Subject) -> Iterator[str]:
+    """A PT_NOTE holds NT_GNU_BUILD_ID of at least 8 bytes. gdb and perf cache symbols by it: DESIGN 6."""
+    if s.notes is None or not s.segments:
+        return
+    ids = [note.desc for note in s.notes if (note.owner, note.type) == ("GNU", NT_GNU_BUILD_ID)]
+    if not ids:
+        yield "no build-id note"
+    elif len(ids[0]) < LEAST_BUILD_ID:
+        yield f"the build-id has 0x{len(ids[0]):x} bytes, at least 0x{LEAST_BUILD_ID:x}"
+
+
+@rule("our-note", (KERNEL, "can't know where the data page goes"))
+def our_layout(s: Subject) -> Iterator[str]:
+    """Our note has 16 bytes and the layout that this version knows. mark.py."""
+    if s.ours and s.layout != our_note.LAYOUT:
+        has = "no layout" if s.layout is None else f"layout 0x{s.layout:x}"
+        yield f"our note has {has}, must be 0x{our_note.LAYOUT:x}"
+
+
+@rule("data-page", (KERNEL, "can't map the data page"))
+def data_page(s: Subject) -> Iterator[str]:
+    """The data page is a page, and not on the image. DESIGN 4: after the image, before it, or none."""
+    offset = s.data_offset
+    if offset is None:
+        return
+    if offset % PAGE:
+        yield f"the data page at {signed(offset)} does not begin a page (0x{PAGE:x})"
+    elif -PAGE < offset < max(s.size, len(s.image)):
+        yield f"the data page at {signed(offset)} lies on the image (0x0 to 0x{max(s.size, len(s.image)):x})"
+
+
+@rule("whole-pages", (KERNEL, "shows programs its own memory behind the image"))
+def whole_pages(s: Subject) -> Iterator[str]:
+    """An image of ours is whole pages, all of it the load: nothing of the kernel is shown in the last page.
+
+    DESIGN 2 and 6.
+    """
+    if s.ours and (len(s.image) % PAGE or s.size != len(s.image)):
+        sizes = f"the file has 0x{len(s.image):x} bytes, its load 0x{s.size:x}"
+        yield f"{sizes}, must be the same and whole pages of 0x{PAGE:x}"

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Rules on the dynamic symbols: what a lookup that has found the name asks then."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from ..model import Subject, Symbol
+from ..rule import BINUTILS, EVERY, GLIBC, GO, KERNEL, MUSL, RUSTIX, SELFTESTS, rule
+
+PREFIX = "__vdso_"
+
+
+def _defined(s: Subject) -> tuple[Symbol, ...]:
+    return tuple(symbol for symbol in s.exports if symbol.defined)
+
+
+@rule("clock-gettime", (GLIBC, "traps for every clock"), (MUSL, "traps for every clock"), (GO, "traps for every clock"))
+def clock_gettime(s: Subject) -> Iterator[str]:
+    """__vdso_clock_gettime is exported: on riscv64 the one clock of glibc (time() and gettimeofday() too), musl, Go.
+
+    glibc sysdeps/unix/sysv/linux/riscv/sysdep.h; musl arch/riscv64/syscall_arch.h; Go runtime/vdso_linux_riscv64.go.
+    """
+    if s.symbols is not None and f"{PREFIX}clock_gettime" not in {symbol.name for symbol in s.exports}:
+        yield f"no {PREFIX}clock_gettime among {', '.join(map(str, s.exports)) or 'no symbols'}"
+
+
+@rule("symbol-names", (EVERY, "reads a name outside of the string table"))
+def symbol_names(s: Subject) -> Iterator[str]:
+    """Every st_name lies inside DT_STRSZ. gABI, "Symbol Table"; consumers compare without a limit."""
+    for symbol in s.symbols or ():
+        if symbol.name is None:
+            yield f"the name of symbol 0x{symbol.index:x} lies outside of the string table"
+
+
+@rule("symbol-type", (GO, "misses a function"), (SELFTESTS, "miss a function"), (RUSTIX, "misses a function"))
+def symbol_type(s: Subject) -> Iterator[str]:
+    """Every export is STT_FUNC.
+
+    Go vdso_linux.go and parse_vdso.c ask for it; rustix for FUNC or NOTYPE, musl for less.
+    """
+    for symbol in _defined(s):
+        if symbol.type != "STT_FUNC":
+            yield f"{symbol} is {symbol.type}, not STT_FUNC"
+
+
+@rule(
+    "symbol-bind",
+    (MUSL, "misses a function"),
+    (GO, "misses a function"),
+    (RUSTIX, "misses a function"),
+    (SELFTESTS, "miss a function"),
+)
+def symbol_bind(s: Subject) -> Iterator[str]:
+    """Every export is GLOBAL (in images of others also WEAK, which all consumers take).
+
+    musl vdso.c, OK_BINDS; Go; rustix.
+    """
+    allowed = ("STB_GLOBAL",) if s.ours else ("STB_GLOBAL", "STB_WEAK")
+    for symbol in s.exports:
+        if symbol.bind not in allowed:
+            yield f"{symbol} is {symbol.bind}, must be {' or '.join(allowed)}"
+
+
+@rule(
+    "no-undefined",
+    (GLIBC, "calls it"),
+    (RUSTIX, "calls it"),
+    (BINUTILS, "reject the image"),
+)
+def no_undefined(s: Subject) -> Iterator[str]:
+    """No undefined entry that someone may look up or call; in our images none at all.
+
+    glibc elf/dl-lookup.c and dl-vdso.h look at st_value only, rustix vdso.rs at nothing on its DT_GNU_HASH path. Linux 6.1
+    has an entry riscv_isa_ext_keys with value 0, which nobody asks for.
+    """
+    for symbol in s.symbols or ():
+        if symbol.index == 0 or symbol.defined:
+            continue
+        if s.ours or symbol.value or (symbol.name or "").startswith(PREFIX):
+            yield f"{symbol} is undefined (SHN_UNDEF), value 0x{symbol.value:x}"
+
+
+@rule("symbol-inside", (EVERY, "jumps out of the image"))
+def symbol_inside(s: Subject) -> Iterator[str]:
+    """The code of every export lies inside the load, behind the ELF header, and is not empty.
+
+    rustix vdso.rs, sym, asserts the first; glibc elf/dl-vdso.h adds st_value to the base; gdb and perf need the size.
+    """
+    for symbol in _defined(s):
+        if symbol.size == 0 or symbol.value == 0 or not s.inside(symbol.value, symbol.size):
+            end = symbol.value + symbol.size
+            yield f"{symbol} from 0x{symbol.value:x} to 0x{end:x}, the load ends at 0x{s.size:x}"
+
+
+@rule("symbols-apart", (KERNEL, "gets two functions in one place"), (BINUTILS, "show one function inside another"))
+def symbols_apart(s: Subject) -> Iterator[str]:
+    """No two exports overlap, unless they are one function under two names.
+
+    DESIGN 6: value and size are those of the code.
+    """
+    ordered = sorted({(symbol.value, symbol.size) for symbol in _defined(s) if symbol.size})
+    names = {(symbol.value, symbol.size): str(symbol) for symbol in _defined(s)}
+    for first, second in itertools.pairwise(ordered):
+        if first[0] + first[1] > second[0]:
+            yield f"{names[first]} ends at 0x{first[0] + first[1]:x}, {names[second]} begins at 0x{second[0]:x}"
+
+
+@rule("symbol-section", (BINUTILS, "show the function without its name"))
+def symbol_section(s: Subject) -> Iterator[str]:
+    """st_shndx of every export names an executable section that holds it. objdump -d and addr2line go by section."""
+    if s.sections is None:
+        return
+    for symbol in _defined(s):
+        if not s.inside(symbol.value):
+            continue
+        section = s.sections[symbol.shndx] if isinstance(symbol.shndx, int) and symbol.shndx < len(s.sections) else None
+        if section is None:
+            yield f"{symbol} is in section {symbol.shndx}, the table has 0x{len(s.sections):x}"
+        elif not section.flags & 4 or not section.addr <= symbol.value < section.addr + section.size:
+            yield f"{symbol} at 0x{symbol.value:x} is not in code of its section {section.name} (0x{symbol.shndx:x})"

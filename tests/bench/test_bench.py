@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""The budgets of the functions, in retired instructions, bytes and shape, which are exact; and the bench that prints them."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bases import bases
+from debian_packages import KERNEL, kernel_image
+from elftools.elf.elffile import ELFFile
+from exact_clock import HZ_MAX, HZ_MIN, UPTIME_CLOCKS
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.extract.find import find
+from vdso.stubs import toolchain
+
+from bench import linux, table
+from bench.calls import CALLS, CLOCKS, Call
+from bench.code_shape import faults
+from bench.counting import Count, Wrong, counts
+from bench.modes import MODES, Made, Mode, make
+from bench.subject import Subject, ours, theirs
+
+# Instructions as gcc 12 makes them, one name a bundle of clocks that take the same. They may only go down.
+PAGE = {"clock_gettime": 33, "gettimeofday": 35, "clock_getres": 16}
+MONOTONIC = {32768: 17, 10_000_000: 21, 12_345_678: 23, 1_000_000_000: 19, 4_000_000_000: 18}
+OTHER_ID = 4  # more than MONOTONIC, without a page
+LIMIT, WORST_LIMIT, NONE_LIMIT, DAY_LIMIT, BYTES_LIMIT = 36, 40, 24, 10, 160
+REPLACED = ("clock_gettime", "gettimeofday", "clock_getres")
+
+LINUX = [path for path in bases("riscv64-linux-*.so") if "cfi" not in path.name]
+
+
+@pytest.fixture(scope="module", params=["minimal", *LINUX], ids=lambda base: Path(base).stem)
+def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
+    return make(tmp_path_factory.mktemp("bench"), request.param)
+
+
+@pytest.fixture(scope="module")
+def linux_vdsos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Those of VDSO_BASES, else the one of Debian's kernel."""
+    if LINUX:
+        return LINUX
+    path = tmp_path_factory.mktemp("debian") / "riscv64-linux-debian.so"
+    path.write_bytes(find(KERNEL, kernel_image(), RISCV64))
+    return [path]
+
+
+def instructions(subject: Subject) -> dict[tuple[str, str], Count]:
+    return {(call.export, call.case): count for call, count in counts(subject).items()}
+
+
+def by_gcc_12(made: Made) -> bool:
+    return " 12." in made.facts["tools"]["gcc"]
+
+
+def test_budgets(blobs: list[Made]) -> None:
+    for made in blobs:
+        subject = ours(made)
+        found = instructions(subject)
+        served = {name: found["clock_gettime", name].instructions or 0 for name in CLOCKS if not asks(found, name)}
+        uptime = {name for name, clock in CLOCKS.items() if clock in UPTIME_CLOCKS}
+        hz = made.mode.hz
+        assert served.keys() == (set(CLOCKS) if hz is None else uptime), made.mode
+        assert served["MONOTONIC"] <= (LIMIT if hz is None else NONE_LIMIT), made.mode
+        assert max(served.values()) <= WORST_LIMIT, made.mode
+        if hz is None:
+            day = found["gettimeofday", ""].instructions or 0
+            assert day <= served["MONOTONIC"] + DAY_LIMIT
+        if not by_gcc_12(made):
+            continue
+        if hz is None:
+            assert set(served.values()) == {PAGE["clock_gettime"]}
+            assert day == PAGE["gettimeofday"]
+            assert {found["clock_getres", name].instructions for name in CLOCKS} == {PAGE["clock_getres"]}
+        else:
+            assert served == dict.fromkeys(uptime, MONOTONIC[hz] + OTHER_ID) | {"MONOTONIC": MONOTONIC[hz]}, made.mode
+
+
+def asks(found: dict[tuple[str, str], Count], name: str) -> bool:
+    return found["clock_gettime", name].system_calls == 1
+
+
+def test_budget_at_any_frequency(tmp_path: Path) -> None:
+    dice = random.Random(5)
+    chosen = {HZ_MIN + 1, HZ_MAX - 1, 10**9 - 1, 10**9 + 1, *(int(2 ** dice.uniform(15, 31.89)) for _ in range(12))}
+    for made in make(tmp_path, "minimal", [Mode("none", hz) for hz in sorted(chosen)]):
+        found = instructions(ours(made))
+        assert (found["clock_gettime", "MONOTONIC"].instructions or 99) <= NONE_LIMIT, made.mode
+        assert max(found["clock_gettime", n].instructions or 99 for n, c in CLOCKS.items() if c in UPTIME_CLOCKS) <= WORST_LIMIT
+
+
+def test_size_and_shape(blobs: list[Made]) -> None:
+    """Small leaf functions without a frame, a loop or a divide, in every mode; also those that only make a system call."""
+    for made in blobs:
+        seen = set()
+        for export in made.facts["exports"]:
+            if export["policy"] not in ("replace", "syscall"):
+                continue
+            seen.add(export["name"].removeprefix("__vdso_"))
+            assert export["size"] <= BYTES_LIMIT, (made.mode, export)
+            assert faults(made.image, export["address"], export["size"]) == [], (made.mode, export["name"])
+        assert seen >= set(REPLACED)
+
+
+CALLEE = "long g(long); __attribute__((noinline)) long g(long a) { return a ^ 5; } "
+# C source of f() to the faults that must be found in it.
+SABOTAGES = {
+    "long f(long a, long b) { if (a < b) a = b; return a * b >> 3; }": set(),
+    "long f(long n) { long r = 1; while (n > 3) { n = n * n ^ r; r += n; } return r; }": {"a loop"},
+    "long f(long a, long b) { return a / b; }": {"a divide"},
+    "unsigned f(unsigned a, unsigned b) { return a % b; }": {"a divide"},
+    "long f(long a) { volatile long spilled = a; return spilled; }": {"a frame"},
+    'long f(long a) { __asm__ volatile("mv s1, %0" :: "r"(a)); return a; }': {"a frame"},
+    CALLEE + "long f(long a) { return g(a) + 1; }": {"a call", "a frame"},
+    CALLEE + "long f(long a) { return g(a); }": {"a call"},
+    'long f(long a) { __asm__ volatile("beqz %0, .+0x100" :: "r"(a)); return a; }': {"control leaves the function"},
+    "long f(long (*g)(void)) { return g(); }": {"a call"},
+    'long f(long a) { __asm__ volatile(".word 0xffffffff"); return a; }': {"not an instruction"},
+}
+
+
+@pytest.mark.parametrize("source", SABOTAGES)
+def test_the_shape_check_can_fail(source: str, tmp_path: Path) -> None:
+    linked = tmp_path / "f.elf"
+    flags = [*toolchain.CCFLAGS, *RISCV64.ccflags, "-nostdlib", "-Wl,-Ttext=0x1000", "-Wl,-e,f", "-x", "c", "-"]
+    subprocess.run([f"{RISCV64.prefixes[0]}gcc", *flags, "-o", linked], input=source.encode(), check=True)
+    elf = ELFFile(io.BytesIO(linked.read_bytes()))
+    text = elf.get_section_by_name(".text")
+    symbol = elf.get_section_by_name(".symtab").get_symbol_by_name("f")[0]
+    found = faults(bytes(text["sh_addr"]) + text.data(), symbol["st_value"], symbol["st_size"])
+    assert {re.split("[:,] ?", line)[1] for line in found} == SABOTAGES[source], found
+
+
+def test_linux_answers_on_the_page_made_for_it(linux_vdsos: list[Path]) -> None:
+    """All ids, with times that tell them apart: counts() compares each with what was put in."""
+    for path in linux_vdsos:
+        subject = theirs(path)
+        assert subject is not None
+        found = instructions(subject)
+        assert {name for name in CLOCKS if asks(found, name)} == set(), path
+        assert all(found[export, name].instructions for export in ("clock_gettime", "clock_getres") for name in CLOCKS), path
+        assert found["gettimeofday", ""].instructions
+        assert found["clock_gettime", "PROCESS_CPUTIME_ID"].system_calls == 1
+
+
+def test_linux_needs_what_the_contract_says_and_more_than_ours(linux_vdsos: list[Path]) -> None:
+    for path in linux_vdsos:
+        subject = theirs(path)
+        assert subject is not None
+        took = instructions(subject)["clock_gettime", "MONOTONIC"].instructions or 0
+        assert took == 49 if "7.2.13" in path.name else took > LIMIT
+
+
+def test_a_wrong_time_is_not_counted(linux_vdsos: list[Path]) -> None:
+    subject = theirs(linux_vdsos[0])
+    assert subject is not None
+    later = replace(subject, counter=linux.COUNTER + 1)
+    with pytest.raises(Wrong, match=r"clock_gettime REALTIME gives .* it should give 1700000000\.12"):
+        counts(later)
+    function = subject.functions["clock_gettime"]
+    with pytest.raises(Wrong, match="clock_getres"):
+        counts(replace(subject, functions={"clock_getres": function}))
+
+
+def test_a_base_without_data_of_linux(blobs: list[Made]) -> None:
+    """The base of our own makes system calls: that is counted, and needs no page."""
+    subject = theirs(blobs[0].folder.parent / "base.so")
+    assert subject is not None
+    found = instructions(subject)
+    if subject.name == "minimal":
+        assert found["clock_gettime", "MONOTONIC"] == Count(3, 1)
+
+
+def test_the_table_has_every_call_and_every_reason() -> None:
+    call = {"export": "", "case": "", "instructions": 33, "system_calls": 0, "reason": ""}
+    calls = [call | {"export": c.export, "case": c.case} for c in CALLS]
+    other = [c | {"system_calls": 1} for c in calls[:-1]] + [calls[-1] | {"instructions": None, "reason": "no such export"}]
+    sizes = {c.export: 122 for c in CALLS}
+    made = [{"name": "after", "bytes": sizes, "calls": calls}, {"name": "Linux 7.2.13", "bytes": {}, "calls": other}]
+    lines = table.text(made).splitlines()
+    assert lines[2].split() == ["after", "Linux"]
+    assert lines[3].split() == ["7.2.13"]
+    assert lines[4].split() == ["clock_gettime", "REALTIME", "33", "33+s"]
+    assert sum("bytes of code" in line for line in lines) == len(sizes)
+    assert next(line for line in lines if "bytes" in line).split() == ["bytes", "of", "code", "122", "-"]
+    assert lines[-1] == "- getrandom: no such export (Linux 7.2.13)"
+
+
+def test_every_mode_is_measured() -> None:
+    assert [mode.title for mode in MODES[:4]] == ["after", "before", "none 32768 Hz", "none 10 MHz"]
+    assert {mode.hz for mode in MODES} == {None, *MONOTONIC}
+    assert isinstance(CALLS[0], Call)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""The bench of the build, on a checkout of three lines: that it times what it says, and sees what is imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repository import TESTS
+
+BENCH = TESTS / "bench" / "build_times.py"
+
+SCONSTRUCT = """
+import os
+{imports}
+launch, out = GetLaunchDir(), ARGUMENTS["OUT"]
+SConsignFile(os.path.join(out, ".sconsign"))
+env = Environment(tools=[], ENV=os.environ)
+one = env.Command(os.path.join(out, "a.o"), "a.c", "gcc -c -o $TARGET $SOURCE")
+two = env.Command(os.path.join(out, "b.o"), one, "ld -r -o $TARGET $SOURCE")
+env.Alias("vdso", two)
+"""
+
+
+def bench(tmp_path: Path, imports: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "SConstruct").write_text(SCONSTRUCT.format(imports=imports))
+    (root / "a.c").write_text("int a;\n")
+    out = tmp_path / "out"
+    command = [sys.executable, str(BENCH), str(root), str(out), "--runs", "2", "--clean-runs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=120, check=False)
+    return done, out / "bench" / "build_times.json"
+
+
+def test_reports_both_ratios(tmp_path: Path) -> None:
+    done, result = bench(tmp_path, imports="")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(result.read_text())
+    assert report["variables"] == ["BASE=minimal"]
+    idle, clean = report["nothing to do"], report["from clean"]
+    assert (idle["runs"], idle["limit"], idle["imports"]) == (2, 1.1, [])
+    assert clean["parts"].keys() == {"interpreter and lief", "one compile", "one link"}
+    assert clean["ratio"] == pytest.approx(clean["build"] / sum(clean["parts"].values()))  # of a single run
+    assert f"ratio {idle['ratio']:.2f} (limit 1.1), 2 pairs" in done.stdout
+    assert f"ratio {clean['ratio']:.2f} (limit 1.3), 1 runs" in done.stdout
+
+
+def test_lief_among_the_imports_is_a_failure(tmp_path: Path) -> None:
+    done, result = bench(tmp_path, imports="import lief")
+    assert done.returncode == 1
+    assert json.loads(result.read_text())["nothing to do"]["imports"] == ["lief"]
+
+
+def test_a_build_that_fails_is_shown(tmp_path: Path) -> None:
+    done, result = bench(tmp_path, imports="raise ValueError('broken')")
+    assert done.returncode == 1
+    assert "ValueError: broken" in done.stderr
+    assert not result.exists()

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Harts that read while a writer works: MONOTONIC never goes back, be it read from the vDSO or by system call.
+
+A machine of a few harts is played in one thread: true time goes on in ticks, each hart's counter is some ticks behind it,
+and between any two steps of a writer (begin, counter, calls, end) others read. A reader that finds an update under way asks
+the kernel, where it waits for the lock; so it has no answer before the end, and reads the counter after that.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from clock.clock_fixture import Clockwork, broken_header, clockwork
+from exact_clock import BOOTTIME, HZ_MAX, HZ_MIN, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, NSEC, PPB_MAX, REALTIME, TAI
+from kernel_side import DataPage
+
+HARTS = 3
+# With `set_realtime` among the updates the wall clocks may go where they are told to.
+UPTIME = (MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, BOOTTIME)
+CALLS = ("adjust", "set_monotonic", "suspend", "resume")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Clockwork:
+    return clockwork(tmp_path_factory.mktemp("monotonic"))
+
+
+@dataclass
+class Play:
+    """skew: ticks that a hart's counter may be behind. early: the writer reads the counter before begin."""
+
+    made: Clockwork
+    seed: int
+    skew: int = 0
+    early: bool = False
+    answers: dict[str, int] = field(default_factory=lambda: {"vdso": 0, "syscall": 0})
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.hz = self.chance.choice([HZ_MIN, 10**7, 10**9, HZ_MAX, self.chance.randint(HZ_MIN, HZ_MAX)])
+        self.behind = [self.chance.randint(0, self.skew) for _ in range(HARTS)]
+        self.now = self.chance.choice([self.skew, 10**6, 3600 * self.hz])
+        self.page = DataPage(self.made.c).init(self.hz)
+        wall = self.chance.random() < 0.5  # set once, so that the wall clocks must not go back either
+        if wall:
+            self.page.set_realtime(self.now - self.skew, 1_700_000_000, 5)
+        self.calls = CALLS if wall else (*CALLS, "set_realtime")
+        self.clock = self.chance.choice([*UPTIME, REALTIME, TAI] if wall else UPTIME)
+
+    def counter(self, hart: int) -> int:
+        self.now += self.chance.choice([0, 0, 1, self.chance.randint(0, self.hz // 1000)])
+        return self.now - self.behind[hart]
+
+    def read(self) -> int:
+        """Nanoseconds, from any hart, by vDSO or system call."""
+        counter = self.counter(self.chance.randrange(HARTS))
+        answer = None
+        if self.chance.random() < 0.5:
+            answer = self.made.program.read(self.page, self.clock, counter)
+        self.answers["syscall" if answer is None else "vdso"] += 1
+        sec, nsec = answer or self.page.read(self.clock, counter)
+        return sec * NSEC + nsec
+
+    def update(self) -> Iterator[int]:
+        """A writer; yields what others read meanwhile."""
+        hart = self.chance.randrange(HARTS)
+        counter = self.counter(hart)
+        if self.early:
+            yield self.read()
+        self.page.begin()
+        for name in self.chance.choices(self.calls, k=self.chance.randint(1, 3)):
+            if not self.early:
+                counter = self.counter(hart)
+            self.call(name, counter)
+        self.page.end()
+
+    def call(self, name: str, counter: int) -> None:
+        chance = self.chance
+        if name == "adjust":
+            self.page.adjust(counter, chance.choice([0, PPB_MAX, -PPB_MAX, chance.randint(-PPB_MAX, PPB_MAX)]))
+        elif name == "set_monotonic":
+            sec, nsec = self.page.read(MONOTONIC, counter)
+            ns = sec * NSEC + nsec + chance.choice([0, 1, -1, chance.randint(-(10**9), 10**10)])
+            self.page.set_monotonic(counter, max(ns, 0) // NSEC, max(ns, 0) % NSEC)
+        elif name == "set_realtime":
+            self.page.set_realtime(counter, chance.randint(-(2**33), 2**33), chance.randrange(NSEC))
+        elif name == "suspend":
+            self.page.suspend(counter)
+        else:
+            self.page.resume(counter, chance.randint(0, 10**12))
+
+    def run(self, steps: int) -> Iterator[int]:
+        for _ in range(steps):
+            if self.chance.random() < 0.3:
+                yield from self.update()
+            else:
+                yield self.read()
+
+
+def furthest_back(play: Play, steps: int = 80) -> int:
+    """By how many nanoseconds a reading was below an earlier one."""
+    highest, back = None, 0
+    for ns in play.run(steps):
+        highest = ns if highest is None else max(highest, ns)
+        back = max(back, highest - ns)
+    return back
+
+
+def test_no_clock_goes_back(made: Clockwork, full: bool) -> None:
+    answers = {"vdso": 0, "syscall": 0}
+    for seed in range(30_000 if full else 300):
+        play = Play(made, seed)
+        assert furthest_back(play) == 0, (seed, play.clock)
+        answers = {kind: count + play.answers[kind] for kind, count in answers.items()}
+    assert min(answers.values()) > 3000, "vDSO and system call in turn"
+
+
+@pytest.mark.parametrize("skew", [1, 3, 1000])
+def test_a_skew_costs_no_more_than_the_skew(made: Clockwork, skew: int, full: bool) -> None:
+    worst = Fraction(0)
+    for seed in range(10_000 if full else 100):
+        play = Play(made, seed, skew=skew)
+        fastest = Fraction(skew * (NSEC + PPB_MAX), play.hz)
+        back = furthest_back(play)
+        assert back <= -(-fastest // 1), (seed, play.clock, play.hz)
+        worst = max(worst, back / fastest)
+    assert worst > Fraction(1, 2), "the skew was never seen: nothing was tried"
+
+
+def test_a_counter_read_before_begin_makes_time_go_back(made: Clockwork) -> None:
+    """What the rule of begin prevents, and that the tests above can fail."""
+    back = [furthest_back(Play(made, seed, early=True)) for seed in range(100)]
+    assert sum(step > 0 for step in back) > 10
+
+
+def test_an_adjust_that_jumps_is_caught(made: Clockwork, tmp_path: Path) -> None:
+    """The same with a header whose `adjust` bends the line at its old base."""
+    store = "\n\t\tVDSO_STORE(d->row[clock].mult, d->rate)"
+    library = broken_header(tmp_path, f"clock, counter);{store}", f"clock, counter & 0);{store}")
+    assert any(furthest_back(Play(replace(made, c=library), seed)) for seed in range(100))

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""README, linters and types: what is said of the project holds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repository import ROOT
+from vdso.variables import OPTIONS
+
+README = (ROOT / "README.md").read_text()
+CHINESE = (ROOT / "README.zh-CN.md").read_text()
+
+
+def test_the_readme_has_every_variable_with_default_and_meaning() -> None:
+    rows = [f"| `{o.name}` | {f'`{o.default}`' if o.default else ''}".rstrip() + f" | {o.help} |" for o in OPTIONS]
+    table = README.partition("## Variables\n\n")[2].partition("\n\n")[0].splitlines()
+    assert table[2:] == rows
+
+
+def test_the_readme_has_every_target() -> None:
+    helped = subprocess.run(
+        [sys.executable, "-m", "SCons", "-Q", "-h"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    targets = re.findall(r"^  ([a-z]+) +(.*)$", helped.partition("Variables")[0], re.M)
+    assert targets, helped
+    table = README.partition("## Targets\n\n")[2].partition("\n\n")[0].splitlines()
+    assert table[2:] == [f"| `{name}` | {text} |" for name, text in targets]
+    for option in OPTIONS:
+        assert option.help in helped
+
+
+def pages() -> list[Path]:
+    tracked = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in tracked]
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """Links to a file that is not there, or to no heading of it."""
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not link.startswith("http") and (not target.exists() or (anchor and anchor not in anchors(target))):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken(page, page.read_text()) == []
+
+
+def test_a_broken_link_is_found() -> None:
+    assert broken(ROOT / "README.md", "[a](no.md) [b](#none) [c](README.md#targets) [d](docs)") == ["no.md", "#none"]
+
+
+def test_the_readme_in_chinese_shows_the_same_code() -> None:
+    """Fenced blocks, less their comments; and no target that there is not."""
+    code = [re.findall(r"^```.*?\n(.*?)^```$", text, re.M | re.S) for text in (README, CHINESE)]
+    english, chinese = ([re.sub(r"\s*/\*.*?\*/", "", block) for block in blocks] for blocks in code)
+    assert len(chinese) == 3
+    assert set(chinese) <= set(english)
+    targets = set(re.findall(r"^\| `([a-z]+)` \|", README, re.M))
+    assert set(re.findall(r"`./sconsw (?:--install )?([a-z]+)", CHINESE)) <= targets
+
+
+def test_continuous_integration_runs_the_test_command_of_the_readme() -> None:
+    assert "./sconsw --install test" in README
+    assert "./sconsw --install test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
+def test_linters_and_types(command: list[str]) -> None:
+    cache = ["--cache-dir", "/dev/null"] if command[0] == "mypy" else ["--no-cache"]
+    done = subprocess.run([sys.executable, "-m", *command, *cache], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_sources_name_their_licence() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    sources = [name for name in tracked if name.endswith((".py", ".c", ".h", ".S", ".lds", ".rs"))]
+    assert len(sources) > 50
+    for name in sources:
+        head = (ROOT / name).read_text()[:300]
+        assert "SPDX-License-Identifier: MIT" in head or not head, name

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""docs/errors.md has a row for each error that the sources can end with, and none for one that is gone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from documents.error_messages import ANY, Source
+from repository import ROOT
+
+DOC = (ROOT / "docs" / "errors.md").read_text()
+SOURCES = [*(ROOT / "site_scons").rglob("*.py"), *(ROOT / "examples").glob("*.py"), ROOT / "SConstruct", ROOT / "sconsw"]
+
+
+def patterns(doc: str) -> list[str]:
+    """What the rows say that stands on the terminal: code, in the lines of an item that end with a backslash."""
+    return [text for head in re.findall(r"^- (`.*?)\\$", doc, re.M | re.S) for text in re.findall(r"`([^`]+)`", head)]
+
+
+def complaints(doc: str, messages: Iterable[tuple[str, str]]) -> list[str]:
+    """What is missing in the page, stale, or there twice; `messages`: (place, message)."""
+    found, rows = [], {text: re.compile(".*".join(map(re.escape, text.split(ANY)))) for text in patterns(doc)}
+    left = set(rows)
+    for place, message in messages:
+        covering = [message] if message in rows else [text for text, row in rows.items() if row.fullmatch(message)]
+        left.difference_update(covering)
+        if message == ANY:
+            found.append(f"{place}: write the words of this error where it is made, so that docs/errors.md can be held to them")
+        elif not covering:
+            found.append(f"{place}: docs/errors.md has no row; add why it happens and what to do under - `{message}`\\")
+        elif len(covering) > 1:
+            found.append(f"{place}: docs/errors.md has more than one row for `{message}`: {covering}; make them narrower")
+    return found + [f"docs/errors.md: no error says `{text}` any more; take it out" for text in sorted(left)]
+
+
+def messages() -> list[tuple[str, str]]:
+    return [
+        (f"{path.relative_to(ROOT)}:{line}", text)
+        for path in SOURCES
+        for line, text in sorted(set(Source(path.name, path.read_text()).messages()))
+    ]
+
+
+def test_every_error_has_a_row_and_every_row_an_error() -> None:
+    found = messages()
+    assert len(found) > 100
+    assert not (wrong := complaints(DOC, found)), "\n".join(wrong)
+
+
+def test_rows_are_few_and_say_more_than_the_message() -> None:
+    rows = re.findall(r"^- `.*?\\\n(.*?)(?=^\S|\Z)", DOC, re.M | re.S)
+    assert 40 < len(rows) <= 75
+    for row in rows:
+        assert len(row.split()) > 8, row
+
+
+def test_an_error_without_a_row_is_found() -> None:
+    source = Source(
+        "new.py",
+        """
+def load(name):
+    what = f"its {name} is odd"
+    raise VdsoError(name, what, "take another")
+def other():
+    raise VdsoError("NEW", KNOWN[1])
+""",
+    )
+    assert [text for _, text in source.messages()] == [f"its {ANY} is odd", ANY]
+    gap, blind = complaints("", [(f"new.py:{line}", text) for line, text in source.messages()])
+    assert gap == "new.py:4: docs/errors.md has no row; add why it happens and what to do under - `its … is odd`\\"
+    assert blind == "new.py:6: write the words of this error where it is made, so that docs/errors.md can be held to them"
+
+
+def test_a_row_without_an_error_is_found_and_two_for_one() -> None:
+    doc = "- `its … is odd`, `gone`\\\n  Why.\n- `its name …`\\\n  Why.\n"
+    twice, stale = complaints(doc, [("new.py:4", "its name is odd")])
+    assert stale == "docs/errors.md: no error says `gone` any more; take it out"
+    assert "more than one row for `its name is odd`" in twice
+    assert not complaints(doc, [("a", "its … is odd"), ("b", "gone"), ("c", "its name ends")])

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: MIT
+"""The fuzz property, at a bounded length: one error of ours, or an image that proof and look-up accept; never a hang.
+
+`python -m fuzz` is the same at full length (docs/reliability.md).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import image_builder
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from image_builder import Patch, ours
+from repository import IMPORTS
+from vdso import verify
+from vdso.elf import elf64
+from vdso.tables import symbol_tables
+from vdso.verify.findings import Report
+from verify.sabotages import CLOCK, DAY, FAR, bump, chain_end, drop_first, gnu, gnu_chain, rename_version, used_bucket
+
+from fuzz import bases, covered, fields, found, harness, runner
+from fuzz.cases import case
+from fuzz.choices import Choices
+from fuzz.looker import LOOKERS, Looker
+from fuzz.way import ACCEPTED, ENDINGS, PASSED_HEADER, TAKEN, Case, Disagreement, Way
+
+RUNS = 700
+LED_RUNS = 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@pytest.fixture(scope="module")
+def way(folder: Path) -> Iterator[Way]:
+    made = Way(folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def known(folder: Path, way: Way) -> runner.Tally:
+    assert way.folder == folder  # what it compiled, the workers take
+    return runner.run(folder, "fuzz.found:case", 0, len(found.FOUND))
+
+
+@pytest.mark.parametrize("number", range(len(found.FOUND)), ids=[each.name for each in found.FOUND])
+def test_what_was_found_stays_mended(number: int, known: runner.Tally) -> None:
+    assert known.violations.get(number) is None
+    assert known.ends[number] == found.FOUND[number].ends
+
+
+def test_a_bounded_run(folder: Path, way: Way, full: bool) -> None:
+    assert way.folder == folder
+    tally = runner.run(folder, runner.RANDOM, 0, 100_000 if full else RUNS)
+    print(tally.table(), tally.summary())
+    assert tally.violations == {}
+    assert tally.runs == (100_000 if full else RUNS)
+    assert tally.share(PASSED_HEADER) >= 0.2
+    assert tally.share(TAKEN) >= 0.01
+
+
+def test_the_cases_reach_the_branches(folder: Path, way: Way, full: bool) -> None:
+    assert way.folder == folder
+    tally, counts = covered.covered(folder, 20_000 if full else 150)
+    print("branches:", covered.shown(counts))
+    assert tally.violations == {}
+    for part, (took, of) in counts.items():
+        assert took / of > 0.5, part
+
+
+def test_two_runs_are_the_same_cases() -> None:
+    for number in range(20):
+        made = [case(Choices(random.Random(number).randrange)) for _ in range(2)]
+        assert made[0] == made[1]
+
+
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_hypothesis(way: Way, data: st.DataObject) -> None:
+    assert way.end(case(Choices(lambda count: data.draw(st.integers(0, count - 1))))) in ENDINGS
+
+
+def corpus(folder: Path) -> Path:
+    """Bytes for the harness to begin with."""
+    folder.mkdir()
+    for number in range(32):
+        (folder / str(number)).write_bytes(random.Random(number).randbytes(400))
+    return folder
+
+
+ATHERIS = importlib.util.find_spec("atheris") is not None  # it has wheels for x86-64 alone
+
+
+def led(folder: Path, tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([*IMPORTS, os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "fuzz.harness", str(folder), "-seed=1", *options, str(corpus(tmp_path / "corpus"))]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+
+
+def test_led_by_coverage(folder: Path, way: Way, tmp_path: Path, full: bool) -> None:
+    """The harness of atheris; where there is none, hypothesis hands out the bytes."""
+    if not ATHERIS:
+        fed_by_hypothesis(way)
+        return
+    done = led(folder, tmp_path, f"-runs={LED_RUNS * (100 if full else 1)}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(re.findall(r"number_of_executed_units: (\d+)", done.stderr)[0]) >= LED_RUNS
+    covered = [int(count) for count in re.findall(r"cov: (\d+)", done.stderr)]
+    assert covered[-1] > 2 * covered[0] or covered[-1] > 1000
+
+
+def fed_by_hypothesis(way: Way) -> None:
+    @settings(max_examples=LED_RUNS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.binary(max_size=harness.MOST_BYTES))
+    def run(data: bytes) -> None:
+        assert way.end(case(harness.answers(data))) in ENDINGS
+
+    run()
+
+
+# Can all this fail?
+
+
+def ends_badly(kind: str) -> str:
+    """A module whose case number 1 of three goes wrong in the worker, and no other."""
+    return f"""
+import os, signal, sys, time
+from fuzz.way import Case
+sys.modules["__main__"].SECONDS = 3
+def case(number):
+    if number == 1:
+        {kind}
+    return Case("model", b"")
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("os.abort()", "the process ended with status -6"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "the process ended with status -11"),
+        ("time.sleep(600)", "Hang: not done after 3 seconds"),
+        ("signal.signal(signal.SIGALRM, signal.SIG_IGN); time.sleep(600)", "silent for 4 seconds"),
+        ("bytes(8 << 30)", "MemoryError"),
+        ("raise ValueError('a bug')", "ValueError: a bug"),
+    ],
+    ids=["SIGABRT", "SIGSEGV", "a hang", "a hang in native code", "memory", "an exception"],
+)
+def test_a_violation_is_seen_and_the_run_goes_on(
+    kind: str, says: str, folder: Path, way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert way.folder == folder
+    (tmp_path / "ends_badly.py").write_text(ends_badly(kind))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(runner, "SILENCE", 4 if "SIG_IGN" in kind else 120)
+    tally = runner.run(folder, "ends_badly:case", 0, 3)
+    assert list(tally.violations) == [1]
+    assert tally.violations[1].startswith(says)
+    assert sorted(tally.ends) == [0, 2]
+
+
+def test_led_by_coverage_sees_a_violation(folder: Path, way: Way, tmp_path: Path) -> None:
+    if not ATHERIS:
+        with pytest.raises(AttributeError):
+            fed_by_hypothesis(Way.__new__(Way))
+        return
+    assert way.folder == folder
+    for kind in ("page", "none"):
+        (tmp_path / kind).symlink_to(folder / kind)
+    (tmp_path / "lookup").write_text("#!/bin/sh\nexit 3\n")  # as if a sanitizer had ended it
+    (tmp_path / "lookup").chmod(0o755)
+    done = led(tmp_path, tmp_path, f"-runs={LED_RUNS}")
+    assert done.returncode != 0
+    assert "EOFError: lookup ended with status 3" in done.stdout + done.stderr
+
+
+def test_a_disagreement_is_a_violation(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that lead nowhere, and a proof that is blind: the look-up sees it."""
+    given_base = Case("model", bases.sound()[0])
+    assert way.end(given_base) == ACCEPTED
+    gnu_table = symbol_tables._gnu_table
+
+    def blind_filter(hashes: list[int], buckets: int) -> bytes:
+        table = gnu_table(hashes, buckets)
+        return table[:16] + bytes(8) + table[24:]
+
+    monkeypatch.setattr(symbol_tables, "_gnu_table", blind_filter)
+    with pytest.raises(AssertionError, match=r"breaks rules that its base keeps: .*bloom filter of DT_GNU_HASH rejects"):
+        way.end(given_base)
+    monkeypatch.setattr("vdso.pipeline.verify", lambda *_a, **_k: Report(len(verify.RULES), (), ()))
+    with pytest.raises(Disagreement, match=r"glibc finds __vdso_.* at -, the record says 0x"):
+        way.end(given_base)
+
+
+@pytest.fixture(scope="module")
+def looker(way: Way) -> Looker:
+    return way.looker
+
+
+def test_every_library_finds_what_is_there_and_nothing_else(looker: Looker) -> None:
+    built = ours()
+    answers = looker(built, [CLOCK, DAY, "__vdso_absent", "LINUX_4.15"])
+    address = Patch(built).get(Patch(built).value(elf64.DT_SYMTAB) + 24 * Patch(built).index(CLOCK) + 8, "<Q")
+    assert answers[CLOCK] == (f"{address:#x}",) * len(LOOKERS)
+    assert answers["__vdso_absent"] == ("-",) * len(LOOKERS)
+
+
+def circle(patch: Patch) -> None:
+    patch.put(chain_end(patch), "<I", patch.get(used_bucket(patch)))
+
+
+def version_of(patch: Patch) -> None:
+    patch.put(patch.value(elf64.DT_VERSYM) + 2 * patch.index(CLOCK), "<H", 1)
+
+
+def ending_bits(patch: Patch) -> None:
+    """No chain of DT_GNU_HASH has an end."""
+    for at in range(gnu_chain(patch) - 4 * 20, gnu_chain(patch) + 4, 4):
+        patch.put(at, "<I", patch.get(at) & ~1)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        (lambda p: p.retag(elf64.DT_HASH), {1, 2, 5}),
+        (lambda p: p.retag(elf64.DT_GNU_HASH), {3, 4}),
+        (drop_first, {1, 5}),
+        (circle, {1, 5}),
+        (lambda p: bump(p, gnu_chain(p, CLOCK)), {0, 4}),
+        (lambda p: p.put(p.value(elf64.DT_GNU_HASH) + 16, "<Q", 0), {0}),
+        (lambda p: gnu(p, 2, 3), {0, 3, 4}),
+        (lambda p: p.put(p.value(elf64.DT_HASH) + 4, "<I", 2), {2, 5}),
+        (version_of, {2, 3, 4, 5}),
+        (rename_version, {2, 3, 4, 5}),
+        (lambda p: p.symbol(CLOCK, shndx=0), {2, 3, 4, 5}),
+        (lambda p: p.symbol(CLOCK, info=0x11), {4, 5}),
+        (lambda p: p.symbol(CLOCK, info=0x02), {0, 1, 2, 3, 4, 5}),
+        (lambda p: p.segment(elf64.PT_DYNAMIC, offset=0x20), {2, 3, 4, 5}),
+        (lambda p: p.segment(elf64.PT_LOAD, vaddr=0x1000), {0, 1, 2, 3, 4, 5}),
+        (lambda p: p.set(elf64.DT_STRTAB, FAR), {0, 1, 2, 3, 4, 5}),
+        (lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=elf64.PT_TLS), {0, 1}),
+        (lambda p: p.set(elf64.DT_RELAENT, 12), {0, 1}),
+    ],
+    ids=["no DT_HASH", "no DT_GNU_HASH", "a bucket's head", "a circle", "a hash", "a bloom filter", "its size", "nchain",
+         "a version", "its name", "undefined", "an object", "local", "p_offset", "p_vaddr", "strings", "TLS", "DT_RELAENT"],
+)  # fmt: skip
+def test_each_library_has_rules_of_its_own(change: Callable[[Patch], object], wrong: set[int], looker: Looker) -> None:
+    """`wrong`: those of LOOKERS that no longer find a function where it is."""
+    patch = Patch(ours())
+    names = [CLOCK, DAY, "__vdso_getcpu", "__vdso_rt_sigreturn", "__vdso_clock_getres", *(f"absent{i}" for i in range(8))]
+    good = looker(patch.image, names)
+    change(patch)
+    bad = looker(patch.image, names)
+    assert {i for name in names for i in range(len(LOOKERS)) if bad[name][i] != good[name][i]} == wrong
+
+
+def test_the_parser_of_the_mutations_knows_every_table() -> None:
+    groups = {"header", "segments", "dynamic", "symbols", "code", "version table", "versions", "notes", "strings"}
+    some = {"hash", "gnu hash", "frame header", "frames", "sections"}
+    seen = [set(fields.read(data).fields) for data in (*bases.sound(), *bases.images())]
+    assert all(groups <= each for each in seen)
+    assert set().union(*seen) == groups | some
+    assert image_builder.ours() in bases.images()

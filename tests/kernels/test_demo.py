@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""`scons demo`: its lines, and that it fails where it has to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import demo
+import kernel_builds
+import pytest
+from kernels.test_kernels import COUNTER_OFF
+from scons_build import scons
+
+pytestmark = pytest.mark.xdist_group("qemu")
+
+
+def test_the_target(tmp_path: Path) -> None:
+    kernel_builds.kernel("rust")  # so that `core`, which all kernels share, is compiled by now
+    done = scons("demo", "BASE=minimal", f"OUT={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("kernel=")]
+    for name, (on, off, ratio) in zip(("c", "rust"), (lines[:3], lines[3:]), strict=True):
+        assert re.fullmatch(rf"kernel={name} vdso=on clock_gettime_syscalls=0 ns_per_call=[0-9.]+ mmode_traps=0", on)
+        assert re.fullmatch(rf"kernel={name} vdso=off clock_gettime_syscalls=1000000 ns_per_call=[0-9.]+ mmode_traps=0", off)
+        found = re.fullmatch(rf"kernel={name} ratio=([0-9.]+)", ratio)
+        assert found, ratio
+        assert float(found[1]) > 1
+    assert (tmp_path / "demo" / "guest-rust-off.txt").is_file()
+
+
+def outcome(kernel: Path, blob: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The status and the error lines of a demo with one kernel, in the place of that in C, and fewer calls."""
+
+    def make(out: Path, _vdso: Path) -> None:
+        out.mkdir(parents=True)
+        (out / "kernel.elf").write_bytes(kernel.read_bytes())
+
+    monkeypatch.setattr(demo, "KERNELS", {"c": make})
+    monkeypatch.setattr(demo, "CALLS", 1000)
+    status = demo.main([str(blob)])
+    return status, capsys.readouterr().err
+
+
+def test_a_counter_that_traps_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = kernel_builds.build_kernel("c", tmp_path / "kernel", replace=COUNTER_OFF["c"])
+    assert outcome(kernel, tmp_path, monkeypatch, capsys) == (
+        1,
+        "demo: kernel=c vdso=on: 1000 illegal instructions reached M-mode: the kernel does not let it read the counter\n"
+        f"demo: what the guests printed is in {tmp_path}/demo\n",
+    )
+
+
+def test_a_vdso_that_makes_system_calls_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blob = kernel_builds.build_vdso(tmp_path / "vdso", "POLICY=clock_gettime:syscall")
+    kernel = kernel_builds.build_kernel("c", tmp_path / "kernel", vdso=blob)
+    status, said = outcome(kernel, tmp_path, monkeypatch, capsys)
+    assert status == 1
+    assert said.startswith("demo: kernel=c vdso=on: 1000 system calls clock_gettime, not 0, of 1000 calls of the program\n")
+
+
+def test_a_kernel_that_ignores_vdso_off_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = kernel_builds.build_kernel(
+        "c", tmp_path / "kernel", replace={"main.c": ("\t\t\tvdso_on = 0;\n", "\t\t\tvdso_on = 1;\n")}
+    )
+    status, said = outcome(kernel, tmp_path, monkeypatch, capsys)
+    assert status == 1
+    assert said.startswith("demo: kernel=c vdso=off: 0 system calls clock_gettime, not 1000, of 1000 calls of the program\n")
+
+
+def test_a_guest_without_an_end_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = kernel_builds.build_kernel(
+        "c", tmp_path / "kernel", replace={"main.c": ("\tsbi_shutdown();\n", "\tfor (;;)\n\t\t;\n")}
+    )
+    monkeypatch.setattr(demo, "SECONDS", 5)
+    log = tmp_path / "demo" / "guest-c-on.txt"
+    assert outcome(kernel, tmp_path, monkeypatch, capsys) == (
+        1,
+        f"demo: the guest was killed after 5 s without an end; what it printed is in {log}\n",
+    )
+    assert "kernel: exit=0" in log.read_text()

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""The example kernels: what the device tree says holds, user mode reaches what it may, and several harts do no harm."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kernel_builds import EXAMPLES, KERNELS, PROGRAMS, Replace, build_kernel, build_vdso, kernel, program, run
+from qemu import QEMU, GuestError, Run, boot
+from repository import ROOT
+
+pytestmark = pytest.mark.xdist_group("qemu")
+
+CLOCK_GETTIME = 113
+KILLED = 128 + 11  # SIGSEGV
+IMAGE = 0x300000000
+
+kernels = pytest.mark.parametrize("name", KERNELS)
+
+
+def demo(guest: Path, calls: int, log: Path, *words: str, harts: int = 1, more: tuple[str, ...] = ()) -> tuple[Run, float]:
+    """A run of the demo's program, and the nanoseconds of a call that it measured."""
+    done = boot(guest, program(EXAMPLES / "demo.c"), words, [str(calls)], harts=harts, log=log, more=more)
+    said = re.search(rf"^demo: calls={calls} ns_per_call=([0-9.]+)$", done.text, re.M)
+    assert done.exit == 0, done.text
+    assert said, done.text
+    return done, float(said[1])
+
+
+@kernels
+@pytest.mark.parametrize("harts", [1, 4])
+@pytest.mark.parametrize(("vdso", "calls"), [("on", 0), ("off", 1000)])
+def test_system_calls_are_counted_exactly(name: str, harts: int, vdso: str, calls: int, tmp_path: Path) -> None:
+    done, _ = demo(kernel(name), 1000, tmp_path / "guest.txt", f"vdso={vdso}", harts=harts)
+    assert done.syscalls(CLOCK_GETTIME) == calls
+    assert done.values["mmode_traps"] == 0
+
+
+@kernels
+def test_the_vdso_is_on_where_nothing_is_said(name: str, tmp_path: Path) -> None:
+    assert demo(kernel(name), 1000, tmp_path / "guest.txt")[0].syscalls(CLOCK_GETTIME) == 0
+
+
+COUNTER_OFF: dict[str, Replace] = {
+    "c": {"vdso_kernel.c": ("csr_set(scounteren, 1 << 1 /* TM */);", "csr_clear(scounteren, 1 << 1 /* TM */);")},
+    "rust": {"src/vdso_kernel.rs": ('csr!("csrs", "scounteren", COUNTEREN_TM);', 'csr!("csrc", "scounteren", COUNTEREN_TM);')},
+}
+
+
+@kernels
+def test_a_counter_that_user_mode_may_not_read_shows_in_the_traps(name: str, tmp_path: Path) -> None:
+    """OpenSBI answers such a read: the program does not notice, no system call is made, and only this counter tells."""
+    guest = build_kernel(name, tmp_path / "kernel", replace=COUNTER_OFF[name])
+    done, _ = demo(guest, 1000, tmp_path / "guest.txt")
+    assert done.syscalls(CLOCK_GETTIME) == 0
+    assert done.values["mmode_traps"] == 1000
+
+
+@kernels
+def test_the_frequency_is_that_of_the_device_tree(name: str, tmp_path: Path) -> None:
+    """With a tree that says a tenth of the frequency, the same calls take ten times as long by the program's clock."""
+    tree = tmp_path / "virt.dtb"
+    run(QEMU, "-M", f"virt,dumpdtb={tree}", "-m", "256M", "-nographic")
+    blob, real = tree.read_bytes(), (10_000_000).to_bytes(4, "big")
+    assert blob.count(real) == 1
+    tree.write_bytes(blob.replace(real, (100_000).to_bytes(4, "big")))
+    calls = 100_000
+    _, right = demo(kernel(name), calls, tmp_path / "right.txt")
+    _, slow = demo(kernel(name), calls, tmp_path / "slow.txt", more=("-dtb", str(tree)))
+    assert slow > 20 * right
+
+
+# ---- What user mode reaches
+
+
+@kernels
+@pytest.mark.parametrize(
+    ("how", "place", "status"),
+    [
+        ("read", "vdso", 0),
+        ("read", "data", 0),
+        ("write", "vdso", KILLED),
+        ("write", "data", KILLED),
+        ("open", "vdso", KILLED),  # mprotect() refuses
+        ("open", "data", KILLED),
+        ("exec", "data", KILLED),
+        ("read", "80200000", KILLED),  # the kernel
+        ("exec", "80200000", KILLED),
+        ("open", "80200000", KILLED),
+        ("read", "80000000", KILLED),  # the firmware
+        ("read", "10000000", KILLED),  # a device
+        ("read", "ffffffff80200000", KILLED),
+    ],
+)
+def test_user_mode_reaches_its_own(name: str, how: str, place: str, status: int, tmp_path: Path) -> None:
+    assert boot(kernel(name), program(PROGRAMS / "touch.c"), args=[how, place], log=tmp_path / "guest.txt").exit == status
+
+
+@kernels
+def test_without_the_vdso_nothing_is_mapped(name: str, tmp_path: Path) -> None:
+    for place in ("vdso", f"{IMAGE:x}"):
+        done = boot(kernel(name), program(PROGRAMS / "touch.c"), ["vdso=off"], ["read", place], log=tmp_path / "guest.txt")
+        assert done.exit == KILLED
+
+
+# ---- Several harts
+
+
+def threads(guest: Path, log: Path) -> Run:
+    return boot(guest, program(PROGRAMS / "threads.c"), args=["6", "60"], harts=4, log=log)
+
+
+@kernels
+def test_threads_on_four_harts(name: str, tmp_path: Path) -> None:
+    done = threads(kernel(name), tmp_path / "guest.txt")
+    assert done.exit == 0, done.text
+    said = re.search(r"^threads: rounds=60 handled=(\d+) refused=360$", done.text, re.M)
+    assert said, done.text
+    assert int(said[1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "finding"),
+    [
+        ("mm.c", "\tif (mask)\n", "\tif (mask && 0)\n", "a write to a page that was protected"),
+        ("mm.c", "\tif (hart->map_seen != changes)\n", "\tif (0)\n", "a write to a page that was protected"),
+        ("thread.c", "\tfp_store(thread);\n", "\t(void)thread;\n", "floating point registers lost"),
+    ],
+    ids=["no fence of other harts", "no fence on the way back", "no floating point"],
+)
+def test_the_program_sees_what_a_kernel_forgets(file: str, old: str, new: str, finding: str, tmp_path: Path) -> None:
+    guest = build_kernel("c", tmp_path / "kernel", replace={file: (old, new)})
+    done = threads(guest, tmp_path / "guest.txt")
+    assert done.exit == 1
+    assert f"threads: {finding} in round" in done.text
+
+
+# ---- How it is made, and how it ends
+
+
+def test_make_calls_scons_vdso(tmp_path: Path) -> None:
+    """Door 1: Make calls scons-vdso, which knows what is up to date; nothing is compiled twice."""
+    command = ["make", "-C", str(EXAMPLES / "kernel-c"), f"OUT={tmp_path}", f"SCONSW={sys.executable} -m SCons -Q -C {ROOT}"]
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2))
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "minimal" in (tmp_path / "vdso" / "vdso.h").read_text()
+    assert "vdso_kernel.o" in first.stdout
+    assert "vdso_kernel.o" not in second.stdout
+    assert demo(tmp_path / "kernel.elf", 1000, tmp_path / "guest.txt")[0].syscalls(CLOCK_GETTIME) == 0
+
+
+@kernels
+def test_the_data_page_before_the_image(name: str, tmp_path: Path) -> None:
+    blob = build_vdso(tmp_path / "vdso", "DATA_PAGE=before", "LOAD_ADDR=0x723456000")
+    guest = build_kernel(name, tmp_path / "kernel", vdso=blob)
+    done, _ = demo(guest, 1000, tmp_path / "guest.txt")
+    assert (done.syscalls(CLOCK_GETTIME), done.values["mmode_traps"]) == (0, 0)
+
+
+@kernels
+def test_what_is_no_program_is_refused(name: str, tmp_path: Path) -> None:
+    log = tmp_path / "guest.txt"
+    with pytest.raises(GuestError, match=rf"^(QEMU ended with status|the guest ended without saying).* in {log}$"):
+        boot(kernel(name), ROOT / "README.md", log=log, seconds=30)
+
+
+def running(word: str) -> list[str]:
+    """The command lines of this machine's processes that have this word; a bare Debian has no `ps`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in found if word in line]
+
+
+def test_an_endless_program_is_killed_and_its_words_are_kept(tmp_path: Path) -> None:
+    source, log = tmp_path / "endless.c", tmp_path / "guest.txt"
+    source.write_text(
+        '#include <unistd.h>\nint main(void)\n{\n\tif (write(1, "working\\n", 8) == 8)\n\t\tfor (;;)\n\t\t\t;\n}\n'
+    )
+    with pytest.raises(GuestError, match=rf"^the guest was killed after 5 s without an end; what it printed is in {log}$"):
+        boot(kernel("c"), program(source), log=log, seconds=5)
+    assert "\nworking" in log.read_text()
+    assert running("python")
+    assert not running(str(program(source)))
+
+
+def test_a_missing_qemu_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GuestError, match=r"^qemu-system-riscv64: not found; ./sconsw --install demo"):
+        boot(tmp_path / "kernel", tmp_path / "program", log=tmp_path / "log")

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""vdso-selftest: what file it is, and what it tells on a kernel in Python, which can be wrong in every way and lack all."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import kernel_side
+import pytest
+from bases import bases
+from debian_packages import KERNEL, kernel_image
+from elftools.elf.elffile import ELFFile
+from kernel_builds import minimal, session_folder
+from kernel_side import PAGE, DataPage
+from kernels.selftest_report import (  # fmt: skip
+    ADDRESS,
+    CALL,
+    CLOCKS,
+    CONTENT,
+    COST,
+    COUNTER,
+    DATA,
+    ENTRY,
+    FAULTS,
+    HANDLER,
+    IMAGE,
+    NOT_CLOCKS,
+    SECOND,
+    SERVED,
+    THREADS,
+    TIMES,
+    Report,
+    read_tap,
+    selftest,
+)
+from kernels.small_kernel import EXECUTE, HZ, READ, WRITE, Kernel, Manners
+from repository import ROOT
+from scons_build import build, scons
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.elf import our_note
+from vdso.extract.find import find
+
+SIZE_LIMIT = 16 * 1024
+OTHERS_LACK = frozenset(range(400)) - {64, 94}
+ZERO, OTHER = bytes(PAGE), b"\x13" * PAGE
+
+
+def test_it_is_made_alone_and_once(tmp_path: Path) -> None:
+    made = scons("selftest", f"OUT={tmp_path}")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert not (tmp_path / "base.so").exists()
+    assert scons("selftest", f"OUT={tmp_path}").stdout == "scons: `selftest' is up to date.\n"
+    touched = scons("selftest", f"OUT={tmp_path}", "DATA_PAGE=none", "TIMEBASE_HZ=1000000")
+    assert touched.stdout == "scons: `selftest' is up to date.\n", "the program does not depend on how the image is made"
+
+
+def test_the_file_asks_little_of_a_loader() -> None:
+    data = selftest().read_bytes()
+    assert len(data) <= SIZE_LIMIT
+    elf = ELFFile(io.BytesIO(data))
+    assert (elf["e_type"], elf["e_machine"]) == ("ET_EXEC", "EM_RISCV")
+    assert elf["e_flags"] & 0x6 == 0, "no floating point"
+    segments = list(elf.iter_segments())
+    assert {segment["p_type"] for segment in segments} == {"PT_LOAD", "PT_GNU_STACK"}
+    loads = [segment for segment in segments if segment["p_type"] == "PT_LOAD"]
+    assert [load["p_flags"] for load in loads] == [5, 6], "R-X and RW-"
+    assert all(load["p_vaddr"] % 4096 == load["p_offset"] % 4096 for load in loads)
+    assert elf.get_section_by_name(".symtab") is None
+    assert elf.get_section_by_name(".dynsym") is None
+
+
+def test_two_checkouts_make_the_same_bytes(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "a longer name of a folder"):
+        root = tmp_path / name
+        for part in ("site_scons", "vdso_src", "templates"):
+            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "SConstruct", root)
+        command = [sys.executable, "-m", "SCons", "-Q", "selftest", "OUT=out"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        made.append((root / "out" / "vdso-selftest").read_bytes())
+    assert made[0] == made[1] == selftest().read_bytes()
+
+
+def test_its_mark_is_that_of_the_images() -> None:
+    header = (ROOT / "vdso_src" / "selftest" / "mark.h").read_text()
+    stated = dict(re.findall(r"#define MARK_(\w+) (\S+)", header))
+    assert stated["OWNER"] == f'"{our_note.OWNER.rstrip(bytes(1)).decode()}"'
+    assert (int(stated["TYPE"], 0), int(stated["LAYOUT"])) == (our_note.TYPE, our_note.LAYOUT)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    return kernel_side.build(session_folder())
+
+
+def clock() -> DataPage:
+    return DataPage(library()).init(HZ).set_realtime(0, 1_700_000_000, 0)
+
+
+def report(manners: Manners, status: int, *arguments: str, out: Path | None = None) -> Report:
+    """What it prints on a kernel with those manners; it must end with that status."""
+    out = out or minimal()
+    offset = json.loads((out / "vdso.json").read_text())["data_offset"]
+    small = Kernel(selftest().read_bytes(), (out / "vdso.so").read_bytes(), offset or 0, clock(), manners)
+    found = small.run(*arguments)
+    assert found == status, small.output.decode()
+    return read_tap(small.output.decode())
+
+
+@pytest.mark.parametrize(
+    ("manners", "note"),
+    [
+        (Manners(), "faults are caught by a signal handler"),
+        (Manners(missing=frozenset({220})), "faults are caught by a signal handler"),
+        (Manners(frame=False), "faults are caught by a signal handler"),
+        (Manners(faults=False), "faults are made in child processes"),
+        (Manners(sigreturn=None), "signal handlers return to 0x60000000, not to __vdso_rt_sigreturn"),
+    ],
+    ids=["right", "no children", "its own signal frame", "faults kill", "its own trampoline"],
+)
+def test_a_right_kernel(manners: Manners, note: str) -> None:
+    found = report(manners, 0)
+    assert set(found.skips) == {THREADS}, found.text
+    assert f"# {note}" in found.notes
+
+
+@pytest.mark.parametrize("place", ["before", "none"])
+def test_other_places_of_the_data_page(place: str, tmp_path: Path) -> None:
+    hz = [f"TIMEBASE_HZ={HZ}"] if place == "none" else []
+    out = build(tmp_path, "BASE=minimal", f"DATA_PAGE={place}", *hz)
+    found = report(Manners(), 0, out=out)
+    if place == "none":
+        assert "# it is one of scons-vdso, made with DATA_PAGE=none\n" in found.notes
+        assert all("DATA_PAGE=none" in why for name, why in found.skips.items() if name != THREADS)
+        assert "the data page can be read" in found.skips
+    else:
+        assert set(found.skips) == {THREADS}
+
+
+@pytest.mark.parametrize(
+    ("manners", "skipped", "why"),
+    [
+        (Manners(missing=frozenset({134})), {HANDLER}, "no signal handler is called"),
+        (Manners(missing=frozenset({134, 220})), FAULTS | {HANDLER}, ""),
+        (Manners(missing=OTHERS_LACK), FAULTS | {HANDLER} | CLOCKS | NOT_CLOCKS | TIMES, ""),
+        (Manners(missing=frozenset({113})), CLOCKS | NOT_CLOCKS, "your kernel has no such system call"),
+    ],
+    ids=["no handlers", "no handlers, no children", "nothing", "no clock_gettime"],
+)
+def test_what_the_kernel_lacks_is_not_tried(manners: Manners, skipped: set[str], why: str) -> None:
+    found = report(manners, 0)
+    assert set(found.skips) - {THREADS} == skipped, found.text
+    assert all(why in found.skips[name] for name in skipped)
+
+
+def test_a_kernel_that_answers_0_to_everything() -> None:
+    found = report(Manners(missing=OTHERS_LACK, unknown=0), 1)
+    assert set(found.failures) == CLOCKS | NOT_CLOCKS | TIMES
+    assert "answers 0 and gives no time" in found.failures["clock_gettime(2)"]
+    assert {THREADS, *FAULTS} < set(found.skips)
+
+
+def test_without_faults() -> None:
+    found = report(Manners(faults=False, missing=frozenset({220})), 0, "nofaults")
+    assert set(found.skips) - {THREADS} == FAULTS | {HANDLER}
+
+
+@pytest.mark.parametrize(
+    ("manners", "last"),
+    [
+        (Manners(sigreturn=0x800000), "a signal handler was called and could not return"),
+        (Manners(faults=False), "SIGILL does not reach its handler; run me with `nofaults`"),
+        (Manners(missing=frozenset({134}), load=0x40_0000, auxv=0x50_0000), "the image can't be read, or not all of it"),
+        (Manners(missing=frozenset({134}), data=None), "the data page can't be read"),
+        (Manners(missing=frozenset({134}), rdtime=None), "user mode can't read the counter"),
+        (Manners(missing=frozenset({134}), image=READ), "functions of the vDSO can't be called"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_where_nothing_catches_a_fault_the_last_line_says_what_it_was(manners: Manners, last: str) -> None:
+    manners = replace(manners, missing=manners.missing | {220})
+    small = Kernel(selftest().read_bytes(), (minimal() / "vdso.so").read_bytes(), PAGE, clock(), manners)
+    assert small.run() >= 128
+    assert small.output.decode().splitlines()[-1] == f"# if the output ends here: {last}"
+
+
+@pytest.mark.parametrize("by", ["handler", "child"])
+@pytest.mark.parametrize(
+    ("manners", "failures"),
+    [
+        (Manners(auxv=0), {ENTRY: "put AT_SYSINFO_EHDR (33) with the address of the image into it"}),
+        (Manners(auxv=0x3_0000_0800), {ADDRESS: "the start of a page", IMAGE: "there is no ELF shared object of this machine"}),
+        (Manners(auxv=0x3_0123_4000), {IMAGE: "reading there (0x301234000) faults, signal 11: map the image"}),
+        (Manners(image=READ | WRITE | EXECUTE), {"the image can't be written": "map the image R-X for the user, without W"}),
+        (Manners(image=READ), {CALL: "signal 11: map the image R-X", HANDLER: "a signal handler could not return"}),
+        (Manners(data=READ | WRITE), {"the data page can't be written": "map the data page R-- for the user, without W"}),
+        (Manners(data=READ | EXECUTE), {"the data page can't be executed": "map the data page R-- for the user, without X"}),
+        (Manners(data=None), {DATA: "reading at 0x300001000 faults, signal 11: map the data page R--"}),
+        (Manners(page=ZERO), {CONTENT: "call vdso_data_init() on it"}),
+        (Manners(page=OTHER), {CONTENT: "it is no data page, or overwritten"}),
+        (Manners(rdtime=None), {COUNTER: "set scounteren.TM"}),
+        (Manners(rdtime=150), {COST: "each rdtime costs about as much as a system call"}),
+        (Manners(mprotect=True), {"mprotect() can't make the data page writable": "let mprotect() refuse this page"}),
+        (Manners(late=250), dict.fromkeys(CLOCKS | {"gettimeofday", SECOND}, "b")),
+        (Manners(late=-250), dict.fromkeys(CLOCKS | {"gettimeofday", SECOND}, "a")),
+        (Manners(late=20 * HZ), dict.fromkeys(CLOCKS | {"gettimeofday", SECOND}, "b")),
+    ],
+    ids=[
+        "no auxv entry", "auxv beside", "auxv elsewhere", "image writable", "image not executable", "page writable",
+        "page executable", "no page", "page zero", "page other", "counter illegal", "counter traps", "mprotect",
+        "late", "early", "very late",
+    ],
+)  # fmt: skip
+def test_a_wrong_kernel(manners: Manners, failures: Mapping[str, str], by: str) -> None:
+    found = report(replace(manners, faults=by == "handler"), 1)
+    assert set(found.failures) == set(failures), found.text
+    for name, words in failures.items():
+        assert words in found.failures[name]
+
+
+def test_its_page_shows_what_it_prints() -> None:
+    found = report(Manners(data=READ | WRITE, missing=frozenset({134})), 1)
+    shown = (ROOT / "docs" / "selftest.md").read_text().split("```\n")
+    (example,) = (block for block in shown if block.startswith("not ok"))
+    assert all(f"{line}\n" in found.text for line in example.splitlines())
+    assert f"less than {SIZE_LIMIT // 1024} KiB" in shown[2]
+
+
+def test_a_clock_of_its_own_is_explained_once() -> None:
+    found = report(Manners(late=20 * HZ), 1)
+    reasons = [found.failures[f"clock_gettime({name})"] for name in SERVED]
+    assert all("is 19 s behind the vDSO" in reason for reason in reasons)
+    assert ["vdso_data_read()" in reason for reason in reasons] == [True] + [False] * 6
+
+
+def test_a_handler_that_returns_nowhere() -> None:
+    found = report(Manners(sigreturn=0x800000), 1)
+    assert set(found.failures) == {HANDLER}
+    assert "let it return to __vdso_rt_sigreturn" in found.failures[HANDLER]
+
+
+LINUX: dict[str, Callable[[], bytes]] = {path.stem: path.read_bytes for path in bases("riscv64-linux-*.so")}
+LINUX["debian"] = lambda: find(KERNEL, kernel_image(), RISCV64)
+
+
+@pytest.mark.parametrize("base", LINUX)
+def test_images_of_linux_are_read_too(base: str) -> None:
+    """Not one of ours: what its data page holds is not there, so its functions fault, and nothing else is wrong."""
+    image = LINUX[base]()
+    small = Kernel(selftest().read_bytes(), image.ljust(-(-len(image) // PAGE) * PAGE, b"\0"), 0, clock(), Manners())
+    small.run()
+    found = read_tap(small.output.decode())
+    assert set(found.failures) <= {CALL}, found.text
+    assert "it is none of scons-vdso" in found.notes
+    assert {"DT_GNU_HASH leads to every export", "every export has its version"} <= set(found.passed)
+    (dynamic,) = ELFFile(io.BytesIO(image)).iter_segments("PT_DYNAMIC")
+    has_hash = any(dynamic.iter_tags("DT_HASH"))
+    assert ("DT_HASH leads to every export" in found.passed) == has_hash

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Packages of Debian for riscv64 that the tests run on: a current glibc, musl 1.2.6, and a kernel.
+
+They come as the tool's own base does (debian.py: signatures checked, the machine's apt untouched) and stay in
+
+    ${XDG_CACHE_HOME:-~/.cache}/scons-vdso/packages/NAME_VERSION_riscv64.deb, unpacked in NAME_VERSION_riscv64/
+
+Which versions are the newest is asked once a day; without a network what is there already does. Where nothing is there
+and there is no network, the test is skipped: the one reason for which one may be.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.errors import VdsoError
+from vdso.extract import debian
+from vdso.extract.containers import payloads
+
+KERNEL = "linux"  # stands for the newest of the kernel packages, whose names hold the version
+NAMES = ("libc6", "libgcc-s1", "musl", "musl-dev", KERNEL)
+SUITES = ("testing", "unstable")  # stable has musl 1.2.5, which never calls the vDSO's clock
+DAY = 24 * 3600
+NO_NETWORK = ("no network", "Could not connect", "Could not resolve", "Temporary failure", "connection timed out")
+
+
+def deb(name: str) -> Path:
+    """The .deb of one of NAMES."""
+    return _cache() / f"{_newest()[name]}.deb"
+
+
+def unpacked(name: str) -> Path:
+    """The folder with the files of the package as they would lie below /."""
+    package = deb(name)
+    target = package.with_suffix("")
+    with _locked():
+        if not target.exists():
+            with tempfile.TemporaryDirectory(dir=package.parent) as aside:
+                subprocess.run(["dpkg-deb", "-x", package, Path(aside, "root")], check=True)
+                Path(aside, "root").rename(target)
+    return target
+
+
+def kernel_image() -> bytes:
+    """Debian's newest kernel, as the raw Image that boots."""
+    data = deb(KERNEL).read_bytes()
+    label, image = max(payloads(KERNEL, data), key=lambda payload: len(payload[1]))
+    assert image[0x38:0x3C] == b"RSC\x05", f"{label} is no Image of riscv64"  # Linux: arch/riscv/boot-image-header.rst
+    return image
+
+
+def no_network(error: Exception) -> bool:
+    return any(word in str(error) for word in NO_NETWORK)
+
+
+def _cache() -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = (home if home.is_absolute() else Path.home() / ".cache") / "scons-vdso" / "packages"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """One process at a time: pytest may run several."""
+    with (_cache() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _newest() -> dict[str, str]:
+    """Of each of NAMES the file's name without .deb; the file is there."""
+    index = _cache() / "newest.json"
+    with _locked():
+        known: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}
+        complete = set(known) == set(NAMES) and all((_cache() / f"{file}.deb").exists() for file in known.values())
+        if complete and 0 <= time.time() - index.stat().st_mtime < DAY:
+            return known
+        try:
+            known = _fetch()
+        except VdsoError as error:
+            if not no_network(error):
+                raise
+            if not complete:
+                pytest.skip(f"no network, and no packages of Debian from before: {error}")
+        else:
+            index.write_text(json.dumps(known, indent=1))
+        return known
+
+
+def _fetch() -> dict[str, str]:
+    failures = []
+    with debian.open_site() as site:
+        for name in SUITES:
+            try:
+                return _fetch_from(debian.Suite(site, name, RISCV64.debian))
+            except debian.Failed as failed:
+                failures.append(f"{name}: {failed}")
+    raise VdsoError("debian", "; ".join(failures))
+
+
+def _fetch_from(suite: debian.Suite) -> dict[str, str]:
+    files = {}
+    for name in NAMES:
+        names = debian.kernel_packages(suite.names("linux-"), RISCV64) if name == KERNEL else [name]
+        newest = suite.newest(*names)
+        files[name] = f"{newest.package}_{newest.version.replace(':', '%3a')}_{RISCV64.debian}"
+        target = _cache() / f"{files[name]}.deb"
+        if not target.exists():
+            aside = target.with_suffix(".part")
+            aside.write_bytes(suite.download(newest))
+            aside.rename(target)
+    return files

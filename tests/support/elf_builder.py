@@ -1,0 +1,489 @@
+# SPDX-License-Identifier: MIT
+"""Synthetic vDSO bases as bytes: edge cases need no binary in the repository, and no compiler to make one.
+
+    build(Spec())                                       a base that is laid out as Linux 6.12's is, for riscv64
+    build(Spec(hashes=("gnu",), sections=False))        one with DT_GNU_HASH only and no section table
+    build(Spec(functions=(sigreturn(), thunk("__vdso_clock_gettime", "local"), reader("local", 700, export=False))))
+    assemble(Spec()).functions["__vdso_getcpu"]         (address, size)
+
+Layout: the tables in the order of Linux's vdso.lds.S, then `.text`; one R-X load that holds headers and all of it.
+Code is real riscv64 code also where `machine` says another architecture: nobody may look at it there.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from vdso.elf import elf64
+from vdso.ranges import align_up
+
+NOP, RET = b"\x01\x00", b"\x82\x80"
+LINUX_DATA = -0x4000
+PREFIX = "__vdso_"
+SHF_WA, SHF_A, SHF_AX = 3, 2, 6
+
+Code = Callable[[int, Mapping[str, int]], bytes]
+
+
+@dataclass(frozen=True)
+class Function:
+    """`code(address, addresses of all functions)` gives exactly `size` bytes.
+
+    export      in .dynsym; else local: code without a name
+    gap         bytes of `trap` before it, on top of its alignment
+    cfi         "zR", "zRS" (a signal frame) or "": no FDE
+    """
+
+    name: str
+    size: int
+    code: Code
+    export: bool = True
+    gap: int = 0
+    align: int = 2
+    cfi: str = ""
+
+
+def _u(word: int) -> bytes:
+    return struct.pack("<I", word & 0xFFFFFFFF)
+
+
+def _hi_lo(offset: int) -> tuple[int, int]:
+    """The 20 and the 12 bits that auipc and the instruction after it take."""
+    high = (offset + 0x800) & ~0xFFF
+    return high & 0xFFFFFFFF, (offset - high) & 0xFFF
+
+
+def raw(name: str, code: bytes, export: bool = True, gap: int = 0, align: int = 2, cfi: str = "") -> Function:
+    """A function of these very bytes."""
+    return Function(name, len(code), lambda _address, _all: code, export, gap, align, cfi)
+
+
+def system_call(name: str, number: int, gap: int = 0) -> Function:
+    """li a7, number; ecall; ret: 10 bytes, as Linux's getcpu and flush_icache are."""
+    return raw(name, _u(number << 20 | 0x893) + _u(0x73) + RET, gap=gap, align=4, cfi="zR")
+
+
+def sigreturn(name: str = "__vdso_rt_sigreturn") -> Function:
+    """li a7, 139; ecall: what unwinders match."""
+    return raw(name, _u(139 << 20 | 0x893) + _u(0x73), align=4, cfi="zRS")
+
+
+def reader(name: str, size: int, target: int = LINUX_DATA, export: bool = True, gap: int = 0) -> Function:
+    """Reads 8 bytes at image address `target` (auipc a5; ld a5), does nothing for a while, returns 0."""
+    assert size >= 12
+    assert size % 2 == 0
+
+    def code(address: int, _all: Mapping[str, int]) -> bytes:
+        high, low = _hi_lo(target - address)
+        body = _u(high | 15 << 7 | 0x17) + _u(low << 20 | 15 << 15 | 3 << 12 | 15 << 7 | 0x03)
+        return body + NOP * ((size - 12) // 2) + b"\x01\x45" + RET
+
+    return Function(name, size, code, export, gap)
+
+
+def thunk(name: str, target: str, gap: int = 0) -> Function:
+    """22 bytes, as Linux 6.8's: a stack frame made and undone, then a tail jump (auipc t1; jr) to `target`."""
+
+    def code(address: int, functions: Mapping[str, int]) -> bytes:
+        frame = bytes.fromhex("4111 22e0 06e4 0008 a260 0264 4101")
+        high, low = _hi_lo(functions[target] - (address + len(frame)))
+        return frame + _u(high | 6 << 7 | 0x17) + _u(low << 20 | 6 << 15 | 0x67)
+
+    return Function(name, 22, code, True, gap)
+
+
+def landing_pad(function: Function) -> Function:
+    """The same function of a user-CFI base: `lpad 0` (auipc zero, 0) comes first."""
+
+    def code(address: int, functions: Mapping[str, int]) -> bytes:
+        return _u(0x17) + function.code(address + 4, functions)
+
+    return Function(function.name, function.size + 4, code, function.export, function.gap, 4, function.cfi)
+
+
+FUNCTIONS = (
+    sigreturn(),
+    reader("__vdso_clock_gettime", 610, gap=2),
+    reader("__vdso_gettimeofday", 398),
+    reader("__vdso_clock_getres", 118),
+    system_call("__vdso_getcpu", 168),
+    system_call("__vdso_flush_icache", 259),
+    reader("__vdso_riscv_hwprobe", 252),
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to build. The defaults are Linux 6.12's.
+
+    functions       in the order of their addresses
+    hashes          which of "sysv", "gnu"
+    sections        a section table (behind the load), or none
+    symtab          also .symtab and .strtab that name every function, local ones too
+    spare           entries DT_NULL after the one that ends .dynamic
+    load_size       the load's bytes at least; zeros after the code
+    linux           Linux version code of the note, None: no such note
+    build_id        its bytes, None: no such note. With both None there is no PT_NOTE
+    undefined       name of an undefined symbol in .dynsym
+    relocations     entries of DT_RELA (Linux's own bases have DT_RELA with value 0)
+    alternatives    entries of `.alternative`
+    auxiliary       string of DT_AUXILIARY
+    bits, endian    32 or 64; "<" or ">"
+    """
+
+    functions: tuple[Function, ...] = FUNCTIONS
+    soname: str = "linux-vdso.so.1"
+    version: str = "LINUX_4.15"
+    hashes: tuple[str, ...] = ("sysv", "gnu")
+    sections: bool = True
+    symtab: bool = False
+    spare: int = 5
+    load_size: int = 0
+    linux: int | None = 0x060C75
+    build_id: bytes | None = bytes(range(20))
+    eh_frame: bool = True
+    section_symbol: bool = True
+    undefined: str = ""
+    relocations: int = 0
+    alternatives: int = 0
+    auxiliary: str = ""
+    second_load: bool = False
+    bits: int = 64
+    endian: str = "<"
+    machine: int = 243
+    type: int = elf64.ET_DYN
+    flags: int = 1
+    trap: bytes = b"\0\0"
+
+
+@dataclass(frozen=True)
+class Built:
+    """The file and where things are in it: name to (address, size); addresses are file offsets too."""
+
+    data: bytes
+    functions: Mapping[str, tuple[int, int]]
+    sections: Mapping[str, tuple[int, int]]
+    load_size: int
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Packs the records of one ELF class and byte order."""
+
+    bits: int
+    endian: str
+
+    def pack(self, wide: str, narrow: str, *values: int | bytes) -> bytes:
+        return struct.pack(self.endian + (wide if self.bits == 64 else narrow), *values)
+
+    def words(self, *values: int) -> bytes:
+        return struct.pack(f"{self.endian}{len(values)}I", *values)
+
+    def sym(self, name: int, info: int, shndx: int, value: int, size: int) -> bytes:
+        if self.bits == 64:
+            return struct.pack(self.endian + "IBBHQQ", name, info, 0, shndx, value, size)
+        return struct.pack(self.endian + "IIIBBH", name, value, size, info, 0, shndx)
+
+    def phdr(self, kind: int, flags: int, offset: int, size: int, align: int) -> bytes:
+        if self.bits == 64:
+            return struct.pack(self.endian + "IIQQQQQQ", kind, flags, offset, offset, offset, size, size, align)
+        return struct.pack(self.endian + "8I", kind, offset, offset, offset, size, size, flags, align)
+
+
+def sysv_hash(name: str) -> int:
+    h = 0
+    for byte in name.encode():
+        h = (h << 4) + byte
+        h = (h ^ (h >> 24 & 0xF0)) & 0x0FFFFFFF
+    return h
+
+
+def gnu_hash(name: str) -> int:
+    h = 5381
+    for byte in name.encode():
+        h = (h * 33 + byte) & 0xFFFFFFFF
+    return h
+
+
+class _Strings:
+    def __init__(self) -> None:
+        self.data = b"\0"
+
+    def add(self, text: str) -> int:
+        wanted = text.encode() + b"\0"
+        if wanted not in self.data:
+            self.data += wanted
+        return self.data.index(wanted)
+
+
+@dataclass
+class _Part:
+    """One section while it is laid out. `fill` makes the content when every address is known."""
+
+    name: str
+    type: int
+    size: int
+    fill: Callable[[], bytes]
+    flags: int = SHF_A
+    align: int = 8
+    entsize: int = 0
+    link: str = ""
+    info: int = 0
+    at: int = 0
+
+
+@dataclass
+class _Build:
+    spec: Spec
+    parts: dict[str, _Part] = field(default_factory=dict)
+    addresses: dict[str, int] = field(default_factory=dict)
+
+    def add(self, part: _Part) -> None:
+        if part.size:
+            self.parts[part.name] = part
+
+    def at(self, name: str) -> int:
+        return self.parts[name].at if name in self.parts else 0
+
+    def index(self, name: str) -> int:
+        return 1 + list(self.parts).index(name) if name in self.parts else 0
+
+
+def _gnu_order(names: list[str], buckets: int) -> list[str]:
+    return sorted(names, key=lambda name: gnu_hash(name) % buckets)
+
+
+def _sysv_table(form: _Form, names: list[str]) -> bytes:
+    """gABI, chapter 5, "Hash Table". `names` are those of the whole .dynsym, "" where there is none."""
+    count = 3
+    buckets, chains = [0] * count, [0] * len(names)
+    for i, name in reversed(list(enumerate(names))):
+        if name:
+            slot = sysv_hash(name) % count
+            chains[i], buckets[slot] = buckets[slot], i
+    return form.words(count, len(names), *buckets, *chains)
+
+
+def _gnu_table(form: _Form, names: list[str], first: int) -> bytes:
+    count, shift = 3, 6
+    buckets, chains, bloom = [0] * count, [], 0
+    for i in range(first, len(names)):
+        h = gnu_hash(names[i])
+        slot = h % count
+        buckets[slot] = buckets[slot] or i
+        last = i + 1 == len(names) or gnu_hash(names[i + 1]) % count != slot
+        chains.append(h & ~1 | last)
+        bloom |= 1 << h % form.bits | 1 << (h >> shift) % form.bits
+    return form.words(count, first, 1, shift) + form.pack("Q", "I", bloom) + form.words(*buckets, *chains)
+
+
+def _cie(form: _Form, augmentation: str) -> bytes:
+    body = form.words(0) + b"\x01" + augmentation.encode() + b"\0" + b"\x01\x7c\x01\x01\x1b" + b"\x0c\x02\x00"
+    body = body.ljust(0x14, b"\0")
+    return form.words(len(body)) + body
+
+
+def _eh_frame(form: _Form, at: int, functions: tuple[Function, ...], where: Mapping[str, int]) -> tuple[bytes, bytes]:
+    """(.eh_frame, the search table of .eh_frame_hdr without its head)."""
+    out, table = b"", []
+    for kind in ("zRS", "zR"):
+        covered = [f for f in functions if f.cfi == kind]
+        cie = len(out)
+        out += _cie(form, kind) if covered else b""
+        for f in covered:
+            table.append((where[f.name], at + len(out)))
+            out += form.words(0x14, len(out) + 4 - cie)
+            out += struct.pack(form.endian + "iI", where[f.name] - (at + len(out)), f.size) + bytes(8)
+    out += form.words(0)
+    header = at - (12 + 8 * len(table))
+    flat = [value - header for entry in sorted(table) for value in entry]
+    return out, struct.pack(f"{form.endian}{len(flat)}i", *flat)
+
+
+def _note(form: _Form, owner: bytes, kind: int, desc: bytes) -> bytes:
+    owner += b"\0"
+    padded = owner.ljust(align_up(len(owner), 4), b"\0")
+    return form.words(len(owner), len(desc), kind) + padded + desc.ljust(align_up(len(desc), 4), b"\0")
+
+
+def assemble(spec: Spec) -> Built:
+    """The base of `spec`, and where its functions and sections lie."""
+    form, build = _Form(spec.bits, spec.endian), _Build(spec)
+    word = spec.bits // 8
+    strings = _Strings()
+
+    exports = [f.name for f in spec.functions if f.export] + [spec.version]
+    if "gnu" in spec.hashes:
+        exports = _gnu_order(exports, 3)
+    lead = [""] + [""] * spec.section_symbol + [spec.undefined] * bool(spec.undefined)
+    names = lead + exports
+    sizes = {f.name: f.size for f in spec.functions}
+    offsets = [strings.add(name) if name else 0 for name in names]
+    soname, auxiliary = strings.add(spec.soname), strings.add(spec.auxiliary) if spec.auxiliary else 0
+    version = strings.add(spec.version)
+
+    def dynsym() -> bytes:
+        out = form.sym(0, 0, 0, 0, 0)
+        if spec.section_symbol:
+            out += form.sym(0, elf64.STT_SECTION, build.index(".rodata"), build.at(".rodata"), 0)
+        for name, offset in list(zip(names, offsets, strict=True))[1 + spec.section_symbol :]:
+            if name == spec.version:
+                out += form.sym(offset, elf64.STB_GLOBAL << 4 | elf64.STT_OBJECT, elf64.SHN_ABS, 0, 0)
+            elif name == spec.undefined:
+                out += form.sym(offset, elf64.STB_GLOBAL << 4, elf64.SHN_UNDEF, 0, 0)
+            else:
+                info = elf64.STB_GLOBAL << 4 | elf64.STT_FUNC
+                out += form.sym(offset, info, build.index(".text"), build.addresses[name], sizes[name])
+        return out
+
+    def verdef() -> bytes:
+        half = form.endian + "4H"
+        base = struct.pack(half, 1, 1, 1, 1) + form.words(sysv_hash(spec.soname), 20, 28, soname, 0)
+        return base + struct.pack(half, 1, 0, 2, 1) + form.words(sysv_hash(spec.version), 20, 0, version, 0)
+
+    def dynamic() -> bytes:
+        tags = [(elf64.DT_AUXILIARY, auxiliary)] if spec.auxiliary else []
+        tags += [(elf64.DT_SONAME, soname)]
+        tags += [(elf64.DT_HASH, build.at(".hash"))] if "sysv" in spec.hashes else []
+        tags += [(elf64.DT_GNU_HASH, build.at(".gnu.hash"))] if "gnu" in spec.hashes else []
+        tags += [(elf64.DT_STRTAB, build.at(".dynstr")), (elf64.DT_SYMTAB, build.at(".dynsym"))]
+        tags += [(elf64.DT_STRSZ, len(strings.data)), (elf64.DT_SYMENT, 8 + 2 * word)]
+        tags += [(elf64.DT_RELA, build.at(".rela.dyn")), (elf64.DT_RELASZ, 3 * word * spec.relocations)]
+        tags += [(elf64.DT_RELAENT, 3 * word), (elf64.DT_VERDEF, build.at(".gnu.version_d")), (elf64.DT_VERDEFNUM, 2)]
+        tags += [(elf64.DT_VERSYM, build.at(".gnu.version"))] + [(elf64.DT_NULL, 0)] * (1 + spec.spare)
+        return b"".join(form.pack("qQ", "iI", *tag) for tag in tags)
+
+    def versym() -> bytes:
+        values = [0] * (1 + spec.section_symbol) + [1] * bool(spec.undefined) + [2] * len(exports)
+        return struct.pack(f"{form.endian}{len(values)}H", *values)
+
+    def rela() -> bytes:
+        return form.pack("QQq", "IIi", build.at(".rodata"), 3, 0) * spec.relocations
+
+    def notes() -> bytes:
+        out = _note(form, b"GNU", elf64.NT_GNU_BUILD_ID, spec.build_id) if spec.build_id is not None else b""
+        return out + (_note(form, b"Linux", 0, form.words(spec.linux)) if spec.linux is not None else b"")
+
+    def frames() -> tuple[bytes, bytes]:
+        return _eh_frame(form, build.at(".eh_frame"), spec.functions, {n: build.addresses.get(n, 0) for n in sizes})
+
+    def frame_header() -> bytes:
+        table = frames()[1]
+        head = struct.pack(form.endian + "iI", build.at(".eh_frame") - build.at(".eh_frame_hdr") - 4, len(table) // 8)
+        return b"\x01\x1b\x03\x3b" + head + table
+
+    def text() -> bytes:
+        start, out = build.at(".text"), b""
+        for f in spec.functions:
+            address = build.addresses[f.name]
+            code = f.code(address, build.addresses)
+            assert len(code) == f.size, f"{f.name}: {len(code)} bytes of code, size {f.size}"
+            out += (spec.trap * (address - start - len(out)))[: address - start - len(out)] + code
+        return out
+
+    sysv = _sysv_table(form, [name if i >= len(lead) else "" for i, name in enumerate(names)])
+    gnu = _gnu_table(form, names, len(lead))
+    add = build.add
+    add(_Part(".hash", elf64.SHT_HASH, len(sysv) * ("sysv" in spec.hashes), lambda: sysv, entsize=4, link=".dynsym"))
+    add(_Part(".gnu.hash", elf64.SHT_GNU_HASH, len(gnu) * ("gnu" in spec.hashes), lambda: gnu, link=".dynsym"))
+    entry = 8 + 2 * word
+    add(_Part(".dynsym", elf64.SHT_DYNSYM, entry * len(names), dynsym, entsize=entry, link=".dynstr",
+              info=1 + spec.section_symbol))  # fmt: skip
+    add(_Part(".dynstr", elf64.SHT_STRTAB, len(strings.data), lambda: strings.data, align=1))
+    add(_Part(".gnu.version", elf64.SHT_GNU_VERSYM, 2 * len(names), versym, align=2, entsize=2, link=".dynsym"))
+    add(_Part(".gnu.version_d", elf64.SHT_GNU_VERDEF, 56, verdef, link=".dynstr", info=2))
+    add(_Part(".dynamic", elf64.SHT_DYNAMIC, len(dynamic()), dynamic, SHF_WA, entsize=2 * word, link=".dynstr"))
+    add(_Part(".rela.dyn", 4, len(rela()), rela, entsize=3 * word, link=".dynsym"))
+    add(_Part(".rodata", elf64.SHT_PROGBITS, 8, lambda: bytes(8), SHF_WA))
+    add(_Part(".note", elf64.SHT_NOTE, len(notes()), notes, align=4))
+    if spec.eh_frame:
+        add(_Part(".eh_frame_hdr", elf64.SHT_PROGBITS, len(frame_header()), frame_header, align=4))
+        add(_Part(".eh_frame", elf64.SHT_PROGBITS, len(frames()[0]), lambda: frames()[0], align=4))
+    add(_Part(".alternative", elf64.SHT_PROGBITS, 12 * spec.alternatives, lambda: bytes(12 * spec.alternatives)))
+
+    ehsize, phsize, shsize = (64, 56, 64) if word == 8 else (52, 32, 40)
+    has_note, has_frames = ".note" in build.parts, spec.eh_frame
+    phnum = 2 + spec.second_load + has_note + has_frames
+    position = ehsize + phsize * phnum
+    for part in build.parts.values():
+        part.at = position = align_up(position, part.align)
+        position += part.size
+    start = position = align_up(position, 16)
+    for f in spec.functions:
+        build.addresses[f.name] = position = align_up(position + f.gap, f.align)
+        position += f.size
+    add(_Part(".text", elf64.SHT_PROGBITS, position - start, text, SHF_AX, 4, at=start))
+    load_size = max(position, spec.load_size)
+
+    out = bytearray(load_size)
+    for part in build.parts.values():
+        content = part.fill()
+        assert len(content) == part.size, part.name
+        out[part.at : part.at + part.size] = content
+
+    phdrs = form.phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, 0, load_size, elf64.PAGE)
+    if spec.second_load:
+        add(_Part(".data", elf64.SHT_PROGBITS, 16, lambda: bytes(16), SHF_WA, at=align_up(load_size, elf64.PAGE)))
+        phdrs += form.phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_W, build.at(".data"), 16, elf64.PAGE)
+        out = out.ljust(build.at(".data") + 16, b"\0")
+    dyn = build.parts[".dynamic"]
+    phdrs += form.phdr(elf64.PT_DYNAMIC, elf64.PF_R, dyn.at, dyn.size, 8)
+    for kind, name, wanted in ((elf64.PT_NOTE, ".note", has_note), (elf64.PT_GNU_EH_FRAME, ".eh_frame_hdr", has_frames)):
+        if wanted:
+            phdrs += form.phdr(kind, elf64.PF_R, build.parts[name].at, build.parts[name].size, 4)
+
+    shoff = shnum = 0
+    if spec.sections:
+        tail, table = _section_table(form, build, len(out))
+        shoff, shnum = len(out) + len(tail), len(table) // shsize
+        out += tail + table
+    ident = b"\x7fELF" + bytes([word // 4, 1 + (spec.endian == ">"), 1]) + bytes(9)
+    out[:ehsize] = ident + form.pack(
+        "HHIQQQIHHHHHH", "HHIIIIIHHHHHH", spec.type, spec.machine, 1, 0, ehsize, shoff, spec.flags,
+        ehsize, phsize, phnum, shsize, shnum, max(shnum - 1, 0))  # fmt: skip
+    out[ehsize : ehsize + len(phdrs)] = phdrs
+    return Built(
+        bytes(out),
+        {f.name: (build.addresses[f.name], f.size) for f in spec.functions},
+        {part.name: (part.at, part.size) for part in build.parts.values()},
+        load_size,
+    )
+
+
+def _section_table(form: _Form, build: _Build, at: int) -> tuple[bytes, bytes]:
+    """What lies behind the load at offset `at`: (contents padded to 8, section headers)."""
+    tail, comment = b"", b"GCC: (synthetic)\0"
+    extra = [_Part(".comment", elf64.SHT_PROGBITS, len(comment), lambda: comment, 0x30, 1, 1)]
+    if build.spec.symtab:
+        strings = _Strings()
+        symtab = form.sym(0, 0, 0, 0, 0)
+        ordered = sorted(build.spec.functions, key=lambda f: f.export)
+        for f in ordered:
+            info = (elf64.STB_GLOBAL if f.export else elf64.STB_LOCAL) << 4 | elf64.STT_FUNC
+            symtab += form.sym(strings.add(f.name), info, build.index(".text"), build.addresses[f.name], f.size)
+        local, entry = 1 + sum(not f.export for f in ordered), 8 + form.bits // 4
+        extra.append(_Part(".symtab", elf64.SHT_SYMTAB, len(symtab), lambda: symtab, 0, 8, entry, ".strtab", local))
+        extra.append(_Part(".strtab", elf64.SHT_STRTAB, len(strings.data), lambda: strings.data, 0, 1))
+    names = _Strings()
+    for name in [*build.parts, *(part.name for part in extra), ".shstrtab"]:
+        names.add(name)
+    extra.append(_Part(".shstrtab", elf64.SHT_STRTAB, len(names.data), lambda: names.data, 0, 1))
+    for part in extra:
+        tail += bytes(align_up(at + len(tail), part.align) - at - len(tail))
+        part.at = at + len(tail)
+        tail += part.fill()
+        build.add(part)
+    table = bytes(64 if form.bits == 64 else 40)
+    for part in build.parts.values():
+        address = part.at if part.flags & elf64.SHF_ALLOC else 0
+        table += form.pack(
+            "IIQQQQIIQQ", "10I", names.add(part.name), part.type, part.flags, address, part.at, part.size,
+            build.index(part.link), part.info, part.align, part.entsize)  # fmt: skip
+    return tail + bytes(align_up(at + len(tail), 8) - at - len(tail)), table
+
+
+def build(spec: Spec = Spec()) -> bytes:
+    """The base of `spec` as a file."""
+    return assemble(spec).data

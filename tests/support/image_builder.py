@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Images that keep every rule of verify, and the tools to break them: `ours()` is what splice makes, `foreign()` another's.
+
+After `patch = Patch(ours()); patch.segment(elf.PT_LOAD, flags=elf.PF_R)` verify finds `load-flags` broken in `patch.image`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from elf_builder import Code, Function, Spec, assemble, raw, reader, sigreturn, system_call
+from vdso.elf import elf64, our_note
+from vdso.elf.elf64 import PAGE
+from vdso.ranges import align_up
+
+ECALL, RET = b"\x73\0\0\0", b"\x82\x80"
+DATA = 0x1000  # the data page comes after an image of one page
+HEADER = 0x40  # an address inside of the image
+DT_DEBUG = 21  # a dynamic tag that nobody looks at in a library
+
+
+def load_number(number: int) -> bytes:
+    """li a7, number."""
+    return struct.pack("<I", number << 20 | 0x893)
+
+
+def served(name: str, number: int, target: int) -> Function:
+    """Reads 8 bytes at image address `target`, then makes the system call: 18 bytes, as a stub in the small."""
+    head = reader(name, 12, target).code
+
+    def code(address: int, functions: Mapping[str, int]) -> bytes:
+        return head(address, functions)[:8] + load_number(number) + ECALL + RET
+
+    return Function(name, 18, code)
+
+
+def functions(target: int) -> tuple[Function, ...]:
+    return (
+        sigreturn(),
+        replace(served("__vdso_clock_gettime", 113, target), gap=2),
+        served("__vdso_gettimeofday", 169, target),
+        served("__vdso_clock_getres", 114, target),
+        system_call("__vdso_getcpu", 168),
+        system_call("__vdso_flush_icache", 259),
+    )
+
+
+def with_code(name: str, code: bytes | Code, target: int = HEADER) -> tuple[Function, ...]:
+    """The functions with another body for one of them."""
+    made = raw(name, code) if isinstance(code, bytes) else Function(name, 18, code)
+    return tuple(made if f.name == name else f for f in functions(target))
+
+
+def foreign(spec: Spec | None = None, **changes: Any) -> bytes:
+    """An image that carries no note of ours: laid out as Linux does it, its code keeps to the image."""
+    spec = spec or Spec(functions=functions(HEADER))
+    return assemble(replace(spec, **changes)).data
+
+
+def note(owner: bytes, kind: int, desc: bytes) -> bytes:
+    return struct.pack("<III", len(owner), len(desc), kind) + owner.ljust(align_up(len(owner), 4), b"\0") + desc
+
+
+def ours(data_offset: int = DATA, target: int = DATA, spec: Spec | None = None, **changes: Any) -> bytes:
+    """An image with our note: whole pages, the section table in the load. The notes are behind everything else."""
+    spec = spec or Spec(functions=functions(target))
+    patch = Patch(foreign(spec, **changes))
+    build_id = note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(range(20)))
+    notes = build_id + note(our_note.OWNER, our_note.TYPE, our_note.descriptor(data_offset))
+    at = align_up(len(patch.data), 4)
+    patch.data += bytes(at - len(patch.data)) + notes
+    patch.data += bytes(align_up(len(patch.data) + 16, PAGE) - len(patch.data))
+    patch.segment(elf64.PT_LOAD, filesz=len(patch.data), memsz=len(patch.data))
+    patch.segment(elf64.PT_NOTE, offset=at, vaddr=at, paddr=at, filesz=len(notes), memsz=len(notes))
+    patch.section(elf64.SHT_NOTE, addr=at, offset=at, size=len(notes))
+    return patch.image
+
+
+class Patch:
+    """The bytes of an image, with its records by name. It knows nothing of verify."""
+
+    def __init__(self, image: bytes) -> None:
+        self.data = bytearray(image)
+
+    @property
+    def image(self) -> bytes:
+        return bytes(self.data)
+
+    def put(self, at: int, form: str, *values: int) -> None:
+        struct.pack_into(form, self.data, at, *values)
+
+    def get(self, at: int, form: str = "<I") -> int:
+        number: int = struct.unpack_from(form, self.data, at)[0]
+        return number
+
+    @property
+    def ehdr(self) -> elf64.Ehdr:
+        return elf64.Ehdr(*elf64.EHDR.unpack_from(self.data))
+
+    def header(self, **fields: Any) -> None:
+        elf64.EHDR.pack_into(self.data, 0, *self.ehdr._replace(**fields))
+
+    def phdr(self, kind: int) -> tuple[int, elf64.Phdr]:
+        for at in range(self.ehdr.phoff, self.ehdr.phoff + self.ehdr.phnum * elf64.PHDR.size, elf64.PHDR.size):
+            phdr = elf64.Phdr(*elf64.PHDR.unpack_from(self.data, at))
+            if phdr.type == kind:
+                return at, phdr
+        raise LookupError(kind)
+
+    def segment(self, kind: int, **fields: int) -> None:
+        at, phdr = self.phdr(kind)
+        elf64.PHDR.pack_into(self.data, at, *phdr._replace(**fields))
+
+    def shdr(self, kind: int) -> tuple[int, elf64.Shdr]:
+        """The first section of the type."""
+        for at in range(self.ehdr.shoff, self.ehdr.shoff + self.ehdr.shnum * elf64.SHDR.size, elf64.SHDR.size):
+            shdr = elf64.Shdr(*elf64.SHDR.unpack_from(self.data, at))
+            if shdr.type == kind:
+                return at, shdr
+        raise LookupError(kind)
+
+    def section(self, kind: int, **fields: int) -> None:
+        at, shdr = self.shdr(kind)
+        elf64.SHDR.pack_into(self.data, at, *shdr._replace(**fields))
+
+    def section_index(self, kind: int) -> int:
+        return (self.shdr(kind)[0] - self.ehdr.shoff) // elf64.SHDR.size
+
+    def tag(self, tag: int) -> int:
+        """Address of the first entry of the tag; DT_NULL finds the first spare one."""
+        start = self.phdr(elf64.PT_DYNAMIC)[1].offset
+        at = next(at for at in range(start, len(self.data), 16) if self.get(at, "<q") == tag)
+        return at
+
+    def value(self, tag: int) -> int:
+        return self.get(self.tag(tag) + 8, "<Q")
+
+    def set(self, tag: int, value: int) -> None:
+        self.put(self.tag(tag) + 8, "<Q", value)
+
+    def retag(self, tag: int, to: int = DT_DEBUG) -> None:
+        self.put(self.tag(tag), "<q", to)
+
+    def add(self, tag: int, value: int) -> None:
+        """Another dynamic entry, in place of a spare one."""
+        at = self.tag(elf64.DT_NULL)
+        self.put(at, "<qQ", tag, value)
+
+    def string(self, text: str) -> int:
+        """The offset of a string in DT_STRTAB."""
+        start = self.value(elf64.DT_STRTAB)
+        return self.data.index(b"\0" + text.encode() + b"\0", start) + 1 - start
+
+    def index(self, name: str) -> int:
+        start, offset = self.value(elf64.DT_SYMTAB), self.string(name)
+        return next(i for i in range(1, 64) if self.get(start + 24 * i) == offset)
+
+    def symbol(self, symbol: str, /, **fields: int) -> None:
+        at = self.value(elf64.DT_SYMTAB) + 24 * self.index(symbol)
+        elf64.SYM.pack_into(self.data, at, *elf64.Sym(*elf64.SYM.unpack_from(self.data, at))._replace(**fields))
+
+    @property
+    def frames(self) -> int:
+        """Address of .eh_frame_hdr."""
+        return self.phdr(elf64.PT_GNU_EH_FRAME)[1].vaddr

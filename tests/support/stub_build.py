@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Compiles and links the stubs alone, without a base around them: what tests of the stubs themselves run on."""
+
+from __future__ import annotations
+
+import functools
+import io
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from repository import SOURCES
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.stubs import toolchain
+
+PREFIX = "riscv64-linux-gnu-"
+CCFLAGS = (*toolchain.CCFLAGS, *RISCV64.ccflags)
+PLACES = {"after": 0x1000, "before": -0x1000, "none": None}
+# Any order and any address will do; an odd start, so that nothing is aligned by luck.
+SCRIPT = """SECTIONS {{
+  .stubs 0x8a2 : {{ *(.text*) *(.rodata*) }}
+  {symbol}
+  /DISCARD/ : {{ *(*) }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Stubs:
+    """image: bytes from address 0 on; functions: name to (address, size)."""
+
+    image: bytes
+    functions: dict[str, tuple[int, int]]
+    data_offset: int | None
+
+    def code(self, name: str) -> bytes:
+        address, size = self.functions[name]
+        return self.image[address : address + size]
+
+
+@functools.cache
+def compile_stub(folder: Path, source: str, *defines: str) -> Path:
+    """Return the object file of a stub source, which is compiled once."""
+    target = folder / ("-".join([source, *defines]) + ".o")
+    include = ["-I", SOURCES, "-I", SOURCES / "riscv64"]
+    flags = [*CCFLAGS, *include, *(f"-D{define}" for define in defines)]
+    subprocess.run([f"{PREFIX}gcc", *flags, "-c", SOURCES / f"{source}.c", "-o", target], check=True)
+    return target
+
+
+def compile_all(folder: Path, *defines: str) -> list[Path]:
+    """Return the object files of all stub sources."""
+    return [compile_stub(folder, source.stem, *defines) for source in sorted(SOURCES.glob("*.c"))]
+
+
+def stubs(folder: Path, data_page: str, hz: int | None = None) -> Stubs:
+    """All stubs of vdso_src, linked for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
+    offset = PLACES[data_page]
+    defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
+    sources = ("clock_gettime", "gettimeofday", "clock_getres", "syscalls")
+    objects = [compile_stub(folder, source, *defines) for source in sources]
+    script, linked = folder / f"{data_page}.ld", folder / f"{data_page}-{hz}.elf"
+    script.write_text(SCRIPT.format(symbol="" if offset is None else f"vdso_data = {offset};"))
+    subprocess.run([f"{PREFIX}ld", "--no-relax", "-T", script, "-o", linked, *objects], check=True)
+    elf = ELFFile(io.BytesIO(linked.read_bytes()))
+    section = elf.get_section_by_name(".stubs")
+    table = elf.get_section_by_name(".symtab")
+    functions = {
+        symbol.name: (symbol["st_value"], symbol["st_size"])
+        for symbol in table.iter_symbols()
+        if symbol["st_info"]["type"] == "STT_FUNC"
+    }
+    return Stubs(bytes(section["sh_addr"]) + section.data(), functions, offset)

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""Every demand of every consumer is a rule, every rule can be broken, and what breaks one breaks no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bases import bases
+from elf_builder import Spec, thunk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from image_builder import HEADER, Patch, foreign, functions, ours
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.elf import elf64
+from vdso.verify import RULES, Report, identity, verify
+from vdso.verify.findings import text as render
+from vdso.verify.rule import CONSUMERS
+from verify.sabotages import SABOTAGES, Sabotage
+
+ALL_RULES = {*RULES, *identity.RULES}
+
+# What each consumer demands of an image, clause by clause, and the rules that stand for it.
+CLAUSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("glibc", "PT_DYNAMIC", ("dynamic-segment",)),
+    ("glibc", "l_addr from the first PT_LOAD, map end from the greatest", ("one-load", "load-at-zero", "load-size")),
+    ("glibc", "asserts no PT_TLS", ("no-tls",)),
+    ("glibc", "p_memsz of PT_DYNAMIC", ("dynamic-size",)),
+    ("glibc", "DT_STRTAB, DT_SYMTAB", ("symbol-table",)),
+    ("glibc", "if DT_RELA then DT_RELAENT = 24", ("dt-relaent",)),
+    ("glibc", "GNU_HASH preferred", ("dt-gnu-hash", "gnu-hash-bloom", "gnu-hash-lookup", "gnu-hash-chain-end")),
+    ("glibc", "bitmask words a power of two", ("gnu-hash-bloom-size",)),
+    ("glibc", "else DT_HASH", ("hash-lookup", "hash-chain-end", "hash-buckets")),
+    ("glibc", "LINUX_4.15 on riscv64", ("version-name", "symbol-version")),
+    ("glibc", "VERDEF is walked later and must be well formed", ("verdef-walk", "dt-verdef")),
+    ("glibc", "an undefined entry with a value is still called", ("no-undefined",)),
+    ("glibc", "looks up clock_gettime; time() and gettimeofday() are clock_gettime", ("clock-gettime",)),
+    ("glibc", "any non-zero return becomes errno, with no system call after it", ("code-asks-kernel",)),
+    ("musl", "clock_gettime from the vDSO from 1.2.6 on", ("clock-gettime",)),
+    ("musl", "1.2.6 is content with DT_GNU_HASH", ("gnu-hash-chain-end", "hash-buckets")),
+    ("musl", "base from the last PT_LOAD", ("one-load", "load-at-zero")),
+    ("musl", "PT_DYNAMIC through p_offset", ("dynamic-segment", "dynamic-offset")),
+    ("musl", "up to 1.2.5 DT_HASH only", ("dt-hash",)),
+    ("musl", "nchain is its symbol count", ("hash-nchain",)),
+    ("musl", "exact version name through VERSYM and VERDEF",
+     ("dt-versym", "dt-verdef", "version-name", "symbol-version", "verdef-walk", "versym-count")),
+    ("musl", "types NOTYPE, OBJECT, FUNC, COMMON; binds GLOBAL, WEAK", ("symbol-bind",)),
+    ("musl", "every error but -EINVAL is retried by system call", ("code-known",)),
+    ("Go", "first PT_LOAD, PT_DYNAMIC", ("load-at-zero", "dynamic-segment", "dynamic-offset", "dt-null")),
+    ("Go", "GNU_HASH preferred, else DT_HASH", ("dt-gnu-hash", "gnu-hash-lookup", "hash-nchain", "hash-buckets")),
+    ("Go", "LINUX_4.15, hash 0xae77f75", ("version-name", "verdef-hash", "symbol-version")),
+    ("Go", "STT_FUNC, GLOBAL or WEAK", ("symbol-type", "symbol-bind")),
+    ("Go", "DT_VERDEF is dereferenced unconditionally", ("dt-verdef", "verdef-walk")),
+    ("Go", "clock_gettime; the return value is ignored", ("clock-gettime", "code-asks-kernel")),
+    ("Go", "runs on the stacks of g0 and gsignal", ("code-stack",)),
+    ("Go", "must not touch tp or gp", ("code-registers",)),
+    ("rustix", "ET_DYN", ("et-dyn", "elf-version")),
+    ("rustix", "EI_OSABI SYSV or GNU", ("ei-osabi",)),
+    ("rustix", "exact ehsize and phentsize", ("e-ehsize", "e-phentsize", "program-headers")),
+    ("rustix", "first load R and X", ("load-flags",)),
+    ("rustix", "no PT_INTERP", ("no-interp",)),
+    ("rustix", "no PT_GNU_RELRO", ("no-relro",)),
+    ("rustix", "DT_NULL inside PT_DYNAMIC", ("dt-null", "dynamic-size")),
+    ("rustix", "DT_SYMENT = 24", ("dt-syment",)),
+    ("rustix", "every address inside the load", ("pointers-inside", "symbol-inside")),
+    ("rustix", "either hash", ("dt-gnu-hash", "gnu-hash-lookup")),
+    ("rustix", "its GNU_HASH path does not look at st_shndx or st_value", ("no-undefined",)),
+    ("rustix", "version and hash checked", ("version-name", "verdef-hash", "verdef-revision", "symbol-version")),
+    ("rustix", "FUNC or NOTYPE", ("symbol-type",)),
+    ("kernel selftests and LTP", "first load, PT_DYNAMIC", ("load-at-zero", "dynamic-segment", "dynamic-offset")),
+    ("kernel selftests and LTP", "DT_HASH only", ("dt-hash", "hash-lookup", "hash-chain-end")),
+    ("kernel selftests and LTP", "STT_FUNC", ("symbol-type",)),
+    ("kernel selftests and LTP", "version and hash", ("version-name", "verdef-hash", "verdef-revision", "symbol-version")),
+    ("bionic", "e_shoff, e_shnum, read from the mapped memory", ("section-table",)),
+    ("bionic", "SHT_DYNSYM", ("section-dynsym", "sections-agree")),
+    ("bionic", "by name only", ("symbol-names", "string-table")),
+    ("unwinders", "PT_GNU_EH_FRAME", ("segments-inside", "eh-frame-header", "eh-frame-pointer", "eh-frame-sorted",
+                                      "eh-frame-entries", "fde-function")),
+    ("unwinders", "the code of rt_sigreturn stays li a7,139; ecall", ("sigreturn-bytes",)),
+    ("unwinders", "pthread_cancel unwinds through it", ("sigreturn-bytes", "fde-before-sigreturn")),
+    ("gdb", "reads the section table to find notes in memory", ("section-table", "section-note", "notes", "build-id")),
+    ("together", "ET_DYN", ("et-dyn",)),
+    ("together", "one PT_LOAD", ("one-load",)),
+    ("together", "R-X", ("load-flags", "no-write")),
+    ("together", "offset = vaddr = 0", ("load-at-zero",)),
+    ("together", "filesz = memsz", ("load-size",)),
+    ("together", "PT_DYNAMIC R", ("dynamic-flags",)),
+    ("together", "both hashes", ("dt-hash", "dt-gnu-hash")),
+    ("together", "VERSYM and VERDEF", ("dt-versym", "dt-verdef")),
+    ("together", "STT_FUNC GLOBAL", ("symbol-type", "symbol-bind")),
+    ("together", "soname linux-vdso.so.1", ("soname",)),
+    ("together", "no NEEDED", ("no-needed",)),
+    ("together", "no TEXTREL", ("no-textrel",)),
+    ("together", "no TLS", ("no-tls",)),
+    ("together", "no RELRO", ("no-relro",)),
+    ("together", "no INTERP", ("no-interp",)),
+    ("together", "relocation tags only with value 0", ("no-relocations",)),
+    ("together", "every address below p_memsz", ("pointers-inside", "segments-inside", "symbol-inside")),
+)  # fmt: skip
+
+# What Linux's own images break on a kernel that is not Linux.
+BASES = {
+    "riscv64-linux-6.1.192.so": {"code-inside"},
+    "riscv64-linux-6.12.117.so": {"code-inside"},
+    "riscv64-linux-7.2.13.so": {"code-inside", "dt-hash"},
+    # its notes are aligned to 4 in a segment aligned to 8: readelf warns of them too
+    "riscv64-linux-7.2.13-cfi.so": {"code-inside", "dt-hash", "code-known", "no-user-cfi", "notes"},
+    # their clock reads Linux's data as well, and never asks the kernel
+    "riscv64-made.so": {"code-inside", "code-asks-kernel"},
+    "riscv64-made-gnu.so": {"code-inside", "code-asks-kernel", "dt-hash"},
+    "riscv64-made-cfi.so": {"code-inside", "code-asks-kernel", "no-user-cfi"},
+}
+
+
+def check(image: bytes) -> Report:
+    return verify(image, RISCV64)
+
+
+def texts(report: Report) -> list[str]:
+    return [finding.what for finding in report.findings]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        ours(),
+        ours(-0x1000, -0x1000),
+        ours(0, HEADER),
+        ours(0x2000, 0x2000, load_size=0x1400),
+        ours(eh_frame=False),
+        ours(target=HEADER, functions=(*functions(HEADER), thunk("__vdso_time", "__vdso_clock_gettime"))),
+        foreign(),
+        foreign(undefined="riscv_isa_ext_keys"),
+    ],
+    ids=["after", "before", "none", "two pages", "no unwind information", "a thunk", "foreign", "a harmless undefined"],
+)
+def test_a_good_image_has_no_finding(image: bytes) -> None:
+    report = check(image)
+    assert texts(report) == []
+    assert report.rules == len(ALL_RULES)
+    assert report.content == CONSUMERS
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda s: f"{s.rule}: {s.text}")
+def test_a_sabotage_breaks_one_rule_and_only_it(sabotage: Sabotage) -> None:
+    report = check(sabotage.image())
+    assert report.broken == (sabotage.rule,), texts(report)
+    for what in texts(report):
+        assert sabotage.text in what
+        assert "\n" not in what
+
+
+def test_every_rule_has_a_sabotage() -> None:
+    assert {sabotage.rule for sabotage in SABOTAGES} == ALL_RULES
+
+
+@pytest.mark.parametrize(("consumer", "clause", "rules"), CLAUSES, ids=lambda value: str(value)[:40])
+def test_every_clause_is_a_rule_that_names_its_consumer(consumer: str, clause: str, rules: tuple[str, ...]) -> None:
+    assert rules, clause
+    for name in rules:
+        speaks_for = RULES[name].consumers
+        assert consumer in (*speaks_for, "together") or "every program" in speaks_for, f"{clause}: {name}"
+
+
+def test_every_consumer_has_clauses_and_every_rule_says_its_source() -> None:
+    assert {*CONSUMERS} - {"every program", "the kernel", "binutils"} == {c for c, _clause, _rules in CLAUSES} - {"together"}
+    for rule in RULES.values():
+        assert len((rule.check.__doc__ or "").split(". ")) > 1 or "\n\n" in (rule.check.__doc__ or ""), rule.name
+
+
+def test_a_finding_names_every_consumer_that_it_harms() -> None:
+    patch = Patch(ours())
+    patch.retag(elf64.DT_HASH)
+    why = "no DT_HASH (musl up to 1.2.5, the selftests up to Linux 6.12 and LTP know no other)"
+    report = check(patch.image)
+    assert texts(report) == [f"musl finds nothing: {why}", f"kernel selftests and LTP find nothing: {why}"]
+    assert "glibc" in report.content
+    assert "musl" not in report.content
+
+
+def test_all_violations_are_listed_at_once() -> None:
+    patch = Patch(ours())
+    patch.retag(elf64.DT_HASH)
+    patch.header(ehsize=0)
+    patch.symbol("__vdso_gettimeofday", size=0)
+    assert {*check(patch.image).broken} == {"dt-hash", "e-ehsize", "symbol-inside"}
+
+
+def test_the_data_page_may_be_given_and_0_says_none() -> None:
+    image = foreign(functions=functions(0x3000))
+    assert check(image).broken == ("code-inside",)
+    assert verify(image, RISCV64, data_offset=0x3000).broken == ()
+    assert verify(ours(), RISCV64, data_offset=0).broken == ("code-inside",)
+
+
+def test_a_weak_export_of_others_is_no_finding() -> None:
+    patch = Patch(foreign())
+    patch.symbol("__vdso_getcpu", info=elf64.STB_WEAK << 4 | elf64.STT_FUNC)
+    assert texts(check(patch.image)) == []
+
+
+def test_text_of_a_report() -> None:
+    patch = Patch(foreign())
+    patch.retag(elf64.DT_HASH)
+    patch.put(7, "B", 9)
+    text = render(check(patch.image), "their.so")
+    why = "no DT_HASH (musl up to 1.2.5, the selftests up to Linux 6.12 and LTP know no other)"
+    assert text == (
+        "their.so\n"
+        f"  musl\n    musl finds nothing: {why}\n"
+        "  rustix\n    rustix refuses the image: EI_OSABI is 0x9, neither SYSV (0x0) nor GNU (0x3)\n"
+        f"  kernel selftests and LTP\n    kernel selftests and LTP find nothing: {why}\n"
+        "  nothing else found for every program, the kernel, glibc, Go, bionic, unwinders, gdb, binutils\n"
+        f"{len(ALL_RULES)} rules run, 3 findings from 2 rules: dt-hash, ei-osabi\n"
+    )
+
+
+def test_text_of_a_good_report() -> None:
+    text = render(check(ours()), "vdso.so")
+    assert text == f"vdso.so\n  nothing found for {', '.join(CONSUMERS)}\n{len(ALL_RULES)} rules run, 0 findings\n"
+
+
+@pytest.mark.parametrize("path", [path for path in bases() if path.name in BASES], ids=lambda path: path.name)
+def test_a_base_is_told_what_breaks_on_another_kernel(path: Path) -> None:
+    assert {*check(path.read_bytes()).broken} == BASES[path.name]
+
+
+@pytest.mark.parametrize("path", [path for path in bases() if not path.name.startswith("riscv64")], ids=lambda path: path.name)
+def test_a_base_for_another_machine_gets_one_finding(path: Path) -> None:
+    report = verify(path.read_bytes(), RISCV64, name=path.name)
+    assert report.broken == ("architecture",)
+    (finding,) = report.findings
+    assert finding.what.startswith(f"{path.name} is {32 if 'compat' in path.name else 64}-bit little-endian ELF for ")
+
+
+@pytest.mark.parametrize("image", [b"", b"\x7fELF", b"not ELF at all" * 9, bytes(0x1000)])
+def test_garbage_is_one_finding(image: bytes) -> None:
+    report = verify(image, RISCV64, name="x.bin")
+    assert report.broken == ("readable",)
+    assert texts(report)[0].startswith("x.bin is not readable as ELF: ")
+
+
+GOOD = (ours(), foreign(), foreign(replace(Spec(), hashes=("gnu",), sections=False)))
+WORDS = (0, 1, 2, 7, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(st.sampled_from(GOOD), st.lists(st.tuples(st.integers(0, 0x800), st.integers(1, 255)), min_size=1, max_size=8))
+def test_random_bytes_never_raise(image: bytes, flips: list[tuple[int, int]]) -> None:
+    data = bytearray(image)
+    for at, flip in flips:
+        data[at % len(data)] ^= flip
+    assert all("\n" not in what for what in texts(check(bytes(data))))
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(st.sampled_from(GOOD), st.integers(0, 0x200), st.sampled_from(WORDS))
+def test_extreme_words_never_raise(image: bytes, index: int, word: int) -> None:
+    patch = Patch(image)
+    patch.put(4 * index, "<I", word)
+    assert check(patch.image).rules > 0
+
+
+@pytest.mark.parametrize("image", GOOD, ids=["ours", "foreign", "bare"])
+def test_a_truncated_image_is_a_finding(image: bytes) -> None:
+    for size in range(0, len(image), 61):
+        assert check(image[:size]).findings, hex(size)
