@@ -5,8 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from .effects import Effect
+if TYPE_CHECKING:
+    from .effects import Effect
 
 REPLACE, SYSCALL, KEEP, HIDE = "replace", "syscall", "keep", "hide"
 ADD = "add"
@@ -26,9 +31,6 @@ class Arch:
     program_ccflags beyond those again, for a program that is small and lies low
     e_flags_mask    the bits of e_flags in which stubs and base must agree
     trap            what fills code room that is not used: executed, it raises an illegal instruction
-    decode          size in bytes and effect of the instruction at an offset of the code, which is its address too; None if
-                    it is not known
-    text            address, size and text of each instruction in [start, end) of the code
     relocations     in an object file, those that the code holds at any address: relative to the place, or a difference
     number_register, result_registers     of a system call
     stack_register, frame_pointer, return_register     a function that writes none of them has no frame
@@ -50,8 +52,6 @@ class Arch:
     program_ccflags: tuple[str, ...]
     e_flags_mask: int
     trap: bytes
-    decode: Callable[[bytes, int], tuple[int, Effect] | None]
-    text: Callable[[bytes, int, int], Iterator[tuple[int, int, str]]]
     relocations: frozenset[int]
     number_register: str
     result_registers: tuple[str, ...]
@@ -68,6 +68,26 @@ class Arch:
     def short(self, export: str) -> str:
         """Return the name of an export without its prefix; a name that has none stays as it is."""
         return export.removeprefix(self.export_prefix)
+
+    @cached_property
+    def decode(self) -> Callable[[bytes, int], tuple[int, Effect] | None]:
+        """The function that gives size in bytes and effect of the instruction at an offset of the code; None if not known.
+
+        The offset is its address too.
+        """
+        found: Callable[[bytes, int], tuple[int, Effect] | None] = self._decoder.decode
+        return found
+
+    @cached_property
+    def text(self) -> Callable[[bytes, int, int], Iterator[tuple[int, int, str]]]:
+        """The function that gives address, size and text of each instruction in [start, end) of the code."""
+        found: Callable[[bytes, int, int], Iterator[tuple[int, int, str]]] = self._decoder.text
+        return found
+
+    @property
+    def _decoder(self) -> ModuleType:
+        """The module `decode` of the architecture's folder, imported late: a build with nothing to do must not pay for it."""
+        return import_module(f"{__package__}.{self.name}.decode")
 
     @property
     def frame_registers(self) -> frozenset[str]:

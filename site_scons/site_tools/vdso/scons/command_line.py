@@ -11,7 +11,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +77,17 @@ class CommandLine:
 
     def printing(self) -> dict[str, tuple[Any, Any]]:
         """Return the targets that print, each with the sources and the action that it has."""
-        env = self._env
-        root = env.Dir("#").abspath
+        # SCons takes apart what an action's function refers to: these refer to texts, not to an environment.
+        root, out, arch = self._env.Dir("#").abspath, self.out, self._env["ARCH"]
+        policy, words = self._env["POLICY"], self._env["TEST"]
+        image = here(self._env["IMAGE"]) if self._env["IMAGE"] else ""
         outputs = [self.file(name) for name in layout.OUTPUTS]
-        image = here(env["IMAGE"]) if env["IMAGE"] else ""
         return {
-            "info": (
-                self.file(layout.BASE),
-                _printing(lambda commands, sources: commands.info(sources[0], env["ARCH"], env["POLICY"])),
-            ),
-            "check": ([], _printing(lambda commands, _: commands.check(image, env["ARCH"]))),
-            "demo": (outputs, _printing(lambda commands, _: commands.demo(root, self.out))),
-            "bench": (outputs, _printing(lambda commands, _: commands.bench(root, self.out))),
-            "test": ([], _printing(lambda commands, _: commands.test(root, env["TEST"]))),
+            "info": (self.file(layout.BASE), _printing(lambda commands, base: commands.info(base, arch, policy))),
+            "check": ([], _printing(lambda commands: commands.check(image, arch))),
+            "demo": (outputs, _printing(lambda commands, *_: commands.demo(root, out))),
+            "bench": (outputs, _printing(lambda commands, *_: commands.bench(root, out))),
+            "test": ([], _printing(lambda commands: commands.test(root, words))),
         }
 
     def _begin(self) -> None:
@@ -128,14 +126,17 @@ def _temporary() -> str:
     return folder
 
 
-def _printing(command: Callable[[Any, Sequence[str]], int]) -> Any:
-    """Return the action of a target that prints: `command` of the module `commands`, whose answer is the exit status."""
+def _printing(command: Callable[..., int]) -> Any:
+    """Return the action of a target that prints.
+
+    command     called with the module `commands` and the paths of the sources; its answer is the exit status
+    """
 
     def run(target: Any, source: Any, env: Any) -> Any:
         from . import commands
 
         try:
-            return command(commands, [str(node) for node in source])
+            return command(commands, *(str(node) for node in source))
         except VdsoError as error:
             raise builders.build_error(target[0], error) from None
 

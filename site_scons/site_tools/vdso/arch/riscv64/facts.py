@@ -4,7 +4,6 @@
 from types import MappingProxyType
 
 from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch
-from .decode import decode, text
 
 RISCV64 = Arch(
     name="riscv64",
@@ -23,8 +22,6 @@ RISCV64 = Arch(
     program_ccflags=("-mrelax", "-mcmodel=medlow", "-malign-data=natural"),
     e_flags_mask=0x6,  # EF_RISCV_FLOAT_ABI; RVC may differ
     trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
-    decode=decode,
-    text=text,
     # RISC-V psABI, "Relocations": BRANCH to CALL_PLT, PCREL_HI20 to PCREL_LO12_S, ADD8 to SUB64, ALIGN to RVC_JUMP,
     # RELAX to 32_PCREL, SET_ULEB128 and SUB_ULEB128
     relocations=frozenset({*range(16, 20), *range(23, 26), *range(33, 41), *range(43, 46), *range(51, 58), 60, 61}),
