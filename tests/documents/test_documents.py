@@ -65,6 +65,24 @@ def test_a_broken_link_is_found() -> None:
     assert broken(ROOT / "README.md", "[a](no.md) [b](#none) [c](README.md#targets) [d](docs)") == ["no.md", "#none"]
 
 
+def gone(text: str) -> list[str]:
+    """Return the paths of this repository that a text names, and that are not there."""
+    named = re.findall(r"(?<![\w/.-])((?:docs|examples|site_scons|templates|tests|vdso_src)/[\w./*-]*\w)", text)
+    return [name for name in named if not any(ROOT.glob(name))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_paths_in_documents_are_there(page: Path) -> None:
+    assert gone(page.read_text()) == []
+
+
+def test_a_path_that_is_gone_is_found() -> None:
+    assert gone("`tests/test_old.py`, vdso_src/*.c, `docs/`, a/docs/no.md, (examples/none.)") == [
+        "tests/test_old.py",
+        "examples/none",
+    ]
+
+
 def skeleton(text: str) -> dict[str, list[str]]:
     """Return what a README has in any language: code without comments, links, commands, names in tables, levels of headings."""
     return {
