@@ -4,6 +4,9 @@
 Constants are followed through registers from where they are made (pc-relative or absolute) to where they are used as an
 address. What the disassembler doesn't know, or a jump to an address that isn't known, is reported, never passed over:
 it can't be part of a proof. Pointers that come in as arguments are the caller's and are not judged.
+
+A whole address is reported where it is made, so it may be lost later on. Half an address says nothing before it is
+completed, so all halves that a register may hold are followed, also where ways meet and over calls.
 """
 
 from __future__ import annotations
@@ -54,7 +57,40 @@ class Function:
     numbers: frozenset[int | None]
 
 
-_State = dict[str, Const]
+@dataclass(frozen=True)
+class _Held:
+    """What a register may hold: one constant; where that is not `sure`, high halves of addresses or anything else."""
+
+    consts: frozenset[Const] = frozenset()
+    sure: bool = False
+
+    @property
+    def const(self) -> Const | None:
+        """The constant that it holds for sure."""
+        return next(iter(self.consts)) if self.sure else None
+
+    @property
+    def halves(self) -> frozenset[Const]:
+        return frozenset(const for const in self.consts if const.relative and const.partial)
+
+
+_ANYTHING = _Held()
+_State = dict[str, _Held]
+
+
+def _joined(one: _State, other: _State) -> _State:
+    """Return what the registers may hold where two ways meet. Those that are left out may hold anything."""
+    joined = {}
+    for register in one.keys() | other.keys():
+        here, there = one.get(register, _ANYTHING), other.get(register, _ANYTHING)
+        held = here if here == there else _Held(here.halves | there.halves)
+        if held != _ANYTHING:
+            joined[register] = held
+    return joined
+
+
+def _plus(const: Const, offset: int) -> int:
+    return const.value + offset if const.relative else (const.value + offset) & _MASK
 
 
 @dataclass
@@ -73,31 +109,28 @@ class _Walk:
 
     def reach(self, pc: int, state: _State) -> None:
         known = self.states.get(pc)
-        merged = state if known is None else {r: c for r, c in known.items() if state.get(r) == c}
-        if known is None or merged != known:
-            self.states[pc] = dict(merged)
+        joined = state if known is None else _joined(known, state)
+        if joined != known:
+            self.states[pc] = dict(joined)
             self.work.append(pc)
 
     def address(self, pc: int, base: str, offset: int, state: _State, kind: str) -> int | None:
-        """The address base + offset, noted, if it is a constant."""
+        """Note each constant that the address base + offset may be, and return it if it is one for sure."""
         self.uses.add(base)
         if base == "zero":
             self.formed.add(Formed(pc, offset & _MASK, kind, absolute=True))
             return offset & _MASK
-        const = state.get(base)
-        if const is None:
-            return None
-        target = const.value + offset if const.relative else (const.value + offset) & _MASK
-        self.formed.add(Formed(pc, target, kind, absolute=not const.relative))
-        return target
+        held = state.get(base, _ANYTHING)
+        for const in held.consts:
+            self.formed.add(Formed(pc, _plus(const, offset), kind, absolute=not const.relative))
+        return _plus(held.const, offset) if held.const else None
 
     def use(self, pc: int, registers: Iterable[str], state: _State) -> None:
         """Registers read as plain operands: half an address that flows on here is judged as it is."""
         for register in registers:
             self.uses.add(register)
-            const = state.get(register)
-            if const is not None and const.relative and const.partial:
-                self.formed.add(Formed(pc, const.value, "address"))
+            for half in state.get(register, _ANYTHING).halves:
+                self.formed.add(Formed(pc, half.value, "address"))
 
     def step(self, pc: int, state: _State) -> None:
         decoded = self.arch.decode(self.code, pc)
@@ -111,50 +144,52 @@ class _Walk:
         after = pc + size
         match effect:
             case Const():
-                self.set(state, effect.register, effect)
+                if effect.relative and not effect.partial:
+                    self.formed.add(Formed(pc, effect.value, "address"))
+                self.set(state, effect.register, _Held(frozenset((effect,)), sure=True))
             case Add():
                 self.add(pc, effect, state)
             case Memory():
                 self.address(pc, effect.base, effect.offset, state, "load" if effect.result else "store")
                 self.use(pc, (effect.source,) if effect.source else (), state)
-                self.set(state, effect.result, None)
+                self.set(state, effect.result, _ANYTHING)
             case Branch():
                 self.use(pc, effect.uses, state)
                 self.jump(pc, effect.target, state)
             case Jump():
                 return self.transfer(pc, after, effect, state)
             case SystemCall():
-                number = state.get(self.arch.number_register)
+                number = state.get(self.arch.number_register, _ANYTHING).const
                 self.numbers.add(number.value if number else None)
                 if number and number.value in self.arch.no_return:
                     return
                 for register in self.arch.result_registers:
-                    self.set(state, register, None)
+                    self.set(state, register, _ANYTHING)
             case Return() | Trap():
                 return
             case Clobber():
                 self.use(pc, effect.uses, state)
-                self.set(state, effect.register, None)
+                self.set(state, effect.register, _ANYTHING)
         self.reach(after, state)
 
-    def set(self, state: _State, register: str | None, const: Const | None) -> None:
+    def set(self, state: _State, register: str | None, held: _Held) -> None:
         if register is None or register == "zero":
             return
         self.writes.add(register)
         state.pop(register, None)
-        if const is not None:
-            state[register] = const
+        if held != _ANYTHING:
+            state[register] = held
 
     def add(self, pc: int, effect: Add, state: _State) -> None:
         self.uses.add(effect.source)
-        const = state.get(effect.source)
-        if const is not None:
-            value = const.value + effect.immediate if const.relative else (const.value + effect.immediate) & _MASK
+        held = state.get(effect.source, _ANYTHING)
+        sums = set()
+        for const in held.consts:
             partial = const.partial and effect.copy
+            sums.add(replace(const, register=effect.register, value=_plus(const, effect.immediate), partial=partial))
             if const.relative and not partial:
-                self.formed.add(Formed(pc, value, "address"))
-            const = replace(const, register=effect.register, value=value, partial=partial)
-        self.set(state, effect.register, const)
+                self.formed.add(Formed(pc, _plus(const, effect.immediate), "address"))
+        self.set(state, effect.register, _Held(frozenset(sums), held.sure))
 
     def jump(self, pc: int, target: int, state: _State) -> None:
         self.formed.add(Formed(pc, target, "jump"))
@@ -172,9 +207,9 @@ class _Walk:
         else:
             self.calls.add(target)
             self.jump(pc, target, {})
-        if effect.link is not None:  # what a callee leaves in registers is not followed
+        if effect.link is not None:  # a callee may leave anything in registers, and what was there before
             self.writes.add(effect.link)
-            self.reach(after, {})
+            self.reach(after, {register: _Held(held.halves) for register, held in state.items()})
 
 
 @lru_cache(maxsize=256)  # policy, placement and splice ask for the same functions of a base

@@ -12,6 +12,7 @@ from ..effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return,
 _LOADS = {"lb", "lbu", "lh", "lhu", "lw", "lwu", "ld", "lwsp", "ldsp", "flw", "fld", "flwsp", "fldsp"}
 _STORES = {"sb", "sh", "sw", "sd", "swsp", "sdsp", "fsw", "fsd", "fswsp", "fsdsp"}
 _BRANCHES = {"beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "blez", "bgez", "bltz", "bgtz"}
+_CSR_WRITES = {"csrw", "csrs", "csrc", "fscsr", "fsrm", "fsflags"}  # of one register: with two, the first gets the old value
 _NO_RESULT = {"fence", "fence.i", "fence.tso", "nop", "pause", "ebreak", "wfi"}
 _MASK = (1 << 64) - 1
 
@@ -90,10 +91,10 @@ def _effect(insn: Any) -> Effect:
         return Trap()
     if name in _NO_RESULT:
         return Clobber(None, ())
-    # csrw and the like name no result, all the rest name it first; a compressed two-operand form reads its result too
-    compressed = insn.mnemonic.startswith("c.")
-    if name.startswith("csr") and not name.startswith(("csrr", "csrrw")):
+    if name in _CSR_WRITES and len(regs) == 1:
         return Clobber(None, tuple(regs))
+    # all the rest name their result first; a compressed two-operand form reads it too
+    compressed = insn.mnemonic.startswith("c.")
     return Clobber(regs[0] if regs else None, tuple(regs if compressed else regs[1:]))
 
 

@@ -1,0 +1,473 @@
+# SPDX-License-Identifier: MIT
+"""What the analysis finds in code, on programs of effects: no machine code and no disassembler stand between.
+
+`program(…)` is code of a machine whose every instruction is SIZE bytes long and has the effect that stands in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from vdso.arch.effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.elf.elf64 import PAGE
+from vdso.image.analysis import MOST_STEPS, Formed, Function, analyse, outside
+from vdso.ranges import Span
+
+SIZE = 2
+NUMBER, (RESULT, *_) = RISCV64.number_register, RISCV64.result_registers
+EXIT = min(RISCV64.no_return)
+FAR = 0x10000
+"""An address behind all of the programs here."""
+NOTHING = Clobber(None, ())
+TOP = 1 << 64
+
+
+def at(index: int) -> int:
+    return index * SIZE
+
+
+def run(*effects: Effect | None, entry: int = 0) -> Function:
+    """Analyse the program from the instruction with the index `entry`; None is an instruction that is not known."""
+
+    def decode(code: bytes, address: int) -> tuple[int, Effect] | None:
+        assert len(code) == at(len(effects))
+        index, odd = divmod(address, SIZE)
+        effect = None if odd or index >= len(effects) else effects[index]
+        return None if effect is None else (SIZE, effect)
+
+    return analyse(bytes(at(len(effects))), at(entry), replace(RISCV64, decode=decode))
+
+
+def half(register: str, value: int) -> Const:
+    """Make the high part of an address, to be completed."""
+    return Const(register, value, relative=True, partial=True)
+
+
+def whole(register: str, value: int) -> Const:
+    return Const(register, value, relative=True)
+
+
+def load(base: str, offset: int = 0, result: str = "x") -> Memory:
+    return Memory(base, offset, result, None)
+
+
+def store(base: str, offset: int = 0, source: str = "x") -> Memory:
+    return Memory(base, offset, None, source)
+
+
+def formed(index: int, target: int, kind: str, absolute: bool = False) -> Formed:
+    return Formed(at(index), target, kind, absolute)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program and what is expected of its function: fields of `Function` by name, and `loads`, `addresses` (see HALVES)."""
+
+    says: str
+    program: tuple[Effect | None, ...]
+    expected: dict[str, Any]
+    entry: int = 0
+
+
+def case(says: str, *program: Effect | None, entry: int = 0, **expected: Any) -> Case:
+    return Case(says, program, expected, entry)
+
+
+FLOW = [
+    case(
+        "what runs one after the other is covered to the return, and no further",
+        NOTHING, NOTHING, Return(), NOTHING, Return(),
+        covered=(Span(0, at(3)),), unknown=(), calls=(),
+    ),
+    case("what lies before the entry is not covered", NOTHING, NOTHING, Return(), entry=1, covered=(Span(at(1), at(2)),)),
+    case("a trap ends it", Trap(), None, covered=(Span(0, at(1)),), unknown=()),
+    case("an instruction that is not known is told", NOTHING, None, Return(), covered=(Span(0, at(1)),), unknown=(at(1),)),
+    case("code that runs out of its end is told", NOTHING, NOTHING, covered=(Span(0, at(2)),), unknown=(at(2),)),
+    case("an entry before the code is told", Return(), Return(), entry=-1, covered=(), unknown=(at(-1),)),
+    case("an entry behind the code is told", Return(), entry=1, covered=(), unknown=(at(1),)),
+    case(
+        "both ways of a branch are covered",
+        Branch(at(3), ("x",)), Return(), None, NOTHING, Return(),
+        covered=(Span(0, at(2)), Span(at(3), at(2))), unknown=(), formed=(formed(0, at(3), "jump"),), uses={"x"},
+    ),
+    case(
+        "a branch to an instruction that is not known is told",
+        Branch(at(2), ()), Return(), None,
+        covered=(Span(0, at(2)),), unknown=(at(2),),
+    ),
+    case(
+        "a jump goes on at its target alone",
+        Jump(at(2)), None, Return(),
+        covered=(Span(0, at(1)), Span(at(2), at(1))), unknown=(), calls=(), formed=(formed(0, at(2), "jump"),),
+    ),
+    case(
+        "a jump may go back",
+        Return(), NOTHING, Jump(at(0)), entry=1,
+        covered=(Span(0, at(3)),), unknown=(), formed=(formed(2, 0, "jump"),),
+    ),
+    case("a loop ends", NOTHING, Branch(at(0), ()), Return(), covered=(Span(0, at(3)),), unknown=()),
+    case(
+        "a jump out of the code is an address, not code",
+        Branch(FAR, ()), Branch(-2, ()), Jump(at(3)),
+        covered=(Span(0, at(3)),), unknown=(),
+        formed=(formed(0, FAR, "jump"), formed(1, -2, "jump"), formed(2, at(3), "jump")),
+    ),
+    case(
+        "a call covers the callee and what comes after it",
+        Jump(at(2), link="r"), Return(), Trap(),
+        covered=(Span(0, at(3)),), unknown=(), calls=(at(2),), writes={"r"}, formed=(formed(0, at(2), "jump"),),
+    ),
+    case(
+        "a call out of the code is an address",
+        Jump(FAR, link="r"), Return(),
+        covered=(Span(0, at(2)),), unknown=(), calls=(FAR,), formed=(formed(0, FAR, "jump"),),
+    ),
+    case(
+        "a jump through a register with a known address goes there",
+        whole("a", at(3)), Jump(None, "a", at(1)), None, None, Return(),
+        covered=(Span(0, at(2)), Span(at(4), at(1))), unknown=(), uses={"a"}, writes={"a"},
+        formed=(formed(0, at(3), "address"), formed(1, at(4), "jump")),
+    ),
+    case(
+        "a call through a register with a known address goes there and comes back",
+        whole("a", at(3)), Jump(None, "a", 0, link="r"), Return(), Trap(),
+        covered=(Span(0, at(4)),), unknown=(), calls=(at(3),), writes={"a", "r"},
+    ),
+    case(
+        "a jump through a register that nobody knows is told",
+        Jump(None, "a", 0), Return(),
+        covered=(Span(0, at(1)),), unknown=(0,), calls=(), writes=set(), uses={"a"},
+    ),
+    case(
+        "a call through a register that nobody knows is told, and comes back",
+        Jump(None, "a", 0, link="r"), Return(),
+        covered=(Span(0, at(2)),), unknown=(0,), calls=(), writes={"r"},
+    ),
+]  # fmt: skip
+
+ADDRESSES = [
+    case("half an address by itself is none", half("a", FAR), Return(), formed=(), writes={"a"}),
+    case("a whole address is one where it is made", whole("a", FAR), Return(), formed=(formed(0, FAR, "address"),)),
+    case(
+        "an addition completes it",
+        half("a", FAR), Add("b", "a", 8), Return(),
+        formed=(formed(1, FAR + 8, "address"),), writes={"a", "b"}, uses={"a"},
+    ),
+    case("a load completes it", half("a", FAR), load("a", 8), Return(), formed=(formed(1, FAR + 8, "load"),), uses={"a"}),
+    case(
+        "a store completes it",
+        half("a", FAR), store("a", -8), Return(),
+        formed=(formed(1, FAR - 8, "store"),), uses={"a", "x"}, writes={"a"},
+    ),
+    case(
+        "what reads and writes at once is a load",
+        half("a", FAR), Memory("a", 0, "x", "y"), Return(),
+        formed=(formed(1, FAR, "load"),), uses={"a", "y"}, writes={"a", "x"},
+    ),
+    case("a jump completes it", half("a", FAR), Jump(None, "a", 8), formed=(formed(1, FAR + 8, "jump"),), unknown=()),
+    case("an address may lie before the code", half("a", -FAR), load("a"), Return(), formed=(formed(1, -FAR, "load"),)),
+    case(
+        "a copy of a half is a half",
+        half("a", FAR), Add("b", "a", 0, copy=True), load("b", 8), Return(),
+        formed=(formed(2, FAR + 8, "load"),),
+    ),
+    case(
+        "a copy of an address is one",
+        whole("a", FAR), Add("b", "a", 0, copy=True), load("b", 8), Return(),
+        formed=(formed(0, FAR, "address"), formed(1, FAR, "address"), formed(2, FAR + 8, "load")),
+    ),
+    case("adding nothing completes a half", half("a", FAR), Add("a", "a", 0), Return(), formed=(formed(1, FAR, "address"),)),
+    case(
+        "an address goes on from addition to addition",
+        half("a", FAR), Add("a", "a", 8), Add("b", "a", 8), Return(),
+        formed=(formed(1, FAR + 8, "address"), formed(2, FAR + 16, "address")),
+    ),
+    case(
+        "half an address that is stored counts",
+        half("a", FAR), store("s", 0, "a"), Return(),
+        formed=(formed(1, FAR, "address"),),
+    ),
+    case(
+        "half an address that is calculated with counts",
+        half("a", FAR), Clobber("b", ("c", "a")), Return(),
+        formed=(formed(1, FAR, "address"),), uses={"a", "c"}, writes={"a", "b"},
+    ),
+    case(
+        "half an address that is compared counts",
+        half("a", FAR), Branch(at(2), ("a",)), Return(),
+        formed=(formed(1, at(2), "jump"), formed(1, FAR, "address")),
+    ),
+    case(
+        "an address that was judged when it was complete is not judged again",
+        whole("a", FAR), Clobber("b", ("a",)), store("s", 0, "a"), Return(),
+        formed=(formed(0, FAR, "address"),),
+    ),
+    case("a register of the caller's is not judged", load("a", 8), store("a"), Return(), formed=(), uses={"a", "x"}),
+    case("a sum of the caller's is not judged", Add("a", "b", 8), load("a"), Return(), formed=(), writes={"a", "x"}),
+    case(
+        "an absolute address counts where it is used",
+        Const("a", FAR), Add("a", "a", 8), load("a", 8), Return(),
+        formed=(formed(2, FAR + 16, "load", absolute=True),),
+    ),
+    case(
+        "absolute addresses wrap around",
+        Const("a", TOP - 8), Add("b", "a", 16), store("b", -16), load("a", 8), Return(),
+        formed=(formed(2, TOP - 8, "store", absolute=True), formed(3, 0, "load", absolute=True)),
+    ),
+    case(
+        "an offset alone is an absolute address",
+        load("zero", 8), store("zero", -8), Return(),
+        formed=(formed(0, 8, "load", absolute=True), formed(1, TOP - 8, "store", absolute=True)), uses={"zero", "x"},
+    ),
+]  # fmt: skip
+
+FORGOTTEN = [
+    case("what was calculated", whole("a", at(0)), Clobber("a", ()), Jump(None, "a", 0), unknown=(at(2),)),
+    case("what was loaded", whole("x", at(0)), load("s"), Jump(None, "x", 0), unknown=(at(2),)),
+    case("a sum with what nobody knows", whole("a", at(0)), Add("a", "b", 0), Jump(None, "a", 0), unknown=(at(2),)),
+    case("a copy of what nobody knows", whole("a", at(0)), Add("a", "b", 0, copy=True), Jump(None, "a", 0), unknown=(at(2),)),
+    case(
+        "what a system call answers",
+        whole(RESULT, at(0)), SystemCall(), Jump(None, RESULT, 0),
+        unknown=(at(2),), writes={RESULT},
+    ),
+    case("what a callee gets", whole("a", at(0)), Jump(at(3), link="r"), Return(), Jump(None, "a", 0), unknown=(at(3),)),
+    case(
+        "what a callee may have changed",
+        whole("a", at(4)), Jump(at(3), link="r"), Jump(None, "a", 0), Return(), Return(),
+        unknown=(at(2),),
+    ),
+    case(
+        "what two ways make differently",
+        Branch(at(3), ()), whole("a", at(5)), Jump(at(4)), whole("a", at(6)), Jump(None, "a", 0), Return(), Return(),
+        unknown=(at(4),),
+    ),
+    case(
+        "what one of two ways makes",
+        whole("a", at(3)), Branch(at(3), ()), Clobber("a", ()), Jump(None, "a", 0), Return(),
+        unknown=(at(3),),
+    ),
+    case(
+        "what changes from round to round",
+        whole("a", at(4)), Add("a", "a", at(1)), Branch(at(1), ()), Jump(None, "a", 0), Return(), Return(), Return(),
+        unknown=(at(3),),
+    ),
+]  # fmt: skip
+"""An address in a register that is not believed any more: the jump through it is told."""
+
+REMEMBERED = [
+    case("over a system call", whole("a", at(3)), SystemCall(), Jump(None, "a", 0), Return(), unknown=()),
+    case("over a store", whole("x", at(3)), store("s"), Jump(None, "x", 0), Return(), unknown=()),
+    case("over a branch", whole("a", at(3)), Branch(at(2), ("a",)), Jump(None, "a", 0), Return(), unknown=()),
+    case(
+        "to the other side of a branch",
+        whole("a", at(3)), Branch(at(4), ()), Return(), Return(), Jump(None, "a", 0),
+        unknown=(),
+    ),
+    case("over a jump", whole("a", at(3)), Jump(at(2)), Jump(None, "a", 0), Return(), unknown=()),
+    case(
+        "where two ways agree",
+        Branch(at(3), ()), whole("a", at(5)), Jump(at(4)), whole("a", at(5)), Jump(None, "a", 0), Return(),
+        unknown=(),
+    ),
+    case("over what writes no register", whole("a", at(3)), NOTHING, Jump(None, "a", 0), Return(), unknown=()),
+    case("beside another register", whole("a", at(3)), whole("b", 0), Jump(None, "a", 0), Return(), unknown=()),
+]  # fmt: skip
+"""An address in a register that is still known: the jump through it goes there."""
+
+OTHER = 0x20000
+HALVES = [
+    case(
+        "where two ways make different ones",
+        Branch(at(3), ()), half("a", FAR), Jump(at(4)), half("a", OTHER), load("a", 8), Return(),
+        loads={FAR + 8, OTHER + 8},
+    ),
+    case(
+        "where one of two ways makes it",
+        Branch(at(3), ()), half("a", FAR), Jump(at(3)), load("a", 8), Return(),
+        loads={FAR + 8},
+    ),
+    case(
+        "where the other way makes something else",
+        Branch(at(3), ()), half("a", FAR), Jump(at(4)), Const("a", 5), load("a", 8), Return(),
+        loads={FAR + 8},
+    ),
+    case(
+        "from three ways",
+        half("a", FAR), Branch(at(5), ()), half("a", OTHER), Branch(at(5), ()), half("a", -FAR), load("a"), Return(),
+        loads={FAR, OTHER, -FAR},
+    ),
+    case(
+        "in a copy",
+        Branch(at(3), ()), half("a", FAR), Jump(at(4)), half("a", OTHER), Add("b", "a", 0, copy=True), load("b", 8), Return(),
+        loads={FAR + 8, OTHER + 8},
+    ),
+    case(
+        "which an addition completes",
+        Branch(at(3), ()), half("a", FAR), Jump(at(4)), half("a", OTHER), Add("b", "a", 8), Return(),
+        addresses={FAR + 8, OTHER + 8},
+    ),
+    case(
+        "which is calculated with",
+        Branch(at(3), ()), half("a", FAR), Jump(at(4)), half("a", OTHER), Clobber("b", ("a",)), Return(),
+        addresses={FAR, OTHER},
+    ),
+    case("over a call", half("a", FAR), Jump(at(4), link="r"), load("a", 8), Return(), Return(), loads={FAR + 8}),
+    case(
+        "over a call through a register",
+        half("a", FAR), Jump(None, "b", 0, link="r"), load("a", 8), Return(),
+        loads={FAR + 8}, unknown=(at(1),),
+    ),
+    case("but not beyond a load into it", half("a", FAR), load("a", 0, "a"), load("a", 8), Return(), loads={FAR}),
+    case("but not beyond what is calculated", half("a", FAR), Clobber("a", ()), load("a", 8), Return(), loads=set()),
+]  # fmt: skip
+"""A register that may hold half an address: `loads` and `addresses` are the targets of that kind that it forms."""
+
+SYSTEM_CALLS = [
+    case("a number that is set", Const(NUMBER, 113), SystemCall(), Return(), numbers={113}, unknown=(), uses=set()),
+    case("a number that nobody knows", SystemCall(), Return(), numbers={None}, covered=(Span(0, at(2)),)),
+    case("a number from elsewhere", Const(NUMBER, 113), Clobber(NUMBER, ()), SystemCall(), Return(), numbers={None}),
+    case("two calls", Const(NUMBER, 113), SystemCall(), Const(NUMBER, 0), SystemCall(), Return(), numbers={113, 0}),
+    case("no call", Return(), numbers=set()),
+    case("one that does not come back", Const(NUMBER, EXIT), SystemCall(), None, numbers={EXIT}, unknown=(), writes={NUMBER}),
+    case("one that does", Const(NUMBER, 113), SystemCall(), None, numbers={113}, unknown=(at(2),), writes={NUMBER, RESULT}),
+    case(
+        "two ways with different numbers",
+        Branch(at(3), ()), Const(NUMBER, 113), Jump(at(4)), Const(NUMBER, EXIT), SystemCall(), Return(),
+        covered=(Span(0, at(6)),),
+    ),
+]  # fmt: skip
+
+REGISTERS = [
+    case("the zero register is never written", Const("zero", 5), Add("zero", "a", 0), Clobber("zero", ()), load("s", 0, "zero"),
+         half("zero", FAR), load("zero"), Return(), writes={"x"}, formed=(formed(5, 0, "load", absolute=True),)),
+    case("each way to write one", Const("a", 5), Add("b", "x", 0), load("y", 0, "c"), Clobber("d", ()), Return(),
+         writes={"a", "b", "c", "d"}, uses={"x", "y"}),
+    case("each way to read one", Add("a", "b", 0), store("c", 0, "d"), Clobber(None, ("e", "f")), Branch(at(4), ("g",)),
+         Return(), writes={"a"}, uses={"b", "c", "d", "e", "f", "g"}),
+    case("a callee's count", Jump(at(2), link="r"), Return(), Clobber("a", ("b",)), Return(), writes={"r", "a"}, uses={"b"}),
+    case("those of code that never runs don't", Return(), Clobber("a", ("b",)), writes=set(), uses=set()),
+]  # fmt: skip
+
+
+def ids(cases: list[Case]) -> list[str]:
+    return [case.says for case in cases]
+
+
+def check(case: Case) -> None:
+    function = run(*case.program, entry=case.entry)
+    targets = {
+        f"{kind}{plural}": {formed.target for formed in function.formed if formed.kind == kind}
+        for kind, plural in (("load", "s"), ("address", "es"))
+    }
+    found = {name: targets[name] if name in targets else getattr(function, name) for name in case.expected}
+    assert found == case.expected
+    assert function.entry == at(case.entry)
+
+
+@pytest.mark.parametrize("case", FLOW, ids=ids(FLOW))
+def test_all_code_that_can_run_is_covered(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", ADDRESSES, ids=ids(ADDRESSES))
+def test_every_address_that_is_formed_is_told(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", FORGOTTEN, ids=ids(FORGOTTEN))
+def test_what_a_register_held_is_forgotten(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", REMEMBERED, ids=ids(REMEMBERED))
+def test_what_a_register_holds_is_remembered(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", HALVES, ids=ids(HALVES))
+def test_half_an_address_is_followed(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", SYSTEM_CALLS, ids=ids(SYSTEM_CALLS))
+def test_system_calls_are_told_by_number(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", REGISTERS, ids=ids(REGISTERS))
+def test_registers_that_are_read_and_written_are_told(case: Case) -> None:
+    check(case)
+
+
+def test_both_numbers_of_a_system_call_are_told() -> None:
+    one, other = Const(NUMBER, 113), Const(NUMBER, 169)
+    function = run(Branch(at(3), ()), one, Jump(at(4)), other, SystemCall(), Return())
+    assert None in function.numbers or function.numbers == {113, 169}
+
+
+def test_what_is_too_long_to_look_at_is_no_proof() -> None:
+    enough = run(*[NOTHING] * (MOST_STEPS - 1), Return())
+    assert (enough.unknown, enough.covered) == ((), (Span(0, at(MOST_STEPS)),))
+    longer = run(*[NOTHING] * MOST_STEPS, Return())
+    assert longer.unknown == (at(MOST_STEPS),)
+    assert longer.covered == (Span(0, at(MOST_STEPS)),)
+
+
+def test_all_that_was_left_over_is_told() -> None:
+    """Half of the branches' targets are not looked at when the steps are used up."""
+    many = [Branch(at(MOST_STEPS + i), ()) for i in range(MOST_STEPS)]
+    function = run(*many, *[Return()] * MOST_STEPS)
+    looked_at = sum(span.size for span in function.covered)
+    assert looked_at == at(MOST_STEPS)
+    assert len(function.unknown) == MOST_STEPS
+    assert not any(span.holds(pc) for span in function.covered for pc in function.unknown)
+
+
+IMAGE = 0x1000
+INSIDE = [
+    ("the first byte", 0, "load", IMAGE),
+    ("the last byte", IMAGE - 1, "load", IMAGE),
+    ("a jump in the image", 0x800, "jump", IMAGE),
+    ("the first byte of the data page", IMAGE, "load", IMAGE),
+    ("the last byte of the data page", IMAGE + PAGE - 1, "store", IMAGE),
+    ("an address in the data page", IMAGE + 8, "address", IMAGE),
+    ("the first byte of a data page before the image", -PAGE, "load", -PAGE),
+    ("the last byte before the image", -1, "load", -PAGE),
+]
+OUTSIDE = [
+    ("the byte behind the image", IMAGE, "load", None),
+    ("the byte before the image", -1, "load", None),
+    ("the byte behind the data page", IMAGE + PAGE, "load", IMAGE),
+    ("the byte before the image where the data page is behind", -1, "load", IMAGE),
+    ("the byte behind the image where the data page is before", IMAGE, "address", -PAGE),
+    ("the byte before the data page", -PAGE - 1, "store", -PAGE),
+    ("the byte between image and data page", IMAGE, "load", IMAGE + PAGE),
+    ("a jump into the data page", IMAGE + 8, "jump", IMAGE),
+    ("a jump out of the image", IMAGE, "jump", None),
+]
+
+
+def function(*formed: Formed) -> Function:
+    return Function(0, (), formed, (), (), frozenset(), frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(("target", "kind", "page"), [row[1:] for row in INSIDE], ids=[row[0] for row in INSIDE])
+def test_image_and_data_page_are_inside(target: int, kind: str, page: int) -> None:
+    assert outside(function(Formed(0, target, kind)), IMAGE, page) == ()
+
+
+@pytest.mark.parametrize(("target", "kind", "page"), [row[1:] for row in OUTSIDE], ids=[row[0] for row in OUTSIDE])
+def test_all_else_is_outside(target: int, kind: str, page: int | None) -> None:
+    wrong = Formed(0, target, kind)
+    assert outside(function(wrong), IMAGE, page) == (wrong,)
+
+
+def test_an_absolute_address_is_outside_wherever_it_points() -> None:
+    """The image is mapped anywhere, so none of them can be meant."""
+    wrong = [Formed(0, target, "load", absolute=True) for target in (0, 8, IMAGE)]
+    right = Formed(2, 8, "load")
+    assert outside(function(*wrong, right), IMAGE, IMAGE) == tuple(wrong)
