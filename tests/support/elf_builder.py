@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vdso.elf import elf64
 from vdso.ranges import align_up
@@ -234,23 +234,6 @@ class _Part:
     at: int = 0
 
 
-@dataclass
-class _Build:
-    spec: Spec
-    parts: dict[str, _Part] = field(default_factory=dict)
-    addresses: dict[str, int] = field(default_factory=dict)
-
-    def add(self, part: _Part) -> None:
-        if part.size:
-            self.parts[part.name] = part
-
-    def at(self, name: str) -> int:
-        return self.parts[name].at if name in self.parts else 0
-
-    def index(self, name: str) -> int:
-        return 1 + list(self.parts).index(name) if name in self.parts else 0
-
-
 def _gnu_order(names: list[str], buckets: int) -> list[str]:
     return sorted(names, key=lambda name: gnu_hash(name) % buckets)
 
@@ -308,180 +291,240 @@ def _note(form: _Form, owner: bytes, kind: int, desc: bytes) -> bytes:
     return form.words(len(owner), len(desc), kind) + padded + desc.ljust(align_up(len(desc), 4), b"\0")
 
 
-def assemble(spec: Spec) -> Built:
-    """The base of `spec`, and where its functions and sections lie."""
-    form, build = _Form(spec.bits, spec.endian), _Build(spec)
-    word = spec.bits // 8
-    strings = _Strings()
+class _Base:
+    """A base while it is made: first its tables with their sizes, then the address of each, then what is in them."""
 
-    exports = [f.name for f in spec.functions if f.export] + [spec.version]
-    if "gnu" in spec.hashes:
-        exports = _gnu_order(exports, 3)
-    lead = [""] + [""] * spec.section_symbol + [spec.undefined] * bool(spec.undefined)
-    names = lead + exports
-    sizes = {f.name: f.size for f in spec.functions}
-    offsets = [strings.add(name) if name else 0 for name in names]
-    soname, auxiliary = strings.add(spec.soname), strings.add(spec.auxiliary) if spec.auxiliary else 0
-    version = strings.add(spec.version)
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.form = _Form(spec.bits, spec.endian)
+        self.word = spec.bits // 8
+        self.parts: dict[str, _Part] = {}
+        self.addresses: dict[str, int] = {}
+        exports = [f.name for f in spec.functions if f.export] + [spec.version]
+        if "gnu" in spec.hashes:
+            exports = _gnu_order(exports, 3)
+        self.first = 1 + spec.section_symbol + bool(spec.undefined)
+        """Index of the first symbol that hash tables have."""
+        self.names = ["", *[""] * spec.section_symbol, *[spec.undefined] * bool(spec.undefined), *exports]
+        self.strings = _Strings()
+        self.name_offsets = [self.strings.add(name) if name else 0 for name in self.names]
+        self.soname = self.strings.add(spec.soname)
+        self.auxiliary = self.strings.add(spec.auxiliary) if spec.auxiliary else 0
+        self.version = self.strings.add(spec.version)
 
-    def dynsym() -> bytes:
-        out = form.sym(0, 0, 0, 0, 0)
-        if spec.section_symbol:
-            out += form.sym(0, elf64.STT_SECTION, build.index(".rodata"), build.at(".rodata"), 0)
-        for name, offset in list(zip(names, offsets, strict=True))[1 + spec.section_symbol :]:
-            if name == spec.version:
-                out += form.sym(offset, elf64.STB_GLOBAL << 4 | elf64.STT_OBJECT, elf64.SHN_ABS, 0, 0)
-            elif name == spec.undefined:
-                out += form.sym(offset, elf64.STB_GLOBAL << 4, elf64.SHN_UNDEF, 0, 0)
+    def add(self, part: _Part) -> None:
+        if part.size:
+            self.parts[part.name] = part
+
+    def at(self, name: str) -> int:
+        return self.parts[name].at if name in self.parts else 0
+
+    def index(self, name: str) -> int:
+        return 1 + list(self.parts).index(name) if name in self.parts else 0
+
+    def add_tables(self) -> None:
+        """Add all parts but the code, in the order of Linux's vdso.lds.S."""
+        spec, symbol = self.spec, 8 + 2 * self.word
+        sysv = _sysv_table(self.form, [name if i >= self.first else "" for i, name in enumerate(self.names)])
+        gnu = _gnu_table(self.form, self.names, self.first)
+        if "sysv" in spec.hashes:
+            self.add(_Part(".hash", elf64.SHT_HASH, len(sysv), lambda: sysv, entsize=4, link=".dynsym"))
+        if "gnu" in spec.hashes:
+            self.add(_Part(".gnu.hash", elf64.SHT_GNU_HASH, len(gnu), lambda: gnu, link=".dynsym"))
+        self.add(_Part(".dynsym", elf64.SHT_DYNSYM, symbol * len(self.names), self.dynsym, entsize=symbol, link=".dynstr",
+                       info=1 + spec.section_symbol))  # fmt: skip
+        self.add(_Part(".dynstr", elf64.SHT_STRTAB, len(self.strings.data), lambda: self.strings.data, align=1))
+        versions = self.versym()
+        self.add(_Part(".gnu.version", elf64.SHT_GNU_VERSYM, len(versions), self.versym, align=2, entsize=2, link=".dynsym"))
+        self.add(_Part(".gnu.version_d", elf64.SHT_GNU_VERDEF, len(self.verdef()), self.verdef, link=".dynstr", info=2))
+        self.add(_Part(".dynamic", elf64.SHT_DYNAMIC, len(self.dynamic()), self.dynamic, SHF_WA, entsize=2 * self.word,
+                       link=".dynstr"))  # fmt: skip
+        self.add(_Part(".rela.dyn", 4, len(self.rela()), self.rela, entsize=3 * self.word, link=".dynsym"))
+        self.add(_Part(".rodata", elf64.SHT_PROGBITS, 8, lambda: bytes(8), SHF_WA))
+        self.add(_Part(".note", elf64.SHT_NOTE, len(self.notes()), self.notes, align=4))
+        if spec.eh_frame:
+            self.add(_Part(".eh_frame_hdr", elf64.SHT_PROGBITS, len(self.frame_header()), self.frame_header, align=4))
+            self.add(_Part(".eh_frame", elf64.SHT_PROGBITS, len(self.frames()[0]), lambda: self.frames()[0], align=4))
+        alternatives = bytes(12 * spec.alternatives)
+        self.add(_Part(".alternative", elf64.SHT_PROGBITS, len(alternatives), lambda: alternatives))
+
+    def place(self) -> None:
+        """Give each table and each function its address, from the end of the program headers on."""
+        position = self.header_size + self.phdr_size * len(self.segments())
+        for part in self.parts.values():
+            part.at = position = align_up(position, part.align)
+            position += part.size
+        start = position = align_up(position, 16)
+        for f in self.spec.functions:
+            self.addresses[f.name] = position = align_up(position + f.gap, f.align)
+            position += f.size
+        self.add(_Part(".text", elf64.SHT_PROGBITS, position - start, self.text, SHF_AX, 4, at=start))
+
+    def file(self) -> Built:
+        """Return the file, once all is in its place."""
+        load_size = max(self.at(".text") + self.parts[".text"].size, self.spec.load_size)
+        if self.spec.second_load:
+            self.add(_Part(".data", elf64.SHT_PROGBITS, 16, lambda: bytes(16), SHF_WA, at=align_up(load_size, elf64.PAGE)))
+        out = bytearray(max(load_size, *(part.at + part.size for part in self.parts.values())))
+        for part in self.parts.values():
+            content = part.fill()
+            assert len(content) == part.size, part.name
+            out[part.at : part.at + part.size] = content
+        phdrs = self.form.phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, 0, load_size, elf64.PAGE)
+        for kind, flags, name, align in self.segments()[1:]:
+            phdrs += self.form.phdr(kind, flags, self.at(name), self.parts[name].size, align)
+        shoff = shnum = 0
+        if self.spec.sections:
+            tail, table = self.section_table(len(out))
+            shoff, shnum = len(out) + len(tail), len(table) // self.shdr_size
+            out += tail + table
+        headers = self.header(shoff, shnum) + phdrs
+        out[: len(headers)] = headers
+        return Built(
+            bytes(out),
+            {f.name: (self.addresses[f.name], f.size) for f in self.spec.functions},
+            {part.name: (part.at, part.size) for part in self.parts.values()},
+            load_size,
+        )
+
+    @property
+    def header_size(self) -> int:
+        return 64 if self.word == 8 else 52
+
+    @property
+    def phdr_size(self) -> int:
+        return 56 if self.word == 8 else 32
+
+    @property
+    def shdr_size(self) -> int:
+        return 64 if self.word == 8 else 40
+
+    def segments(self) -> list[tuple[int, int, str, int]]:
+        """Return type, flags, part and alignment of each program header; the first is the load, which is no part."""
+        found = [(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, "", elf64.PAGE)]
+        if self.spec.second_load:
+            found.append((elf64.PT_LOAD, elf64.PF_R | elf64.PF_W, ".data", elf64.PAGE))
+        found.append((elf64.PT_DYNAMIC, elf64.PF_R, ".dynamic", 8))
+        for kind, name in ((elf64.PT_NOTE, ".note"), (elf64.PT_GNU_EH_FRAME, ".eh_frame_hdr")):
+            if name in self.parts:
+                found.append((kind, elf64.PF_R, name, 4))
+        return found
+
+    def header(self, shoff: int, shnum: int) -> bytes:
+        spec = self.spec
+        ident = b"\x7fELF" + bytes([self.word // 4, 1 + (spec.endian == ">"), 1]) + bytes(9)
+        return ident + self.form.pack(
+            "HHIQQQIHHHHHH", "HHIIIIIHHHHHH", spec.type, spec.machine, 1, 0, self.header_size, shoff, spec.flags,
+            self.header_size, self.phdr_size, len(self.segments()), self.shdr_size, shnum, max(shnum - 1, 0))  # fmt: skip
+
+    def dynsym(self) -> bytes:
+        out = self.form.sym(0, 0, 0, 0, 0)
+        if self.spec.section_symbol:
+            out += self.form.sym(0, elf64.STT_SECTION, self.index(".rodata"), self.at(".rodata"), 0)
+        sizes = {f.name: f.size for f in self.spec.functions}
+        for name, offset in list(zip(self.names, self.name_offsets, strict=True))[1 + self.spec.section_symbol :]:
+            if name == self.spec.version:
+                out += self.form.sym(offset, elf64.STB_GLOBAL << 4 | elf64.STT_OBJECT, elf64.SHN_ABS, 0, 0)
+            elif name == self.spec.undefined:
+                out += self.form.sym(offset, elf64.STB_GLOBAL << 4, elf64.SHN_UNDEF, 0, 0)
             else:
                 info = elf64.STB_GLOBAL << 4 | elf64.STT_FUNC
-                out += form.sym(offset, info, build.index(".text"), build.addresses[name], sizes[name])
+                out += self.form.sym(offset, info, self.index(".text"), self.addresses[name], sizes[name])
         return out
 
-    def verdef() -> bytes:
-        half = form.endian + "4H"
-        base = struct.pack(half, 1, 1, 1, 1) + form.words(sysv_hash(spec.soname), 20, 28, soname, 0)
-        return base + struct.pack(half, 1, 0, 2, 1) + form.words(sysv_hash(spec.version), 20, 0, version, 0)
+    def versym(self) -> bytes:
+        exports = len(self.names) - self.first
+        values = [0] * (1 + self.spec.section_symbol) + [1] * bool(self.spec.undefined) + [2] * exports
+        return struct.pack(f"{self.form.endian}{len(values)}H", *values)
 
-    def dynamic() -> bytes:
-        tags = [(elf64.DT_AUXILIARY, auxiliary)] if spec.auxiliary else []
-        tags += [(elf64.DT_SONAME, soname)]
-        tags += [(elf64.DT_HASH, build.at(".hash"))] if "sysv" in spec.hashes else []
-        tags += [(elf64.DT_GNU_HASH, build.at(".gnu.hash"))] if "gnu" in spec.hashes else []
-        tags += [(elf64.DT_STRTAB, build.at(".dynstr")), (elf64.DT_SYMTAB, build.at(".dynsym"))]
-        tags += [(elf64.DT_STRSZ, len(strings.data)), (elf64.DT_SYMENT, 8 + 2 * word)]
-        tags += [(elf64.DT_RELA, build.at(".rela.dyn")), (elf64.DT_RELASZ, 3 * word * spec.relocations)]
-        tags += [(elf64.DT_RELAENT, 3 * word), (elf64.DT_VERDEF, build.at(".gnu.version_d")), (elf64.DT_VERDEFNUM, 2)]
-        tags += [(elf64.DT_VERSYM, build.at(".gnu.version"))] + [(elf64.DT_NULL, 0)] * (1 + spec.spare)
-        return b"".join(form.pack("qQ", "iI", *tag) for tag in tags)
+    def verdef(self) -> bytes:
+        """The definitions of the object itself and of the one version."""
+        half, words = self.form.endian + "4H", self.form.words
+        own = struct.pack(half, 1, 1, 1, 1) + words(sysv_hash(self.spec.soname), 20, 28, self.soname, 0)
+        return own + struct.pack(half, 1, 0, 2, 1) + words(sysv_hash(self.spec.version), 20, 0, self.version, 0)
 
-    def versym() -> bytes:
-        values = [0] * (1 + spec.section_symbol) + [1] * bool(spec.undefined) + [2] * len(exports)
-        return struct.pack(f"{form.endian}{len(values)}H", *values)
+    def dynamic(self) -> bytes:
+        spec, at = self.spec, self.at
+        tags = [(elf64.DT_AUXILIARY, self.auxiliary)] if spec.auxiliary else []
+        tags += [(elf64.DT_SONAME, self.soname)]
+        tags += [(elf64.DT_HASH, at(".hash"))] if "sysv" in spec.hashes else []
+        tags += [(elf64.DT_GNU_HASH, at(".gnu.hash"))] if "gnu" in spec.hashes else []
+        tags += [(elf64.DT_STRTAB, at(".dynstr")), (elf64.DT_SYMTAB, at(".dynsym"))]
+        tags += [(elf64.DT_STRSZ, len(self.strings.data)), (elf64.DT_SYMENT, 8 + 2 * self.word)]
+        tags += [(elf64.DT_RELA, at(".rela.dyn")), (elf64.DT_RELASZ, 3 * self.word * spec.relocations)]
+        tags += [(elf64.DT_RELAENT, 3 * self.word), (elf64.DT_VERDEF, at(".gnu.version_d")), (elf64.DT_VERDEFNUM, 2)]
+        tags += [(elf64.DT_VERSYM, at(".gnu.version"))] + [(elf64.DT_NULL, 0)] * (1 + spec.spare)
+        return b"".join(self.form.pack("qQ", "iI", *tag) for tag in tags)
 
-    def rela() -> bytes:
-        return form.pack("QQq", "IIi", build.at(".rodata"), 3, 0) * spec.relocations
+    def rela(self) -> bytes:
+        return self.form.pack("QQq", "IIi", self.at(".rodata"), 3, 0) * self.spec.relocations
 
-    def notes() -> bytes:
-        out = _note(form, b"GNU", elf64.NT_GNU_BUILD_ID, spec.build_id) if spec.build_id is not None else b""
-        return out + (_note(form, b"Linux", 0, form.words(spec.linux)) if spec.linux is not None else b"")
+    def notes(self) -> bytes:
+        spec = self.spec
+        out = _note(self.form, b"GNU", elf64.NT_GNU_BUILD_ID, spec.build_id) if spec.build_id is not None else b""
+        return out + (_note(self.form, b"Linux", 0, self.form.words(spec.linux)) if spec.linux is not None else b"")
 
-    def frames() -> tuple[bytes, bytes]:
-        return _eh_frame(form, build.at(".eh_frame"), spec.functions, {n: build.addresses.get(n, 0) for n in sizes})
+    def frames(self) -> tuple[bytes, bytes]:
+        where = {f.name: self.addresses.get(f.name, 0) for f in self.spec.functions}
+        return _eh_frame(self.form, self.at(".eh_frame"), self.spec.functions, where)
 
-    def frame_header() -> bytes:
-        table = frames()[1]
-        head = struct.pack(form.endian + "iI", build.at(".eh_frame") - build.at(".eh_frame_hdr") - 4, len(table) // 8)
+    def frame_header(self) -> bytes:
+        table, start = self.frames()[1], self.at(".eh_frame_hdr")
+        head = struct.pack(self.form.endian + "iI", self.at(".eh_frame") - start - 4, len(table) // 8)
         return b"\x01\x1b\x03\x3b" + head + table
 
-    def text() -> bytes:
-        start, out = build.at(".text"), b""
-        for f in spec.functions:
-            address = build.addresses[f.name]
-            code = f.code(address, build.addresses)
+    def text(self) -> bytes:
+        start, out, trap = self.at(".text"), b"", self.spec.trap
+        for f in self.spec.functions:
+            address = self.addresses[f.name]
+            code = f.code(address, self.addresses)
             assert len(code) == f.size, f"{f.name}: {len(code)} bytes of code, size {f.size}"
-            out += (spec.trap * (address - start - len(out)))[: address - start - len(out)] + code
+            gap = address - start - len(out)
+            out += (trap * gap)[:gap] + code
         return out
 
-    sysv = _sysv_table(form, [name if i >= len(lead) else "" for i, name in enumerate(names)])
-    gnu = _gnu_table(form, names, len(lead))
-    add = build.add
-    add(_Part(".hash", elf64.SHT_HASH, len(sysv) * ("sysv" in spec.hashes), lambda: sysv, entsize=4, link=".dynsym"))
-    add(_Part(".gnu.hash", elf64.SHT_GNU_HASH, len(gnu) * ("gnu" in spec.hashes), lambda: gnu, link=".dynsym"))
-    entry = 8 + 2 * word
-    add(_Part(".dynsym", elf64.SHT_DYNSYM, entry * len(names), dynsym, entsize=entry, link=".dynstr",
-              info=1 + spec.section_symbol))  # fmt: skip
-    add(_Part(".dynstr", elf64.SHT_STRTAB, len(strings.data), lambda: strings.data, align=1))
-    add(_Part(".gnu.version", elf64.SHT_GNU_VERSYM, 2 * len(names), versym, align=2, entsize=2, link=".dynsym"))
-    add(_Part(".gnu.version_d", elf64.SHT_GNU_VERDEF, 56, verdef, link=".dynstr", info=2))
-    add(_Part(".dynamic", elf64.SHT_DYNAMIC, len(dynamic()), dynamic, SHF_WA, entsize=2 * word, link=".dynstr"))
-    add(_Part(".rela.dyn", 4, len(rela()), rela, entsize=3 * word, link=".dynsym"))
-    add(_Part(".rodata", elf64.SHT_PROGBITS, 8, lambda: bytes(8), SHF_WA))
-    add(_Part(".note", elf64.SHT_NOTE, len(notes()), notes, align=4))
-    if spec.eh_frame:
-        add(_Part(".eh_frame_hdr", elf64.SHT_PROGBITS, len(frame_header()), frame_header, align=4))
-        add(_Part(".eh_frame", elf64.SHT_PROGBITS, len(frames()[0]), lambda: frames()[0], align=4))
-    add(_Part(".alternative", elf64.SHT_PROGBITS, 12 * spec.alternatives, lambda: bytes(12 * spec.alternatives)))
-
-    ehsize, phsize, shsize = (64, 56, 64) if word == 8 else (52, 32, 40)
-    has_note, has_frames = ".note" in build.parts, spec.eh_frame
-    phnum = 2 + spec.second_load + has_note + has_frames
-    position = ehsize + phsize * phnum
-    for part in build.parts.values():
-        part.at = position = align_up(position, part.align)
-        position += part.size
-    start = position = align_up(position, 16)
-    for f in spec.functions:
-        build.addresses[f.name] = position = align_up(position + f.gap, f.align)
-        position += f.size
-    add(_Part(".text", elf64.SHT_PROGBITS, position - start, text, SHF_AX, 4, at=start))
-    load_size = max(position, spec.load_size)
-
-    out = bytearray(load_size)
-    for part in build.parts.values():
-        content = part.fill()
-        assert len(content) == part.size, part.name
-        out[part.at : part.at + part.size] = content
-
-    phdrs = form.phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, 0, load_size, elf64.PAGE)
-    if spec.second_load:
-        add(_Part(".data", elf64.SHT_PROGBITS, 16, lambda: bytes(16), SHF_WA, at=align_up(load_size, elf64.PAGE)))
-        phdrs += form.phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_W, build.at(".data"), 16, elf64.PAGE)
-        out = out.ljust(build.at(".data") + 16, b"\0")
-    dyn = build.parts[".dynamic"]
-    phdrs += form.phdr(elf64.PT_DYNAMIC, elf64.PF_R, dyn.at, dyn.size, 8)
-    for kind, name, wanted in ((elf64.PT_NOTE, ".note", has_note), (elf64.PT_GNU_EH_FRAME, ".eh_frame_hdr", has_frames)):
-        if wanted:
-            phdrs += form.phdr(kind, elf64.PF_R, build.parts[name].at, build.parts[name].size, 4)
-
-    shoff = shnum = 0
-    if spec.sections:
-        tail, table = _section_table(form, build, len(out))
-        shoff, shnum = len(out) + len(tail), len(table) // shsize
-        out += tail + table
-    ident = b"\x7fELF" + bytes([word // 4, 1 + (spec.endian == ">"), 1]) + bytes(9)
-    out[:ehsize] = ident + form.pack(
-        "HHIQQQIHHHHHH", "HHIIIIIHHHHHH", spec.type, spec.machine, 1, 0, ehsize, shoff, spec.flags,
-        ehsize, phsize, phnum, shsize, shnum, max(shnum - 1, 0))  # fmt: skip
-    out[ehsize : ehsize + len(phdrs)] = phdrs
-    return Built(
-        bytes(out),
-        {f.name: (build.addresses[f.name], f.size) for f in spec.functions},
-        {part.name: (part.at, part.size) for part in build.parts.values()},
-        load_size,
-    )
-
-
-def _section_table(form: _Form, build: _Build, at: int) -> tuple[bytes, bytes]:
-    """What lies behind the load at offset `at`: (contents padded to 8, section headers)."""
-    tail, comment = b"", b"GCC: (synthetic)\0"
-    extra = [_Part(".comment", elf64.SHT_PROGBITS, len(comment), lambda: comment, 0x30, 1, 1)]
-    if build.spec.symtab:
-        strings = _Strings()
-        symtab = form.sym(0, 0, 0, 0, 0)
-        ordered = sorted(build.spec.functions, key=lambda f: f.export)
+    def symtab(self) -> tuple[_Part, _Part]:
+        """Return .symtab and .strtab, which name every function."""
+        strings, out = _Strings(), self.form.sym(0, 0, 0, 0, 0)
+        ordered = sorted(self.spec.functions, key=lambda f: f.export)
         for f in ordered:
             info = (elf64.STB_GLOBAL if f.export else elf64.STB_LOCAL) << 4 | elf64.STT_FUNC
-            symtab += form.sym(strings.add(f.name), info, build.index(".text"), build.addresses[f.name], f.size)
-        local, entry = 1 + sum(not f.export for f in ordered), 8 + form.bits // 4
-        extra.append(_Part(".symtab", elf64.SHT_SYMTAB, len(symtab), lambda: symtab, 0, 8, entry, ".strtab", local))
-        extra.append(_Part(".strtab", elf64.SHT_STRTAB, len(strings.data), lambda: strings.data, 0, 1))
-    names = _Strings()
-    for name in [*build.parts, *(part.name for part in extra), ".shstrtab"]:
-        names.add(name)
-    extra.append(_Part(".shstrtab", elf64.SHT_STRTAB, len(names.data), lambda: names.data, 0, 1))
-    for part in extra:
-        tail += bytes(align_up(at + len(tail), part.align) - at - len(tail))
-        part.at = at + len(tail)
-        tail += part.fill()
-        build.add(part)
-    table = bytes(64 if form.bits == 64 else 40)
-    for part in build.parts.values():
-        address = part.at if part.flags & elf64.SHF_ALLOC else 0
-        table += form.pack(
-            "IIQQQQIIQQ", "10I", names.add(part.name), part.type, part.flags, address, part.at, part.size,
-            build.index(part.link), part.info, part.align, part.entsize)  # fmt: skip
-    return tail + bytes(align_up(at + len(tail), 8) - at - len(tail)), table
+            out += self.form.sym(strings.add(f.name), info, self.index(".text"), self.addresses[f.name], f.size)
+        local, entry = 1 + sum(not f.export for f in ordered), 8 + 2 * self.word
+        table = _Part(".symtab", elf64.SHT_SYMTAB, len(out), lambda: out, 0, 8, entry, ".strtab", local)
+        return table, _Part(".strtab", elf64.SHT_STRTAB, len(strings.data), lambda: strings.data, 0, 1)
+
+    def section_table(self, end: int) -> tuple[bytes, bytes]:
+        """Return what lies behind the other parts, from offset `end` on: sections of no load, padded to 8, and all headers."""
+        comment = b"GCC: (synthetic)\0"
+        extra = [_Part(".comment", elf64.SHT_PROGBITS, len(comment), lambda: comment, 0x30, 1, 1)]
+        if self.spec.symtab:
+            extra += self.symtab()
+        names = _Strings()
+        for name in [*self.parts, *(part.name for part in extra), ".shstrtab"]:
+            names.add(name)
+        extra.append(_Part(".shstrtab", elf64.SHT_STRTAB, len(names.data), lambda: names.data, 0, 1))
+        tail = b""
+        for part in extra:
+            tail += bytes(align_up(end + len(tail), part.align) - end - len(tail))
+            part.at = end + len(tail)
+            tail += part.fill()
+            self.add(part)
+        table = bytes(self.shdr_size)
+        for part in self.parts.values():
+            address = part.at if part.flags & elf64.SHF_ALLOC else 0
+            table += self.form.pack(
+                "IIQQQQIIQQ", "10I", names.add(part.name), part.type, part.flags, address, part.at, part.size,
+                self.index(part.link), part.info, part.align, part.entsize)  # fmt: skip
+        return tail + bytes(align_up(end + len(tail), 8) - end - len(tail)), table
+
+
+def assemble(spec: Spec) -> Built:
+    """Return the base of `spec`, and where its functions and sections lie."""
+    base = _Base(spec)
+    base.add_tables()
+    base.place()
+    return base.file()
 
 
 def build(spec: Spec = Spec()) -> bytes:
