@@ -3,21 +3,36 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from elf_builder import PREFIX, Spec
+from elf_builder import FUNCTIONS, NOP, PREFIX, RET, Function, Spec, raw, reader
 from elf_builder import build as build_base
-from spliced import spliced
+from spliced import plain_code, spliced, with_functions
 from stub_build import compile_all
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
 from vdso.image.analysis import analyse
+from vdso.image.model import Vdso
 from vdso.image.reader import read_vdso
-from vdso.policy import decide
+from vdso.policy.decide import Decision, decide, intended, parse, unsafe
 from vdso.verify import verify
 
 CLOCK = PREFIX + "clock_gettime"
+LOAD_0X100 = bytes.fromhex("03350010") + RET
+OURS = {PREFIX + name: f"{name}.c" for name in ("clock_gettime", "gettimeofday", "clock_getres")}
+USUAL = {
+    "rt_sigreturn": "keep",
+    "clock_gettime": "replace",
+    "gettimeofday": "replace",
+    "clock_getres": "replace",
+    "getcpu": "keep",
+    "flush_icache": "keep",
+    "riscv_hwprobe": "syscall",
+}
+"""The design's policy for each export of `FUNCTIONS`."""
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +40,154 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return compile_all(tmp_path_factory.mktemp("objects"))
 
 
-def test_overrides(compiled: list[Path], tmp_path: Path) -> None:
+def base(*functions: Function) -> Vdso:
+    """Return the usual base with these functions, in place of those of the same name or added."""
+    return read_vdso("base.so", build_base(with_functions(*functions)), RISCV64)
+
+
+def policies(vdso: Vdso, overrides: dict[str, str] | None = None) -> dict[str, str]:
+    return {RISCV64.short(name): kind for name, kind in intended(vdso, overrides or {}, OURS).items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ("", {}),
+        ("getcpu:hide", {"getcpu": "hide"}),
+        ("getcpu:hide,riscv_hwprobe:syscall", {"getcpu": "hide", "riscv_hwprobe": "syscall"}),
+        (" getcpu : keep , , flush_icache:replace,", {"getcpu": "keep", "flush_icache": "replace"}),
+        (f"{PREFIX}getcpu:hide", {"getcpu": "hide"}),
+    ],
+)
+def test_policy_is_read_as_pairs(text: str, table: dict[str, str]) -> None:
+    assert parse(text, RISCV64) == table
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("getcpu", "`getcpu` is not EXPORT:KIND; KIND is one of replace, syscall, keep, hide"),
+        ("getcpu:", "`getcpu:` is not EXPORT:KIND"),
+        ("getcpu:gone", "`getcpu:gone` is not EXPORT:KIND"),
+        ("keep", "`keep` is not EXPORT:KIND"),
+        ("getcpu:add", "`getcpu:add` is not EXPORT:KIND"),
+        ("getcpu:hide:keep", "`getcpu:hide:keep` is not EXPORT:KIND"),
+        ("getcpu:hide,getcpu:keep", "`getcpu` stands in it twice; leave one of them out"),
+        (f"getcpu:hide,{PREFIX}getcpu:hide", "`getcpu` stands in it twice"),
+    ],
+)
+def test_policy_that_is_no_list_of_pairs_is_refused(text: str, what: str) -> None:
+    with pytest.raises(VdsoError, match="^POLICY: " + re.escape(what)):
+        parse(text, RISCV64)
+
+
+def test_exports_of_linux_have_the_policy_of_the_table() -> None:
+    assert policies(base()) == USUAL
+    assert policies(base(plain_code(PREFIX + "getrandom", 100)))["getrandom"] == "hide"
+
+
+def test_exports_come_in_the_order_of_their_addresses() -> None:
+    vdso = read_vdso("base.so", build_base(Spec(functions=FUNCTIONS[::-1])), RISCV64)
+    assert list(policies(vdso)) == list(USUAL)[::-1]
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (plain_code(PREFIX + "other", 20), "keep"),
+        (reader(PREFIX + "other", 20), "hide"),
+        (raw(PREFIX + "other", NOP), "hide"),
+        (raw(PREFIX + "other", b"\x00\x80" + RET), "hide"),
+        (raw(PREFIX + "other name", NOP + RET), "hide"),
+    ],
+    ids=[
+        "keeps to itself",
+        "reads Linux's data",
+        "runs into what follows",
+        "an unknown instruction",
+        "no name for C",
+    ],
+)
+def test_an_export_that_no_table_has_is_kept_if_its_code_proves_safe(function: Function, kind: str) -> None:
+    vdso = base(replace(function, gap=2))
+    assert policies(vdso)[RISCV64.short(function.name)] == kind
+
+
+def test_the_users_word_goes_before_the_stub_and_the_stub_before_the_table() -> None:
+    assert intended(base(), {}, {**OURS, PREFIX + "getcpu": "mine.c"})[PREFIX + "getcpu"] == "replace"
+    assert intended(base(), {"getcpu": "hide"}, {**OURS, PREFIX + "getcpu": "mine.c"})[PREFIX + "getcpu"] == "hide"
+    assert policies(base(), {"clock_gettime": "syscall"})["clock_gettime"] == "syscall"
+
+
+def test_a_word_on_what_is_not_exported_is_refused() -> None:
+    what = "POLICY: base.so has no export `getrandom`; it has clock_getres, clock_gettime, flush_icache, getcpu,"
+    with pytest.raises(VdsoError, match=re.escape(what)):
+        intended(base(), {"getrandom": "hide"}, OURS)
+
+
+def test_a_decision_names_the_code_that_comes_in() -> None:
+    decided = decide(base(), {"flush_icache": "hide"}, OURS)
+    kinds = {**USUAL, "flush_icache": "hide"}
+    stubs = {"replace": PREFIX + "{}", "syscall": PREFIX + "syscall_{}", "keep": "", "hide": ""}
+    assert decided == tuple(Decision(PREFIX + name, kind, stubs[kind].format(name)) for name, kind in kinds.items())
+
+
+def test_what_the_user_adds_comes_last() -> None:
+    added = {PREFIX + "hz": "hz.c", PREFIX + "boot": "boot.c", PREFIX + "getcpu": "cpu.c"}
+    decided = decide(base(), {}, {**OURS, **added}, tuple(added))
+    assert len(decided) == len(USUAL) + 2
+    assert decided[-2:] == tuple(Decision(PREFIX + name, "add", PREFIX + name) for name in ("hz", "boot"))
+    assert Decision(PREFIX + "getcpu", "replace", PREFIX + "getcpu") in decided
+
+
+@pytest.mark.parametrize(
+    ("override", "what"),
+    [
+        ("clock_gettime:hide", "`clock_gettime:hide`: programs find no other clock of a vDSO; leave clock_gettime as it is"),
+        ("rt_sigreturn:hide", "`rt_sigreturn:hide`: the kernel has signal handlers return to it"),
+        (
+            "rt_sigreturn:syscall",
+            "`rt_sigreturn:syscall`: no plain system call keeps its contract; this works for ",
+        ),
+        ("getcpu:replace", f"`getcpu:replace`: there is no {PREFIX}getcpu in the stub sources; give one in EXTRA_SRC"),
+        ("riscv_hwprobe:keep", "`riscv_hwprobe:keep` is unsafe: its code at 0x"),
+        ("two words:keep", "`two words:keep`: vdso.h and vdso.rs can have no such name; take hide for two words"),
+        ("two words:syscall", "`two words:syscall`: vdso.h and vdso.rs can have no such name"),
+        ("hz:keep", "`hz` is not in the base: hz.c adds it; take __vdso_hz out of there, or out of POLICY"),
+    ],
+)
+def test_a_policy_that_can_not_be_is_refused(override: str, what: str) -> None:
+    vdso = base(plain_code(PREFIX + "two words", 20))
+    with pytest.raises(VdsoError, match="^POLICY: " + re.escape(what)):
+        decide(vdso, parse(override, RISCV64), {**OURS, PREFIX + "hz": "hz.c"}, (PREFIX + "hz",))
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (plain_code(CLOCK, 20), ""),
+        (reader(CLOCK, 20), "{at[4]:#x} forms the address -0x4000, outside of the image (0 to {size:#x})"),
+        (raw(CLOCK, b"\x00\x80"), "{at[0]:#x} can't be followed: an instruction or a jump target is not known"),
+        (raw(CLOCK, b"\x02\x85"), "{at[0]:#x} can't be followed: an instruction or a jump target is not known"),
+        (raw(CLOCK, LOAD_0X100), "{at[0]:#x} forms the absolute address 0x100, outside of the image (0 to {size:#x})"),
+    ],
+    ids=["nothing", "an address outside", "an unknown instruction", "an unknown jump", "an absolute address"],
+)
+def test_the_reason_against_keeping_code_names_the_place(function: Function, reason: str) -> None:
+    vdso = base(function)
+    start = vdso.exports[CLOCK].value
+    why = reason.format(at=range(start, start + 20), size=len(vdso.data))
+    assert unsafe(vdso, CLOCK) == (f"its code at {why}" if why else "")
+
+
+def test_data_in_the_image_may_be_read() -> None:
+    """But not a byte behind it, though the data page of an image would lie there: a kept function knows nothing of ours."""
+    size = len(base(reader(CLOCK, 20)).data)
+    for target, safe in ((size - 8, True), (size, False), (0, True), (-8, False)):
+        assert (unsafe(base(reader(CLOCK, 20, target)), CLOCK) == "") == safe
+
+
+def test_overrides_reach_the_image(compiled: list[Path], tmp_path: Path) -> None:
     made = spliced(build_base(Spec()), compiled, tmp_path, overrides="getcpu:syscall,flush_icache:hide")
     policies = {e.short: e.policy for e in made.image.exports}
     assert (policies["getcpu"], policies["flush_icache"]) == ("syscall", "hide")
@@ -34,9 +196,3 @@ def test_overrides(compiled: list[Path], tmp_path: Path) -> None:
     assert analyse(made.image.data, getcpu.address, RISCV64).numbers == {168}
     assert b"flush_icache" not in made.image.data
     assert verify(made.image.data, RISCV64).findings == ()
-
-
-def test_keep_of_code_that_reads_linux_data_is_refused() -> None:
-    base = read_vdso("base.so", build_base(Spec()), RISCV64)
-    with pytest.raises(VdsoError, match=r"`riscv_hwprobe:keep` is unsafe: its code at 0x[0-9a-f]+ forms the address -0x"):
-        decide.decide(base, {"riscv_hwprobe": "keep"}, {CLOCK: "a", PREFIX + "gettimeofday": "b", PREFIX + "clock_getres": "c"})
