@@ -13,7 +13,7 @@ ANY = "…"
 PLACES = dict.fromkeys(("error", "__init__", "StopError", "Failed", "Stop", "DemoError", "GuestError"), 0) | {"VdsoError": 1}
 # In calls that hand on what was worded elsewhere, or is for the caller only.
 HANDED_ON = re.compile(
-    r"self\.reason|error\.reason|self\.name, what, todo|StopError\(str\(error\)\)|search\.cuts|finding\.what|struct\.error"
+    r"self\.reason|error\.reason|self\.name, what, todo|StopError\(str\(error\)\)|search\.truncated|finding\.what|struct\.error"
 )
 DEEP = 6  # expressions, names and functions that words are followed through
 

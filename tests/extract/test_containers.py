@@ -18,6 +18,7 @@ from elf_builder import Spec, build
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
 from vdso.extract import containers
+from vdso.extract import deb as deb_reader
 from vdso.extract.compression import decompress
 from vdso.extract.containers import payloads
 from vdso.extract.find import find
@@ -204,8 +205,8 @@ def test_bomb(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert decompress("input", packed, 0x800000) == bytes(0x800000)
     with pytest.raises(VdsoError, match=f"input: its {named(kind)} stream is larger than 0x7fffff bytes; decompress it first"):
         decompress("input", packed, 0x7FFFFF)
-    monkeypatch.setattr(containers, "LIMIT", 0x10000)
-    monkeypatch.setattr(containers, "STREAM_LIMIT", 0x10000)
+    monkeypatch.setattr(deb_reader, "LIMIT", 0x10000)
+    monkeypatch.setattr(deb_reader, "STREAM_LIMIT", 0x10000)
     big = deb(kind, **{"boot/vmlinux-7": bytes(0x20000)})
     assert "boot/vmlinux-7 in it has 0x20000 bytes (at most 0x10000)" in error(big) or "is larger than" in error(big)
 

@@ -42,7 +42,7 @@ def error(data: bytes) -> str:
 
 def test_the_vdso_of_the_process_and_no_other() -> None:
     assert find("input", build(PROCESS), RISCV64) == PLAIN
-    assert search("input", build(PROCESS), RISCV64).looked == (f"its vDSO's mapping at {VDSO:#x}",)
+    assert search("input", build(PROCESS), RISCV64).searched == (f"its vDSO's mapping at {VDSO:#x}",)
 
 
 def test_a_mapping_with_more_before_it() -> None:
@@ -120,13 +120,13 @@ def test_no_vdso(core: Core, what: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "core", "what"),
     [
-        (Spec(machine=62), Core({}, machine=62), "vDSO of another architecture (x86-64) at 0x0 of its vDSO's mapping"),
+        (Spec(machine=183), Core({}, machine=183), "vDSO of another architecture (AArch64) at 0x0 of its vDSO's mapping"),
         (Spec(bits=32), Core({}, bits=32), "32-bit compat vDSO (RISC-V) at 0x0 of its vDSO's mapping"),
         (Spec(endian=">", machine=21), Core({}, endian=">", machine=21), "big-endian vDSO (PowerPC64) at 0x0"),
         (
             Spec(endian=">", bits=32, machine=8),
             Core({}, endian=">", bits=32, machine=8),
-            "big-endian vDSO (MIPS) at 0x0",
+            "big-endian vDSO (MIPS R3000) at 0x0",
         ),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_gdb_writes(tmp_path: Path, filter: str) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert core.exists(), done.stdout + done.stderr
     data = core.read_bytes()
-    machine = {"x86_64": "x86-64", "aarch64": "AArch64", "loongarch64": "LoongArch"}[platform.machine()]
+    machine = {"x86_64": "Advanced Micro Devices X86-64", "aarch64": "AArch64", "loongarch64": "LoongArch"}[platform.machine()]
     assert f"found vDSO of another architecture ({machine}) at 0x0 of its vDSO's mapping at 0x" in error(data)
     (found,) = search("input", data, RISCV64).found
     assert own_vdso().startswith(found.data)

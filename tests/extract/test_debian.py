@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""debian.py: which package is chosen, what apt is told, and apt itself on a signed archive of our own and on Debian's."""
+"""debian.py, apt.py: the choice of a package, the words to apt, and apt itself on a signed archive of ours and on Debian's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from elf_builder import Spec, build
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
 from vdso.extract import debian
-from vdso.extract.debian import Candidate, carry_over, choose_site, complaint, configuration, kernel_packages, newest
+from vdso.extract.apt import carry_over, complaint, configuration
+from vdso.extract.debian import Candidate, choose_site, kernel_packages, newest
 from vdso.extract.find import find
 
 BASE = build(Spec())

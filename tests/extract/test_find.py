@@ -60,7 +60,7 @@ def test_offset_and_words() -> None:
     result = search("input", NOISE + PLAIN + CFI + COMPAT + OTHER, RISCV64)
     found = result.found
     at = len(NOISE)
-    assert (result.cuts, result.looked) == ((), ("",))
+    assert (result.truncated, result.searched) == ((), ("",))
     assert [(f.offset, f.plain) for f in found] == [
         (at, True), (at + len(PLAIN), False), (at + len(PLAIN + CFI), False), (at + len(PLAIN + CFI + COMPAT), False)
     ]  # fmt: skip
@@ -116,7 +116,7 @@ def test_plain_among_others() -> None:
     [
         (CFI, "user-CFI vDSO (DT_AUXILIARY cf-protection=full) at 0x0"),
         (COMPAT, "32-bit compat vDSO (RISC-V) at 0x0"),
-        (build(Spec(bits=32, machine=3, soname="linux-gate.so.1")), "32-bit compat vDSO (i386) at 0x0"),
+        (build(Spec(bits=32, machine=3, soname="linux-gate.so.1")), "32-bit compat vDSO (Intel 80386) at 0x0"),
         (OTHER, "vDSO of another architecture (AArch64) at 0x0"),
         (build(Spec(machine=0x1234)), "vDSO of another architecture (machine 0x1234) at 0x0"),
         (build(Spec(endian=">")), "big-endian vDSO (RISC-V) at 0x0"),
@@ -154,7 +154,7 @@ def header(**fields: int) -> bytes:
         (NOISE, "neither an ELF file nor anything that holds a vDSO (0x1000 bytes)"),
         (b"#!/bin/sh\n", "neither an ELF file nor anything that holds a vDSO (0xa bytes)"),
         (header(), "an ELF file of type 0x2 with no vDSO inside (0x40 bytes)"),
-        (header(machine=62), "an ELF file of another architecture (x86-64, not riscv64), no vDSO inside"),
+        (header(machine=62), "of another architecture (Advanced Micro Devices X86-64, not riscv64), no vDSO inside"),
         (b"\x7fELF\1\1\1" + struct.pack("<9xHHIIIIIHHHHHH", 3, 40, 1, 0, 0, 0, 0, 52, 32, 0, 40, 0, 0),
          "a 32-bit ELF file (ARM), no vDSO inside"),
         (b"\x7fELF\2\2\1" + struct.pack(">9xHHIQQQIHHHHHH", 3, 21, 1, 0, 0, 0, 0, 64, 56, 0, 64, 0, 0),

@@ -15,7 +15,7 @@ from . import runner
 TOOL = ROOT / "site_scons" / "site_tools" / "vdso"
 # Debian's packages and the live dump are not reached by a file that comes in.
 PARTS = {
-    "extract": ("extract/find.py", "extract/containers.py", "extract/compression.py", "extract/core.py", "elf/headers.py"),
+    "extract": (*(f"extract/{name}.py" for name in ("find", "containers", "deb", "compression", "core")), "elf/headers.py"),
     "image": ("image/*.py", "policy/*.py", "elf/*.py", "arch/**/*.py"),
     "splice": ("place/*.py", "tables/*.py", "splice/*.py"),
     "verify": ("verify/**/*.py",),

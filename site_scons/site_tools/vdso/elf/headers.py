@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""ELF headers of either class and byte order, read with bounds: enough to tell what a file is and how far it goes.
+"""Reads ELF headers of either class and byte order, with bounds: enough to tell what a file is and where it ends.
 
-elf.py has the records of the one form that we work on; this reads all four forms into them, so that what is found
-and not taken can be named.
+elf64.py has the records of the one form that we work on. All four forms are read into those records, so that an error can
+name a vDSO that was found and not taken.
 Source: the System V gABI, chapter 4 and 5.
 """
 
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from . import elf64
 
 MAGIC = b"\x7fELF"
-PN_XNUM = 0xFFFF  # a core of more mappings than e_phnum can hold: sh_info of the first section header has their number
+PN_XNUM = 0xFFFF  # e_phnum of a core with more segments than that: sh_info of the first section header has their number
 
 
-class Cut(Exception):
-    """An ELF file whose own headers say that it goes on behind the end of the data: what is missing, in words."""
+class Truncated(Exception):
+    """The headers of an ELF file say that it goes on behind the end of the data. The message says which part is missing."""
 
     def __init__(self, part: str, end: int, size: int) -> None:
         super().__init__(f"truncated: its {part} ends at {end:#x} and the data at {size:#x}")
@@ -27,14 +27,17 @@ class Cut(Exception):
 
 @dataclass(frozen=True)
 class Form:
-    """The records of one ELF class (wide: 64 bit) and byte order ("<" or ">")."""
+    """The records of one ELF class (wide: 64 bit) and byte order ("<" or ">").
+
+    pyelftools has them as ELFStructs, whose parsers take seven times as long; `extract.find` may have to read 65,536 headers.
+    """
 
     wide: bool
     order: str
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
-        """Bytes of the ELF header, a program header, a section header, a symbol."""
+        """Return the bytes of the ELF header, a program header, a section header, a symbol."""
         return (64, 56, 64, 24) if self.wide else (52, 32, 40, 16)
 
     def ehdr(self, data: bytes | memoryview) -> elf64.Ehdr:
@@ -56,7 +59,7 @@ class Form:
         return elf64.Sym(name, info, other, shndx, value, size)
 
     def dynamic(self, data: bytes) -> dict[int, int]:
-        """Tag to value of the dynamic entries before DT_NULL, the first of each tag."""
+        """Return tag to value of the dynamic entries before DT_NULL, the first of each tag."""
         entry = struct.Struct(self.order + ("qQ" if self.wide else "iI"))
         out: dict[int, int] = {}
         for tag, value in entry.iter_unpack(data[: len(data) // entry.size * entry.size]):
@@ -76,41 +79,40 @@ class Headers:
 
     @property
     def loaded(self) -> int:
-        """Where the last segment ends, in the file."""
+        """Return where the last segment ends, in the file."""
         return max((p.offset + p.filesz for p in self.phdrs), default=0)
 
     @property
     def table_end(self) -> int:
-        """Where the section table ends, in the file; 0 when it has none."""
+        """Return where the section table ends, in the file; 0 when there is none."""
         return self.ehdr.shoff + self.ehdr.shnum * self.ehdr.shentsize if self.ehdr.shoff and self.ehdr.shnum else 0
 
     def sections(self, data: bytes | memoryview) -> list[elf64.Shdr]:
-        """The section table, which must lie in `data`."""
+        """Return the section table, which must lie in `data`."""
         return [self.form.shdr(data, self.ehdr.shoff + i * self.ehdr.shentsize) for i in range(self.ehdr.shnum)]
 
     def check(self, data: bytes | memoryview, table: bool = True) -> None:
-        """Raises Cut when segments, or the section table with `table`, go on behind the end of `data`."""
+        """Raise Truncated when segments, or with `table` the section table, go on behind the end of `data`."""
         if self.loaded > len(data):
-            raise Cut("last segment", self.loaded, len(data))
+            raise Truncated("last segment", self.loaded, len(data))
         if table and self.table_end > len(data):
-            raise Cut("section table", self.table_end, len(data))
+            raise Truncated("section table", self.table_end, len(data))
 
 
 def read_headers(data: bytes | memoryview, most: int | None = None) -> Headers | None:
-    """The headers of the ELF file that `data` starts with.
+    """Return the headers of the ELF file that `data` starts with.
 
-    None when these are but the four magic bytes: an impossible class, byte order, version or record size; and where
-    there are more than `most` program headers.
-    Raises Cut when the headers themselves are not all there.
+    None when only the four magic bytes are right (the class, byte order, version or size of a record is impossible), and
+    where there are more than `most` program headers. Truncated when the headers themselves are cut off.
     """
     if len(data) < 16:
-        raise Cut("ELF header", 64, len(data))
+        raise Truncated("ELF header", 64, len(data))
     if data[elf64.EI_CLASS] not in (1, 2) or data[elf64.EI_DATA] not in (1, 2):
         return None
     form = Form(data[elf64.EI_CLASS] == elf64.ELFCLASS64, "<" if data[elf64.EI_DATA] == elf64.ELFDATA2LSB else ">")
     ehsize, phentsize, shentsize, _ = form.sizes
     if len(data) < ehsize:
-        raise Cut("ELF header", ehsize, len(data))
+        raise Truncated("ELF header", ehsize, len(data))
     ehdr = form.ehdr(data)
     if ehdr.version != 1 or ehdr.ehsize != ehsize:
         return None
@@ -119,20 +121,20 @@ def read_headers(data: bytes | memoryview, most: int | None = None) -> Headers |
     phnum = ehdr.phnum
     if phnum == PN_XNUM and ehdr.shoff:
         if ehdr.shoff + shentsize > len(data):
-            raise Cut("first section header", ehdr.shoff + shentsize, len(data))
+            raise Truncated("first section header", ehdr.shoff + shentsize, len(data))
         phnum = form.shdr(data, ehdr.shoff).info
     if most is not None and phnum > most:
         return None
     end = ehdr.phoff + phnum * phentsize
     if end > len(data):
-        raise Cut("program header table", end, len(data))
+        raise Truncated("program header table", end, len(data))
     return Headers(form, ehdr, tuple(form.phdr(data, ehdr.phoff + i * phentsize) for i in range(phnum)))
 
 
 def dynamic_symbols(image: bytes, form: Form, tags: dict[int, int]) -> Iterator[elf64.Sym]:
-    """The dynamic symbols of an image whose addresses are offsets. struct.error where a table runs out of it.
+    """Yield the dynamic symbols of an image whose addresses are offsets. struct.error where a table leaves the image.
 
-    Their number: nchain of DT_HASH, else where the last chain of DT_GNU_HASH ends.
+    Their number is nchain of DT_HASH, or the end of the last chain of DT_GNU_HASH.
     """
     if elf64.DT_HASH in tags:
         (count,) = struct.unpack_from(form.order + "4xI", image, tags[elf64.DT_HASH])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What kernels, core files and packages are compressed with, told by the first bytes and taken out in bounded chunks.
+"""Decompresses kernels, core files and packages in bounded chunks. The first bytes tell what a stream is compressed with.
 
-A small file that claims to be huge is an error and not a dead machine: neither the content as a whole, nor a chunk of it,
-nor the memory that a decoder asks for is without a limit. What follows a stream is not looked at: Linux puts the size of
-the content behind it (scripts/Makefile.lib, size_append).
+A small file that claims to be huge is an error and not a dead machine: the whole content, each chunk of it, and the memory
+that a decoder asks for have limits. Bytes behind a stream are ignored: Linux puts the size of the content there
+(scripts/Makefile.lib, size_append).
 """
 
 from __future__ import annotations
@@ -21,20 +21,25 @@ import zstandard
 
 from ..errors import VdsoError
 
-LIMIT = 512 << 20  # of one content, bytes
-MEMORY = 256 << 20  # of an xz, lzma or zstd decoder: Linux's own images take a dictionary of 128 MiB (scripts/xz_wrap.sh)
+LIMIT = 512 << 20
+"""Bytes of the content of one stream."""
+TOTAL = 12 << 30
+"""Bytes that one file unpacks to in all, layer by layer."""
+MEMORY = 256 << 20
+"""Bytes that an xz, lzma or zstd decoder may take. Linux's own images need a dictionary of 128 MiB (scripts/xz_wrap.sh)."""
 
 AGAIN = "get the whole file again"
 UNPACK = "decompress it first"
 _CHUNK = 1 << 20
 _PIECE = 1 << 16
-_LZ4_BLOCK = 8 << 20  # content of each block of a legacy frame but the last, lz4's lz4_Frame_format.md
-_LZ4_LARGEST = _LZ4_BLOCK + _LZ4_BLOCK // 255 + 16  # LZ4_COMPRESSBOUND: what a block of that takes at most
+# Each block of a legacy frame but the last has this much content (lz4's lz4_Frame_format.md).
+_LZ4_BLOCK = 8 << 20
+_LZ4_LARGEST = _LZ4_BLOCK + _LZ4_BLOCK // 255 + 16  # LZ4_COMPRESSBOUND: the most that such a block takes compressed
 
 
 def _gzip(data: bytes) -> Iterator[bytes]:
     stream, view = zlib.decompressobj(wbits=31), memoryview(data)
-    for at in range(0, len(data), _PIECE):  # what is not consumed comes back as a copy: of a piece, never of the rest
+    for at in range(0, len(data), _PIECE):  # zlib copies all that it does not consume: of a piece, never of the rest
         piece: bytes | memoryview = view[at : at + _PIECE]
         chunk = b""
         while piece or len(chunk) == _CHUNK:
@@ -56,7 +61,7 @@ def _steps(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor, data: bytes) -> 
 
 
 def _fed(stream: Any, data: bytes) -> Iterator[bytes]:
-    """For decoders without a bound on what one call gives: of 1 KiB, zstd makes at most 256 blocks of 128 KiB, lz4 4 MiB."""
+    """Feed a decoder that has no bound on what one call gives: of 1 KiB, zstd makes at most 32 MiB, lz4 4 MiB."""
     view = memoryview(data)
     for at in range(0, len(data), 1024):
         yield stream.decompress(view[at : at + 1024])
@@ -66,7 +71,7 @@ def _fed(stream: Any, data: bytes) -> Iterator[bytes]:
 
 
 def _lz4_legacy(data: bytes) -> Iterator[bytes]:
-    """The legacy frame, which Linux takes and lz4's Python package does not: sizes and blocks, and no end mark."""
+    """Read the legacy frame, which Linux takes and lz4's Python package does not: sizes and blocks, and no end mark."""
     at, content = 4, _LZ4_BLOCK
     while content == _LZ4_BLOCK:
         if at > 4 and len(data) - at <= 4:
@@ -84,7 +89,7 @@ def _lz4_legacy(data: bytes) -> Iterator[bytes]:
         yield chunk
 
 
-# By the first bytes. lzo, which kernels may be compressed with too, is known in order to say so.
+# First bytes, name and decoder. Kernels may be compressed with lzo too: it has a row only so that the error can name it.
 _KINDS: tuple[tuple[bytes, str, Callable[[bytes], Iterator[bytes]] | None], ...] = (
     (b"\x1f\x8b", "gzip", _gzip),
     (b"\xfd7zXZ\0", "xz", lambda data: _steps(lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY), data)),
@@ -99,17 +104,17 @@ KINDS = tuple(dict.fromkeys(kind for _, kind, chunks in _KINDS if chunks))
 
 
 def kind(data: bytes) -> str:
-    """What `data` is compressed with, "" for nothing that is known. Only what is among KINDS can be read."""
+    """Return what `data` is compressed with, "" for nothing that is known. Only KINDS can be read."""
     return next((kind for magic, kind, _ in _KINDS if data.startswith(magic)), "")
 
 
 def decompress(name: str, data: bytes, limit: int = LIMIT) -> bytes:
-    """The content of a stream of one of KINDS, of at most `limit` bytes. VdsoError(name)."""
+    """Return the content of a stream of one of KINDS, of at most `limit` bytes. VdsoError(name)."""
     return b"".join(chunks(name, data, limit))
 
 
 def chunks(name: str, data: bytes, limit: int) -> Iterator[bytes]:
-    """The same, piece by piece."""
+    """Yield the content of such a stream, piece by piece."""
     stream = kind(data)
     decode = next(decode for magic, _, decode in _KINDS if data.startswith(magic))
     assert decode is not None
@@ -127,8 +132,27 @@ def chunks(name: str, data: bytes, limit: int) -> Iterator[bytes]:
         raise VdsoError(name, *_refused(stream, total, str(error))) from None
 
 
+class Streams:
+    """The compressed streams of one file. Mutable: it counts the bytes that have come out of all of them, up to TOTAL."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.total = name, 0
+
+    def chunks(self, data: bytes, limit: int) -> Iterator[bytes]:
+        """Yield the content of one of them, of at most `limit` bytes, piece by piece. VdsoError(name)."""
+        for chunk in chunks(self.name, data, limit):
+            self.total += len(chunk)
+            if self.total > TOTAL:
+                raise VdsoError(self.name, f"unpacks to more than {TOTAL:#x} bytes in all", UNPACK)
+            yield chunk
+
+    def content(self, data: bytes) -> bytes:
+        """Return the content of one of them, of at most LIMIT bytes. VdsoError(name)."""
+        return b"".join(self.chunks(data, LIMIT))
+
+
 def _refused(stream: str, total: int, words: str) -> tuple[str, str]:
-    """What a decoder's own words come to, and what to do."""
+    """Return what a decoder's error means, and what to do."""
     if "memory" in words.lower():
         return f"its {stream} stream asks for more memory than {MEMORY:#x} bytes: {words}", UNPACK
     if "unsupported" in words.lower():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The vDSO in the ELF core file of a process: the mapping that its auxiliary vector names, found as a debugger finds it.
+"""Finds the vDSO in the ELF core file of a process as a debugger does: it is the mapping that the auxiliary vector names.
 
-A core holds much that looks like a vDSO and is none of this process (a debugger's heap, a file that it had mapped), so
-nothing but that mapping counts. A core of a whole machine (vmcore, QEMU's dump-guest-memory) has no auxiliary vector and
-is searched like any memory dump.
+A core can hold other bytes that look like a vDSO (in a debugger's heap, in a file that was mapped), so only that mapping
+counts. A core of a whole machine (vmcore, QEMU's dump-guest-memory) has no auxiliary vector and is searched like any
+memory dump.
 Sources: Linux fs/binfmt_elf.c (elf_core_dump), the System V gABI on notes, getauxval(3).
 """
 
@@ -27,18 +27,18 @@ ANOTHER = "give a core of a program that ran on a Linux with a vDSO, or BASE=min
 
 
 def read_core(data: bytes) -> Headers | None:
-    """The headers of a core file; None for everything else, and where they are not all there."""
+    """Return the headers of a core file; None for any other file, and where the headers are cut off."""
     if not data.startswith(headers.MAGIC):
         return None
     try:
         found = headers.read_headers(data)
-    except headers.Cut:
+    except headers.Truncated:
         return None
     return found if found is not None and found.ehdr.type == ET_CORE else None
 
 
 def auxv(name: str, data: bytes, core: Headers) -> dict[int, int] | None:
-    """The auxiliary vector of the process; None when the core has none. VdsoError(name) for notes that are not whole."""
+    """Return the auxiliary vector of the process; None when the core has none. VdsoError(name) for notes that are cut off."""
     for at, kind, start, size in _notes(name, data, core):
         if kind == NT_AUXV:
             word = struct.Struct(core.form.order + ("QQ" if core.form.wide else "II"))
@@ -52,7 +52,7 @@ def auxv(name: str, data: bytes, core: Headers) -> dict[int, int] | None:
 
 
 def vdso_mapping(name: str, data: bytes, core: Headers, vector: dict[int, int]) -> tuple[str, bytes]:
-    """(label, bytes) of the mapping from the vDSO's first byte on."""
+    """Return (label, bytes) of the mapping from the vDSO's first byte on. VdsoError(name) where it is not in the core."""
     address = vector.get(AT_SYSINFO_EHDR, 0)
     if not address:
         raise VdsoError(name, "a core of a process without vDSO (no AT_SYSINFO_EHDR, 0x21, in its NT_AUXV)", ANOTHER)
@@ -69,7 +69,7 @@ def vdso_mapping(name: str, data: bytes, core: Headers, vector: dict[int, int]) 
 
 
 def _notes(name: str, data: bytes, core: Headers) -> Iterator[tuple[int, int, int, int]]:
-    """(offset in the file, type, offset and size of the content) of each note that Linux and gdb wrote of the process."""
+    """Yield (offset in the file, type, offset and size of the content) of each note that describes the process."""
     count = 0
     for p in core.phdrs:
         if p.type != elf64.PT_NOTE:

@@ -4,10 +4,10 @@
 
     python3 dump_vdso.py [FOLDER]
 
-It writes FOLDER/vdso.so (without FOLDER: where you stand), the base for `./sconsw vdso BASE=vdso.so` on the machine that
-builds. Linux's data pages beside it, vvar, come along as files where Linux lets them be read; nothing needs them.
+It writes FOLDER/vdso.so (without FOLDER: into the current folder), the base for `./sconsw vdso BASE=vdso.so` on the machine
+that builds. Linux's data pages (vvar) are written to files beside it if Linux lets them be read; nothing needs them.
 
-Needs nothing but Python 3.6: boards have old ones.
+It needs only Python 3.6: boards have old ones.
 """
 
 import platform
@@ -27,11 +27,11 @@ class Mapping(NamedTuple):
 
 
 class Stop(Exception):
-    """What ends this program with one line and status 1."""
+    """An error that ends this program with one line and status 1."""
 
 
 def mappings(maps: Path) -> list[Mapping]:
-    """The vDSO and the data pages of this very process."""
+    """Return the vDSO and the data pages of this very process."""
     try:
         lines = maps.read_text(errors="replace").splitlines()
     except OSError as error:
@@ -45,8 +45,8 @@ def mappings(maps: Path) -> list[Mapping]:
     return found
 
 
-def read(mem: Path, mapping: Mapping) -> bytes:
-    """All of it. OSError where Linux does not give it."""
+def read_mapping(mem: Path, mapping: Mapping) -> bytes:
+    """Return all bytes of a mapping. OSError where Linux does not let them be read."""
     data = b""
     with mem.open("rb", buffering=0) as memory:
         memory.seek(mapping.start)
@@ -59,14 +59,14 @@ def read(mem: Path, mapping: Mapping) -> bytes:
 
 
 def vdso_of(proc: Path, found: list[Mapping]) -> bytes:
-    """The pages of the one vDSO, which is a 64-bit one."""
+    """Return the pages of the one vDSO. Stop where there is none, or a 32-bit one."""
     maps, mem = proc / "maps", proc / "mem"
     mapping = next((each for each in found if each.name == "vdso"), None)
     if mapping is None:
         raise Stop(f"{maps}: no [vdso] in it; run this on a Linux with a vDSO (not vdso=0, not qemu-user)")
     where = f"the vDSO, 0x{mapping.size:x} bytes at 0x{mapping.start:x},"
     try:
-        data = read(mem, mapping)
+        data = read_mapping(mem, mapping)
     except OSError as error:
         raise Stop(f"{mem}: {where} can't be read: {error.strerror}; {CORE}") from error
     if not data.startswith(b"\x7fELF"):
@@ -76,7 +76,7 @@ def vdso_of(proc: Path, found: list[Mapping]) -> bytes:
     return data
 
 
-def write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -89,7 +89,7 @@ def dump(proc: Path, folder: Path) -> None:
     found = mappings(proc / "maps")
     data = vdso_of(proc, found)
     path = folder / "vdso.so"
-    write(path, data)
+    write_file(path, data)
     (number,) = struct.unpack_from("<H" if data[5] == 1 else ">H", data, 18)
     machine = MACHINES.get(number, f"machine 0x{number:x}")
     print(f"{path}: the vDSO of Linux {platform.release()}, {machine}, 0x{len(data):x} bytes")
@@ -97,12 +97,12 @@ def dump(proc: Path, folder: Path) -> None:
         if mapping.name == "vdso":
             continue
         try:
-            pages = read(proc / "mem", mapping)
+            pages = read_mapping(proc / "mem", mapping)
         except OSError:
             print(f"{mapping.name}: 0x{mapping.size:x} bytes that Linux lets nobody read; not needed")
             continue
         beside = folder / f"{mapping.name}.bin"
-        write(beside, pages)
+        write_file(beside, pages)
         print(f"{beside}: Linux's data pages, 0x{len(pages):x} bytes; not needed")
     print("next: copy vdso.so to the machine that builds, and there: ./sconsw vdso BASE=vdso.so")
 

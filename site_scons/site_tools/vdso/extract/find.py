@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Find the one plain vDSO in a file: a vDSO itself, a memory dump of one, or whatever holds one (a kernel image).
+"""Finds the one plain vDSO in a file: a vDSO itself, a memory dump of one, or whatever holds one (a kernel image).
 
-Every `\\x7fELF` of every payload (containers.py) is looked at: a vDSO is an ELF file of type DYN that names itself as
-Linux's do and has their exports. Which one it is, and how far it goes, is read from its own headers.
-Whether the chosen one can be worked on (one load, no relocations) is for image_reader.py and base_check.py to say.
+A vDSO is an ELF file of type DYN that names itself as Linux's do and has their exports. It may begin at any `\\x7fELF` of any
+payload (containers.py); its own headers say of which kind it is, and where it ends. Whether an image can be made of the
+chosen one (one load, no relocations) is decided later, by image/reader.py and policy/base_check.py.
 """
 
 from __future__ import annotations
@@ -14,27 +14,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from elftools.elf.descriptions import describe_e_machine
+from elftools.elf.enums import ENUM_E_MACHINE
+
 from ..arch.arch import Arch
 from ..elf import elf64
-from ..elf.headers import MAGIC, Cut, Headers, dynamic_symbols, read_headers
+from ..elf.headers import MAGIC, Headers, Truncated, dynamic_symbols, read_headers
 from ..errors import VdsoError
 from ..ranges import align_up
 from .containers import payloads
 
 LARGEST = 1 << 20  # Linux's own are below 16 KiB; what is larger is a kernel or a library
 MOST_SEGMENTS = 64  # Linux's own have 6 at most
-LONGEST_DYNAMIC = 0x1000  # bytes of PT_DYNAMIC that are looked at; Linux's own have 0x160
+LONGEST_DYNAMIC = 0x1000  # bytes of PT_DYNAMIC that are read; Linux's own have 0x160
 MOST_SYMBOLS = 0x400
-MOST_LOOKS = 1 << 16  # ELF files in one that might be a vDSO: the memory of a machine holds thousands of small libraries
-MOST_NAMED = 8  # in a message
+MOST_CANDIDATES = 1 << 16  # ELF headers in one file: the memory of a machine holds thousands of small libraries
+MOST_NAMED = 8  # finds that a message lists
 MOST_FOUND = 64 << 20  # bytes of all vDSOs that are found in one file
 ANOTHER = "give a file with a plain 64-bit vDSO of {arch}, or BASE=minimal"
 
 # arch/*/kernel/vdso/ of Linux: linux-vdso.so.1, linux-vdso64.so.1, linux-compat_vdso.so.1 (riscv), linux-gate.so.1
 SONAME = re.compile(rb"linux-(gate|(compat_)?vdso\w*)\.so\.\d+")
 EXPORT = re.compile(rb"\0__(vdso|kernel)_\w")
-MACHINES = {3: "i386", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "S390", 40: "ARM", 62: "x86-64", 183: "AArch64",
-            243: "RISC-V", 258: "LoongArch"}  # fmt: skip
+_MACHINES = {number: name for name, number in ENUM_E_MACHINE.items() if isinstance(number, int)}
 RISCV = 243
 
 
@@ -54,17 +56,21 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """What a file holds. `cuts`: a sentence for each ELF file that is truncated; `looked`: the payloads' labels."""
+    """What a file holds.
+
+    truncated   a sentence for each ELF file that is cut off
+    searched    the labels of the payloads
+    """
 
     found: tuple[Found, ...]
-    cuts: tuple[str, ...]
-    looked: tuple[str, ...]
+    truncated: tuple[str, ...]
+    searched: tuple[str, ...]
 
 
 def find(name: str, data: bytes, arch: Arch) -> bytes:
-    """Exactly the bytes of the one plain 64-bit vDSO of `arch` in `data`, containers looked into.
+    """Return exactly the bytes of the one plain 64-bit vDSO of `arch` in `data`, or in what `data` contains.
 
-    VdsoError(name) when there is none, saying what was found instead and where, or several that differ.
+    VdsoError(name) when there is none, or several that differ; it says what was found, and where.
     """
     if not data:
         raise VdsoError(name, "empty file, 0x0 bytes", "get the whole file again")
@@ -72,23 +78,23 @@ def find(name: str, data: bytes, arch: Arch) -> bytes:
 
 
 def search(name: str, data: bytes, arch: Arch) -> Search:
-    """Every vDSO in `data`, of every kind and with its place."""
+    """Return every vDSO in `data`, of every kind and with its place. VdsoError(name) where there are too many."""
     found: list[Found] = []
-    cuts: list[str] = []
-    looked: list[str] = []
-    looks = size = 0
+    truncated: list[str] = []
+    searched: list[str] = []
+    candidates = size = 0
     for where, payload in payloads(name, data):
-        looked.append(where)
-        for at in _places(payload):
+        searched.append(where)
+        for at in _elf_offsets(payload):
             rest = memoryview(payload)[at:]
             try:
                 headers = read_headers(rest, None if at == 0 else MOST_SEGMENTS)
-                looks += headers is not None
-                if looks + len(cuts) > MOST_LOOKS:
-                    raise VdsoError(name, f"holds more than {MOST_LOOKS:#x} ELF files", "cut out the one that is meant")
-                vdso = headers and _vdso(rest, headers, arch, at == 0)
-            except Cut as cut:
-                cuts.append(f"{cut} (ELF file at {at:#x}" + (f" of {where})" if where else ")"))
+                candidates += headers is not None
+                if candidates + len(truncated) > MOST_CANDIDATES:
+                    raise VdsoError(name, f"holds more than {MOST_CANDIDATES:#x} ELF files", "cut out the one that is meant")
+                vdso = headers and _recognised(rest, headers, arch, at == 0)
+            except Truncated as problem:
+                truncated.append(f"{problem} (ELF file at {at:#x}" + (f" of {where})" if where else ")"))
             else:
                 if vdso:
                     what, plain, end = vdso
@@ -98,42 +104,45 @@ def search(name: str, data: bytes, arch: Arch) -> Search:
                             name, f"holds more than {MOST_FOUND:#x} bytes of vDSOs", "cut out the one that is meant"
                         )
                     found.append(Found(at, bytes(rest[:end]), what, plain, where))
-    return Search(tuple(found), tuple(cuts), tuple(looked))
+    return Search(tuple(found), tuple(truncated), tuple(searched))
 
 
 def choose(name: str, data: bytes, search: Search, arch: Arch) -> Found:
-    """The plain one. Copies that load the same bytes count as one (a .deb can hold several): the smallest."""
+    """Return the plain one. Copies that load the same bytes count as one (a .deb can hold several): the smallest is taken.
+
+    VdsoError(name) as `find`.
+    """
     plain = sorted((f for f in search.found if f.plain), key=lambda f: len(f.data))
     if plain:
-        if len({_loaded(f.data) for f in plain}) > 1:
-            places = _first([str(f) for f in plain])
+        if len({_loaded_bytes(f.data) for f in plain}) > 1:
+            places = _listed([str(f) for f in plain])
             raise VdsoError(name, f"{len(plain)} plain vDSOs that differ: {places}", "cut out the one that is meant")
         return plain[0]
     others = [str(f) for f in search.found]
     todo = ANOTHER.format(arch=arch.name)
-    if search.cuts:
-        also = f"; found and not taken: {_first(others)}" if others else ""
-        raise VdsoError(name, _first(search.cuts, "; ") + also, "get the whole file again")
+    if search.truncated:
+        also = f"; found and not taken: {_listed(others)}" if others else ""
+        raise VdsoError(name, _listed(search.truncated, "; ") + also, "get the whole file again")
     if others:
-        raise VdsoError(name, f"no plain {arch.name} vDSO: found {_first(others)}", todo)
-    if search.looked == ("",):
-        raise VdsoError(name, _nothing(data, arch), todo)
-    looked = f"no vDSO in {_first(search.looked)}" if search.looked else "no kernel image and no vDSO file in it"
-    raise VdsoError(name, f"{looked} ({len(data):#x} bytes)", todo)
+        raise VdsoError(name, f"no plain {arch.name} vDSO: found {_listed(others)}", todo)
+    if search.searched == ("",):
+        raise VdsoError(name, _why_none(data, arch), todo)
+    what = f"no vDSO in {_listed(search.searched)}" if search.searched else "no kernel image and no vDSO file in it"
+    raise VdsoError(name, f"{what} ({len(data):#x} bytes)", todo)
 
 
-def _first(texts: Sequence[str], between: str = ", ") -> str:
-    """As many as a line holds."""
+def _listed(texts: Sequence[str], between: str = ", ") -> str:
+    """Join as many texts as a message has room for."""
     more = len(texts) - MOST_NAMED
     return between.join(texts[:MOST_NAMED]) + (f" and {more:#x} more" if more > 0 else "")
 
 
-def _places(data: bytes) -> list[int]:
+def _elf_offsets(data: bytes) -> list[int]:
     return [match.start() for match in re.finditer(re.escape(MAGIC), data)]
 
 
-def _nothing(data: bytes, arch: Arch) -> str:
-    """Why there is no vDSO in `data`, as far as its first bytes tell."""
+def _why_none(data: bytes, arch: Arch) -> str:
+    """Say why there is no vDSO in `data`, as far as its first bytes tell."""
     headers = read_headers(data) if data.startswith(MAGIC) else None
     size = f"0x{len(data):x} bytes"
     if headers is None:
@@ -149,11 +158,13 @@ def _nothing(data: bytes, arch: Arch) -> str:
 
 
 def _machine(headers: Headers) -> str:
-    return MACHINES.get(headers.ehdr.machine, f"machine {headers.ehdr.machine:#x}")
+    """Return the machine's name as readelf writes it; its number where pyelftools knows no name."""
+    name = describe_e_machine(_MACHINES.get(headers.ehdr.machine, ""))
+    return f"machine {headers.ehdr.machine:#x}" if name == "<unknown>" else str(name)
 
 
-def _loaded(vdso: bytes) -> bytes:
-    """What a vDSO maps, without the fields that only say where the section table lies behind it."""
+def _loaded_bytes(vdso: bytes) -> bytes:
+    """Return the bytes that are mapped, without the fields that only say where the section table lies behind them."""
     headers = read_headers(vdso)
     if headers is None or not headers.form.wide:
         return vdso
@@ -163,10 +174,10 @@ def _loaded(vdso: bytes) -> bytes:
     return bytes(load)
 
 
-def _vdso(rest: memoryview, headers: Headers, arch: Arch, file: bool) -> tuple[str, bool, int] | None:
-    """(what, plain, size) of the vDSO that `rest` starts with, None when it is no vDSO. Raises Cut.
+def _recognised(rest: memoryview, headers: Headers, arch: Arch, file: bool) -> tuple[str, bool, int] | None:
+    """Return (what, plain, size) of the vDSO that `rest` starts with, None when it is no vDSO. Truncated where it is cut off.
 
-    file        `rest` is a whole payload: then it is cut off also when it is no vDSO (vmlinux, a core)
+    file        `rest` is a whole payload, so it must not be cut off even if it is no vDSO (vmlinux, a core)
     """
     shared = headers.ehdr.type == elf64.ET_DYN and any(p.type == elf64.PT_DYNAMIC for p in headers.phdrs)
     if not shared or headers.loaded > LARGEST:
@@ -179,25 +190,25 @@ def _vdso(rest: memoryview, headers: Headers, arch: Arch, file: bool) -> tuple[s
 
 
 def _size(rest: memoryview, headers: Headers) -> int:
-    """How many bytes the vDSO takes: its segments, and its sections where the table is really there. Raises Cut."""
+    """Return how many bytes the vDSO has: its segments, and its sections if their table is really there. Truncated."""
     loaded, end = headers.loaded, headers.table_end
     if end > len(rest):
-        # A dump of the pages that hold the segments has zeros where the file went on. A file that was cut off has not.
+        # A dump of the pages of the segments has zeros where the file went on; a file that was cut off has other bytes.
         page = align_up(loaded, elf64.PAGE)
         if len(rest) % elf64.PAGE == 0 and not any(rest[loaded:page]):
             return loaded
-        raise Cut("section table", end, len(rest))
+        raise Truncated("section table", end, len(rest))
     table = headers.sections(rest) if end else []
     if not table or any(table[0]) or table[min(headers.ehdr.shstrndx, len(table) - 1)].type != elf64.SHT_STRTAB:
         return loaded  # no table, or other bytes where it was
     contents = max((s.offset + s.size for s in table if s.type != elf64.SHT_NOBITS), default=0)
     if contents > len(rest):
-        raise Cut("section contents", contents, len(rest))
+        raise Truncated("section contents", contents, len(rest))
     return max(loaded, end, contents)
 
 
 def _kind(image: bytes, headers: Headers, arch: Arch) -> tuple[str, bool] | None:
-    """(what, plain) of a vDSO whose segments are `image`, None for another ELF file. Its addresses are offsets."""
+    """Return (what, plain) of a vDSO whose segments are `image`, None for another ELF file. Its addresses are offsets."""
     dynamic = next(p for p in headers.phdrs if p.type == elf64.PT_DYNAMIC)
     tags = headers.form.dynamic(image[dynamic.offset : dynamic.offset + min(dynamic.filesz, LONGEST_DYNAMIC)])
     start = tags.get(elf64.DT_STRTAB, len(image))
@@ -224,11 +235,11 @@ def _string(strings: bytes, at: int) -> bytes:
 
 
 def _landing_pads(image: bytes, headers: Headers, tags: dict[int, int]) -> bool:
-    """Whether an export starts with `lpad`, which is auipc with rd = zero (RISC-V CFI extensions, Zicfilp)."""
+    """Tell whether an export starts with `lpad`, which is auipc with rd = zero (RISC-V CFI extensions, Zicfilp)."""
     try:
         all_symbols = islice(dynamic_symbols(image, headers.form, tags), MOST_SYMBOLS)
         entries = [s.value for s in all_symbols if s.info & 15 == elf64.STT_FUNC and s.shndx]
     except (KeyError, struct.error, OverflowError):
-        return False  # image_reader.py names the table that is wrong
+        return False  # image/table_reader.py names the table that is wrong
     return any(len(word) == 4 and int.from_bytes(word, "little") & 0xFFF == 0x017
                for word in (image[entry : entry + 4] for entry in entries))  # fmt: skip
