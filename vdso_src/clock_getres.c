@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "abi.h"
+#include "export.h"
 #include "read.h"
 #include "syscall.h"
 
 /* A NULL `res` is legal: it asks whether the clock is there. */
-long __vdso_clock_getres(int clock, struct vdso_timespec *res)
+long VDSO_EXPORT(clock_getres)(int clock, struct vdso_timespec *res)
 {
 	uint64_t nsec;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "abi.h"
+#include "export.h"
 #include "read.h"
 #include "syscall.h"
 
-long __vdso_clock_gettime(int clock, struct vdso_timespec *tp)
+long VDSO_EXPORT(clock_gettime)(int clock, struct vdso_timespec *tp)
 {
 	struct vdso_time now;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "abi.h"
+#include "export.h"
 #include "read.h"
 #include "syscall.h"
 
@@ -7,7 +8,7 @@
 #define THOUSANDTH 274877907 /* 2^38 / 1000, rounded up: exact below 4.9 * 10^9; gcc would divide */
 
 /* The time zone, and what to do without a place for the time, are the kernel's business. */
-long __vdso_gettimeofday(struct vdso_timeval *tv, void *tz)
+long VDSO_EXPORT(gettimeofday)(struct vdso_timeval *tv, void *tz)
 {
 	struct vdso_time now;
 

@@ -4,6 +4,7 @@
 #define VDSO_READ_PAGE_H
 
 #include "counter.h"
+#include "fence.h"
 #include "vdso_data.h"
 
 /* The page itself; the linker script says where. Hidden: reached relative to the pc, without a GOT. */

@@ -23,16 +23,19 @@
  * context that may take that lock, interrupt handlers as well where it is only ever held with interrupts off, but no NMI.
  * Between begin and end the lock stays held. None of them sleeps, loops for long, or allocates. User space takes no lock.
  *
- * A `counter` is what `rdtime` gave, on any hart. Where a call takes one, it is read under the lock as well, and
+ * A `counter` is what the counter of user mode showed, on any CPU. Where a call takes one, it is read under the lock as
+ * well, and
  *
  *	after begin	for set_monotonic, adjust, suspend, resume, which do nothing outside of begin and end;
  *	at any time	for set_realtime (as near to what `sec` and `nsec` speak of as can be) and read; there, with more
- *			than one hart, between `fence rw,i` and `fence i,rw`: a lock does not order the counter.
+ *			than one CPU, between fences that order the counter, which a lock does not: fence.h names them.
  */
 #ifndef VDSO_DATA_H
 #define VDSO_DATA_H
 
 #include <stdint.h>
+
+#include "fence.h"
 
 #ifndef __SIZEOF_INT128__
 #error "vdso_data.h needs a 64-bit compiler with __int128"
@@ -147,7 +150,7 @@ static inline uint64_t vdso_mul_high(uint64_t a, uint64_t b)
 /* Nanoseconds from the row's `sec` to `counter`, from the other values of the row. */
 static inline uint64_t vdso_row_ns(uint64_t state, uint64_t mult, uint64_t base, uint64_t nsec, uint64_t counter)
 {
-	if (__builtin_expect(counter < base, 0)) /* another hart's counter may be some ticks behind */
+	if (__builtin_expect(counter < base, 0)) /* another CPU's counter may be some ticks behind */
 		counter = base;
 	return vdso_mul_high((counter - base) << (state & VDSO_STATE_SHIFT), mult) + nsec;
 }
@@ -179,7 +182,7 @@ static inline uint64_t vdso_data_ratio(uint32_t value, unsigned zeros, uint64_t 
 	return quotient + (rest != 0);
 }
 
-/* Marks every row invalid. The fence keeps all that follows behind the mark, the counter read (i) included. */
+/* Marks every row invalid. The fence keeps all that follows behind the mark, the counter read included. */
 static inline void vdso_data_open(struct vdso_data *d)
 {
 	unsigned clock;
@@ -188,11 +191,7 @@ static inline void vdso_data_open(struct vdso_data *d)
 	for (clock = 0; clock < VDSO_ROWS; clock++)
 		if (VDSO_CLOCKS >> clock & 1)
 			VDSO_STORE(d->row[clock].state, d->count | (d->row[clock].state & VDSO_STATE_SHIFT));
-#ifdef __riscv
-	__asm__ __volatile__("fence w,iorw" ::: "memory");
-#else
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
+	vdso_fence_mark();
 }
 
 /* Marks the rows of all clocks that have a time valid, behind all that was written to them. */
@@ -276,7 +275,7 @@ static inline void vdso_data_place(struct vdso_data *d, unsigned clock, uint64_t
 
 /*
  * Makes `counter` the base of a row without moving its time. What is beyond the nanosecond goes into `fraction`: dropped,
- * it would add up. A counter that is behind the base, another hart's, leaves the row as it is: it reads as the base.
+ * it would add up. A counter that is behind the base, another CPU's, leaves the row as it is: it reads as the base.
  */
 static inline void vdso_data_rebase(struct vdso_data *d, unsigned clock, uint64_t counter)
 {
@@ -333,7 +332,7 @@ static inline void vdso_data_set_tai_offset(struct vdso_data *d, int32_t sec)
 
 /*
  * The four calls below move what MONOTONIC reads, so they are for between begin and end only, with a counter that was
- * read after `begin`: one read earlier may be behind what another hart's user space has read meanwhile, and time would
+ * read after `begin`: one read earlier may be behind what another CPU's user space has read meanwhile, and time would
  * go back there. Outside of begin and end they do nothing.
  */
 

@@ -2,14 +2,15 @@
 /*
  * What a function of your own in the vDSO (EXTRA_SRC) may use. What it may not, and an example: docs/user-functions.md.
  *
- *	long __vdso_NAME(...)		every global function of such a name is an export: it takes the place of the base's,
- *					or is new. Functions of other names are for yourself.
+ *	long VDSO_EXPORT(NAME)(...)	every global function of such a name is an export: it takes the place of the base's,
+ *					or is new. Functions of other names are for yourself. export.h says what Linux
+ *					calls an export on this architecture; the name may be written out as well.
  *
  *	vdso_extra(word)		a word of the kernel's own part of the data page, 0 to 63; zero after vdso_data_init
  *	vdso_data			the whole page, const: take its fields with VDSO_LOAD
  *	vdso_time(clock, &now)		1 and the time in now.sec, now.nsec; 0: ask the kernel (ids of Linux)
  *
- *	vdso_counter()			rdtime; the hardware may move it before or behind loads
+ *	vdso_counter()			the counter; the hardware may move it before or behind loads
  *	vdso_fence_load()		loads before it stay before the counter and loads behind it
  *	vdso_fence_reload()		loads and the counter before it stay before loads behind it
  *	vdso_counter_in_order()		the counter between both fences
@@ -25,6 +26,8 @@
 
 #include "abi.h"
 #include "counter.h"
+#include "export.h"
+#include "fence.h"
 #include "syscall.h"
 
 #ifdef VDSO_DATA_PAGE_NONE

@@ -12,6 +12,7 @@ from typing import Any
 import unicorn
 from elftools.elf.elffile import ELFFile
 from kernel_side import HERE, SOURCES
+from repository import INCLUDES
 from stub_build import CCFLAGS, PREFIX
 from unicorn import riscv_const as regs
 
@@ -36,7 +37,7 @@ class Writer:
 
     def __init__(self, folder: Path) -> None:
         linked = folder / "writer.elf"
-        flags = [f'-DKERNEL_HEADER="{SOURCES / "vdso_data.h"}"', "-nostdlib", "-static"]
+        flags = [f'-DKERNEL_HEADER="{SOURCES / "vdso_data.h"}"', *INCLUDES, "-nostdlib", "-static"]
         flags += ["-Wl,--build-id=none", f"-Wl,-Ttext={CODE:#x}", "-Wl,-e,0"]
         subprocess.run([f"{PREFIX}gcc", *CCFLAGS, *flags, HERE / "kernel.c", "-o", linked], check=True)
         elf = ELFFile(io.BytesIO(linked.read_bytes()))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
-from repository import ROOT
+from repository import INCLUDES, ROOT
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.extract.find import find
@@ -26,7 +26,7 @@ def link(folder: Path) -> bytes:
     assert PREFIX
     for name in ("vdso.S", "vdso.lds"):
         shutil.copy(SOURCE / name, folder)
-    command = [PREFIX + "gcc", "-march=rv64imac_zicsr", "-mabi=lp64", "-mno-relax", "-nostdlib", "-shared"]
+    command = [PREFIX + "gcc", "-march=rv64imac_zicsr", "-mabi=lp64", "-mno-relax", *INCLUDES, "-nostdlib", "-shared"]
     command += [
         f"-Wl,{flag}"
         for flag in (

@@ -19,12 +19,12 @@ from elftools.elf.hash import ELFHashTable, GNUHashTable
 from image_builder import Patch
 from kernel_side import DataPage, build_rust
 from kernel_side import build as build_c
-from repository import ROOT
+from repository import INCLUDES, ROOT, SOURCES
 from scons.test_minimal import link as link_minimal
 from scons_build import scons
 from splice.test_leftovers import judge
 from spliced import REAL, SYNTHETIC, USERS, Made, given, spliced
-from stub_build import CCFLAGS, PREFIX, SOURCES, compile_stub
+from stub_build import CCFLAGS, PREFIX, compile_all
 from stub_runner import BUFFER, Machine
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
@@ -55,7 +55,7 @@ class Objects:
         self.folder, self._count = folder, 0
 
     def ours(self, *defines: str) -> list[Path]:
-        return [compile_stub(self.folder, source.stem, *defines) for source in sorted(SOURCES.glob("*.c"))]
+        return compile_all(self.folder, *defines)
 
     def of(self, *sources: Path | str, defines: Sequence[str] = ()) -> list[Path]:
         """`sources`: files, or the text of one."""
@@ -68,7 +68,7 @@ class Objects:
             if isinstance(source, str):
                 path.write_text(source)
             made.append(folder / f"{USERS}{index}_{path.stem}.o")
-            flags = [*CCFLAGS, *(f"-D{define}" for define in defines), "-I", SOURCES, "-I", SOURCES / "riscv64"]
+            flags = [*CCFLAGS, *(f"-D{define}" for define in defines), *INCLUDES]
             subprocess.run([f"{PREFIX}gcc", *flags, "-c", path, "-o", made[-1]], check=True)
         return self.ours(*defines) + made
 
@@ -519,7 +519,7 @@ def test_a_part_that_moves_or_overlaps_does_not_compile(name: str, tmp_path: Pat
     for content, status in ((text, 0), (text.replace(old, new), 1)):
         (tmp_path / "vdso_data.h").write_text(content)
         (tmp_path / "a.c").write_text('#include "vdso_data.h"\n')
-        done = subprocess.run(["gcc", "-c", "a.c"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(["gcc", *INCLUDES, "-c", "a.c"], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == status, done.stderr
         assert ("vdso_data_assert_" in done.stderr) == bool(status)
 
@@ -569,8 +569,7 @@ class Kernel:
             "-O2",
             "-shared",
             "-fPIC",
-            "-I",
-            SOURCES,
+            *INCLUDES,
             source,
             "-o",
             folder / "k.so",

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from repository import SOURCES
+from repository import INCLUDES, SOURCES
 
 HERE = Path(__file__).resolve().parent
 PAGE = 4096
@@ -18,8 +18,8 @@ def build(folder: Path, header: Path = SOURCES / "vdso_data.h") -> ctypes.CDLL:
     """The functions of `header` (vdso_data.h or a generated vdso.h) as a library, made in `folder`."""
     library = folder / "kernel.so"
     strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
-    command = ["cc", *strict, "-O2", "-fPIC", "-shared", f'-DKERNEL_HEADER="{header}"', "-o", library, HERE / "kernel.c"]
-    subprocess.run(command, check=True)
+    command = ["cc", *strict, "-O2", "-fPIC", "-shared", *INCLUDES, f'-DKERNEL_HEADER="{header}"', HERE / "kernel.c"]
+    subprocess.run([*command, "-o", library], check=True)
     return ctypes.CDLL(str(library))
 
 

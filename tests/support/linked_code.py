@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from stub_build import CCFLAGS, PREFIX, SOURCES
+from repository import INCLUDES
+from stub_build import CCFLAGS, PREFIX
 
 DATA = 0x40000
 SCRIPT = f"""SECTIONS {{
@@ -28,8 +29,7 @@ class Linked:
 
 
 def compile_source(source: Path, target: Path, *flags: str) -> Path:
-    include = ["-I", SOURCES, "-I", SOURCES / "riscv64"]
-    subprocess.run([f"{PREFIX}gcc", *CCFLAGS, *include, *flags, "-c", source, "-o", target], check=True)
+    subprocess.run([f"{PREFIX}gcc", *CCFLAGS, *INCLUDES, *flags, "-c", source, "-o", target], check=True)
     return target
 
 

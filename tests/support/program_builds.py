@@ -12,7 +12,7 @@ from pathlib import Path
 
 from debian_packages import unpacked
 from kernel_builds import CC, PROGRAMS, run, session_folder
-from repository import ROOT, TESTS
+from repository import INCLUDES, TESTS
 
 # what makes cleanups and unwinders work that come from a signal handler
 CFLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-fexceptions", "-fasynchronous-unwind-tables")
@@ -116,5 +116,5 @@ def launcher() -> Path:
     """tests/kernels/launcher.c with the layout of the data page that the stubs have."""
     out = session_folder() / "launcher"
     place = f"-Wl,-Ttext-segment={LAUNCHER_ADDRESS:#x}"
-    run(CC, *CFLAGS, "-static", place, "-I", ROOT / "vdso_src", TESTS / "kernels" / "launcher.c", "-o", out)
+    run(CC, *CFLAGS, "-static", place, *INCLUDES, TESTS / "kernels" / "launcher.c", "-o", out)
     return out

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from repository import SOURCES
+from repository import INCLUDES, SOURCE_FOLDERS
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.stubs import toolchain
 
@@ -43,22 +43,23 @@ class Stubs:
 def compile_stub(folder: Path, source: str, *defines: str) -> Path:
     """Return the object file of a stub source, which is compiled once."""
     target = folder / ("-".join([source, *defines]) + ".o")
-    include = ["-I", SOURCES, "-I", SOURCES / "riscv64"]
-    flags = [*CCFLAGS, *include, *(f"-D{define}" for define in defines)]
-    subprocess.run([f"{PREFIX}gcc", *flags, "-c", SOURCES / f"{source}.c", "-o", target], check=True)
+    path = next(path for folder in SOURCE_FOLDERS if (path := folder / f"{source}.c").is_file())
+    flags = [*CCFLAGS, *INCLUDES, *(f"-D{define}" for define in defines)]
+    subprocess.run([f"{PREFIX}gcc", *flags, "-c", path, "-o", target], check=True)
     return target
 
 
 def compile_all(folder: Path, *defines: str) -> list[Path]:
     """Return the object files of all stub sources."""
-    return [compile_stub(folder, source.stem, *defines) for source in sorted(SOURCES.glob("*.c"))]
+    paths = sorted(path for sources in SOURCE_FOLDERS for path in sources.glob("*.c"))
+    return [compile_stub(folder, path.stem, *defines) for path in paths]
 
 
 def stubs(folder: Path, data_page: str, hz: int | None = None) -> Stubs:
     """All stubs of vdso_src, linked for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
     offset = PLACES[data_page]
     defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
-    sources = ("clock_gettime", "gettimeofday", "clock_getres", "syscalls")
+    sources = ("clock_gettime", "gettimeofday", "clock_getres", "syscalls", "own_syscalls")
     objects = [compile_stub(folder, source, *defines) for source in sources]
     script, linked = folder / f"{data_page}.ld", folder / f"{data_page}-{hz}.elf"
     script.write_text(SCRIPT.format(symbol="" if offset is None else f"vdso_data = {offset};"))

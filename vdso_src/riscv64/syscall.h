@@ -3,13 +3,7 @@
 #ifndef VDSO_SYSCALL_H
 #define VDSO_SYSCALL_H
 
-/* Linux, include/uapi/asm-generic/unistd.h and arch/riscv/include/uapi/asm/unistd.h */
-#define VDSO_NR_CLOCK_GETTIME 113
-#define VDSO_NR_CLOCK_GETRES 114
-#define VDSO_NR_GETCPU 168
-#define VDSO_NR_GETTIMEOFDAY 169
-#define VDSO_NR_RISCV_HWPROBE 258
-#define VDSO_NR_RISCV_FLUSH_ICACHE 259
+#include "numbers.h"
 
 static inline long vdso_syscall0(long number)
 {

@@ -76,7 +76,7 @@ static void nothing(uint64_t unused)
 
 static int install(int signal, void (*handler)(int, void *, void *))
 {
-	struct kernel_sigaction action = { handler, SA_SIGINFO | SA_NODEFER, 0 };
+	const struct machine_sigaction action = { .handler = handler, .flags = SA_SIGINFO | SA_NODEFER };
 
 	return kernel_sigaction(signal, &action) == 0;
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "abi.h"
-#include "numbers.h"
+#include "machine.h"
 #include "syscall.h"
 
 #define EINVAL 22
@@ -23,44 +23,44 @@
 
 static inline long kernel_write(int file, const char *bytes, long length)
 {
-	return vdso_syscall3(NR_WRITE, file, (long)bytes, length);
+	return vdso_syscall3(VDSO_NR_WRITE, file, (long)bytes, length);
 }
 
 static inline void __attribute__((noreturn)) kernel_exit(int status)
 {
-	vdso_syscall2(NR_EXIT_GROUP, status, 0);
+	vdso_syscall2(VDSO_NR_EXIT_GROUP, status, 0);
 	for (;;) /* a kernel may know no threads, and so no exit_group */
-		vdso_syscall2(NR_EXIT, status, 0);
+		vdso_syscall2(VDSO_NR_EXIT, status, 0);
 }
 
 static inline long kernel_getpid(void)
 {
-	return vdso_syscall2(NR_GETPID, 0, 0);
+	return vdso_syscall2(VDSO_NR_GETPID, 0, 0);
 }
 
 static inline long kernel_kill(long process, int signal)
 {
-	return vdso_syscall2(NR_KILL, process, signal);
+	return vdso_syscall2(VDSO_NR_KILL, process, signal);
 }
 
 static inline long kernel_fork(void)
 {
-	return vdso_syscall5(NR_CLONE, SIGCHLD, 0, 0, 0, 0);
+	return vdso_syscall5(VDSO_NR_CLONE, SIGCHLD, 0, 0, 0, 0);
 }
 
 static inline long kernel_wait(long process, int *status)
 {
-	return vdso_syscall5(NR_WAIT4, process, (long)status, 0, 0, 0);
+	return vdso_syscall5(VDSO_NR_WAIT4, process, (long)status, 0, 0, 0);
 }
 
 static inline void kernel_yield(void)
 {
-	vdso_syscall2(NR_SCHED_YIELD, 0, 0);
+	vdso_syscall2(VDSO_NR_SCHED_YIELD, 0, 0);
 }
 
 static inline long kernel_mprotect(uint64_t address, long length, long protection)
 {
-	return vdso_syscall3(NR_MPROTECT, (long)address, length, protection);
+	return vdso_syscall3(VDSO_NR_MPROTECT, (long)address, length, protection);
 }
 
 static inline long kernel_clock_gettime(long clock, struct vdso_timespec *time)
@@ -78,19 +78,13 @@ static inline long kernel_gettimeofday(struct vdso_timeval *time, void *zone)
 	return vdso_syscall2(VDSO_NR_GETTIMEOFDAY, (long)time, (long)zone);
 }
 
-/* include/uapi/asm-generic/signal.h without SA_RESTORER, which riscv and loongarch don't have */
+/* include/uapi/asm-generic/signal.h */
 #define SA_SIGINFO 4
 #define SA_NODEFER 0x40000000
 
-struct kernel_sigaction {
-	void (*handler)(int signal, void *info, void *context);
-	unsigned long flags;
-	uint64_t mask;
-};
-
-static inline long kernel_sigaction(int signal, const struct kernel_sigaction *action)
+static inline long kernel_sigaction(int signal, const struct machine_sigaction *action)
 {
-	return vdso_syscall5(NR_RT_SIGACTION, signal, (long)action, 0, sizeof(action->mask), 0);
+	return vdso_syscall5(VDSO_NR_RT_SIGACTION, signal, (long)action, 0, sizeof(action->mask), 0);
 }
 
 #endif

@@ -134,7 +134,8 @@ enum verdict test_data_mprotect(void)
 	return verdict;
 }
 
-#define RETURN_THERE "\nlet it return to __vdso_rt_sigreturn, where the image is + VDSO_SYM_RT_SIGRETURN"
+#define RT_SIGRETURN VDSO_EXPORT_PREFIX "rt_sigreturn"
+#define RETURN_THERE "\nlet it return to " RT_SIGRETURN ", where the image is + VDSO_SYM_RT_SIGRETURN"
 
 enum verdict test_handler(void)
 {
@@ -144,11 +145,11 @@ enum verdict test_handler(void)
 		return skip("no signal handler is called (rt_sigaction, kill)");
 	if (faults_handler() != CAME_BACK)
 		return not_ok("a signal handler could not return, signal %ld:" RETURN_THERE, (long)faults_handler());
-	if (address == image_export("__vdso_rt_sigreturn"))
+	if (address == image_export(RT_SIGRETURN))
 		return OK;
 	if (fault_of(is_sigreturn, address) != CAME_BACK)
 		return not_ok("a signal handler returns to %lx, which unwinders (pthread_cancel) don't know:" RETURN_THERE,
 			      address);
-	tap_note("signal handlers return to %lx, not to __vdso_rt_sigreturn", address);
+	tap_note("signal handlers return to %lx, not to " RT_SIGRETURN, address);
 	return OK;
 }

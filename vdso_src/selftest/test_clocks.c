@@ -41,8 +41,8 @@ enum verdict test_call(void)
 	if (fault == CAME_BACK)
 		return OK;
 	lacking[CALLS] = cannot;
-	return not_ok("__vdso_clock_gettime ends in signal %ld: map the image R-X for the user, and the data page where\n"
-		      "the image expects it",
+	return not_ok(VDSO_EXPORT_PREFIX "clock_gettime ends in signal %ld: map the image R-X for the user,"
+		      " and the data page where\nthe image expects it",
 		      (long)fault);
 }
 
@@ -134,8 +134,8 @@ static void advise(void)
 {
 	if (disagreed && !advised++)
 		not_ok_also(": " READ_IT ", on the page that is\n"
-			    "mapped and not a copy, with rdtime at that moment, under the lock of the page's writer.\n"
-			    "(A few microseconds: do the counters of all harts agree?)");
+			    "mapped and not a copy, with " MACHINE_COUNTER " at that moment, under the lock of the page's writer.\n"
+			    "(A few microseconds: do the counters of all " MACHINE_CPU "s agree?)");
 }
 
 enum verdict test_clock(long clock)

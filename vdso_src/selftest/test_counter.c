@@ -27,7 +27,7 @@ enum verdict test_counter(void)
 
 	if (fault != CAME_BACK) {
 		lacking[COUNTER] = lacking[CALLS] = cannot;
-		return not_ok("rdtime raises signal %ld: set " MACHINE_COUNTER_BIT " on every hart", (long)fault);
+		return not_ok(MACHINE_COUNTER " raises signal %ld: set " MACHINE_COUNTER_BIT " on every " MACHINE_CPU, (long)fault);
 	}
 	start = vdso_counter();
 	for (patience = 0; patience < 10000000; patience++)
@@ -108,11 +108,11 @@ enum verdict test_counter_cost(void)
 	loop = cost(nothing, ticks);
 	of_counter = cost(counter, ticks) - loop;
 	of_call = cost(system_call, ticks) - loop;
-	tap_note("%ld times: rdtime %ld ticks, system call %ld, nothing %ld", repeats, of_counter, of_call, loop);
+	tap_note("%ld times: " MACHINE_COUNTER " %ld ticks, system call %ld, nothing %ld", repeats, of_counter, of_call, loop);
 	if (of_counter * 2 < of_call)
 		return OK;
-	return not_ok("each rdtime costs about as much as a system call: it traps, and firmware answers it.\n"
-		      "Set " MACHINE_COUNTER_BIT " on every hart.\n"
+	return not_ok("each " MACHINE_COUNTER " costs about as much as a system call: it traps, and firmware answers it.\n"
+		      "Set " MACHINE_COUNTER_BIT " on every " MACHINE_CPU ".\n"
 		      "(If both are set, this machine has no counter for user mode)");
 }
 

@@ -55,10 +55,10 @@ enum verdict test_image(void)
 
 enum verdict test_exports(void)
 {
-	at_clock_gettime = image_export("__vdso_clock_gettime");
-	at_clock_getres = image_export("__vdso_clock_getres");
-	at_gettimeofday = image_export("__vdso_gettimeofday");
-	if (at_clock_gettime && at_clock_getres && at_gettimeofday && image_export("__vdso_rt_sigreturn"))
+	at_clock_gettime = image_export(VDSO_EXPORT_PREFIX "clock_gettime");
+	at_clock_getres = image_export(VDSO_EXPORT_PREFIX "clock_getres");
+	at_gettimeofday = image_export(VDSO_EXPORT_PREFIX "gettimeofday");
+	if (at_clock_gettime && at_clock_getres && at_gettimeofday && image_export(VDSO_EXPORT_PREFIX "rt_sigreturn"))
 		return OK;
 	lacking[CALLS] = "exports are missing";
 	return not_ok("clock_gettime, clock_getres, gettimeofday or rt_sigreturn is missing: " MAP_IT);

@@ -70,8 +70,8 @@ static const char *prepare(void)
 static enum verdict judge(long reads)
 {
 	if (worst > 0)
-		return not_ok("back by up to %ld ns: do the counters of all harts agree? For vdso_data_adjust() and its like, is the\n"
-			      "counter read after vdso_data_begin()? Do your system calls hold the lock of the page's writer?",
+		return not_ok("back by up to %ld ns: do the counters of all " MACHINE_CPU "s agree? For vdso_data_adjust()"
+			      " and its like, is the\ncounter read after vdso_data_begin()? Do your system calls hold the lock of the page's writer?",
 			      worst);
 	tap_note("%ld reads in %ld ns", reads, latest);
 	return OK;

@@ -2,6 +2,7 @@
 /* Do the other exports answer as their system calls do? */
 #include "calls.h"
 #include "image.h"
+#include "machine.h"
 #include "tests.h"
 
 /* Those that the vDSO serves, and some that it does not. */
@@ -40,11 +41,7 @@ enum verdict test_getres(void)
 static const struct other {
 	const char *name;
 	long number;
-} others[] = {
-	{ "__vdso_getcpu", VDSO_NR_GETCPU },
-	{ "__vdso_riscv_hwprobe", VDSO_NR_RISCV_HWPROBE },
-	{ "__vdso_flush_icache", VDSO_NR_RISCV_FLUSH_ICACHE },
-};
+} others[] = { MACHINE_OTHERS };
 
 /* Asked for nothing at all, each does nothing and says so. */
 enum verdict test_others(void)

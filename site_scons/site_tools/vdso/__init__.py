@@ -52,8 +52,8 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
     """``env.VdsoSelftest(target)``: return the node of a static program that tests how a kernel includes a vDSO."""
     env = nodes.configured(env, overrides)
     arch = ARCHES[env["VDSO_ARCH"]]
-    own = SOURCES / "selftest"
-    folders = [own, own / arch.name, SOURCES, SOURCES / arch.name]
+    own, machine = SOURCES / "selftest", SOURCES / arch.name / "selftest"
+    folders = [own, machine, SOURCES, SOURCES / arch.name]
     env = env.Override(
         {
             "VDSO_CCFLAGS": [*env["VDSO_CCFLAGS"], *toolchain.PROGRAM_CCFLAGS, *arch.program_ccflags],
@@ -69,7 +69,7 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
         env.VdsoObject(work.File(f"selftest_{path.stem}.o"), env.File(str(path)), CPPPATH=[str(f) for f in folders])[0]
         for path in sources
     ]
-    return env.VdsoLink(program, [env.File(str(own / arch.name / "selftest.lds")), *objects])
+    return env.VdsoLink(program, [env.File(str(machine / "selftest.lds")), *objects])
 
 
 def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
@@ -114,7 +114,7 @@ def generate(env: Any) -> None:
     env.PrependENVPath("PATH", os.environ.get("PATH", ""))
     env.SetDefault(**variables.defaults())
     builders.set_defaults(env)
-    env["BUILDERS"].update(builders.builders(provenance.build_digest(), env["VDSO_ARCH"]))
+    env["BUILDERS"].update(builders.builders(provenance.build_digest()))
     env.AddMethod(vdso, "Vdso")
     env.AddMethod(vdso_base, "VdsoBase")
     env.AddMethod(vdso_selftest, "VdsoSelftest")

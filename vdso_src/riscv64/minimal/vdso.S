@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Every export a plain system call: what libc would do without a vDSO, and a base whose functions wait to be replaced.
- * The numbers are those of Linux's include/uapi/asm-generic/unistd.h, 258 and 259 of arch/riscv/include/uapi/asm/unistd.h. */
+ * Every export a plain system call: what libc would do without a vDSO, and a base whose functions wait to be replaced. */
+#include "numbers.h"
+
 	.text
 	.option norvc	/* unwinders match rt_sigreturn as two 4-byte instructions */
 
@@ -11,7 +12,7 @@
 __vdso_rt_sigreturn:
 	.cfi_startproc
 	.cfi_signal_frame
-	li	a7, 139
+	li	a7, VDSO_NR_RT_SIGRETURN
 	ecall
 	.cfi_endproc
 	.size	__vdso_rt_sigreturn, . - __vdso_rt_sigreturn
@@ -29,9 +30,9 @@ __vdso_\name:
 	.size	__vdso_\name, . - __vdso_\name
 .endm
 
-	system_call clock_gettime, 113
-	system_call gettimeofday, 169
-	system_call clock_getres, 114
-	system_call getcpu, 168
-	system_call flush_icache, 259
-	system_call riscv_hwprobe, 258
+	system_call clock_gettime, VDSO_NR_CLOCK_GETTIME
+	system_call gettimeofday, VDSO_NR_GETTIMEOFDAY
+	system_call clock_getres, VDSO_NR_CLOCK_GETRES
+	system_call getcpu, VDSO_NR_GETCPU
+	system_call flush_icache, VDSO_NR_RISCV_FLUSH_ICACHE
+	system_call riscv_hwprobe, VDSO_NR_RISCV_HWPROBE

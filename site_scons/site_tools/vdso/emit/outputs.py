@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 from ..paths import SOURCES
 from ..templating import render
 from .blob import Blob
 
 _BYTES_A_LINE = 16
+_INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 
 
 def outputs(blob: Blob) -> dict[str, bytes]:
-    """Return file name to content of the five outputs. vdso_src/vdso_data.h goes into vdso.h as it is."""
+    """Return file name to content of the five outputs. vdso_src/vdso_data.h goes into vdso.h as it is, includes and all."""
     image = blob.image
     values = {
         "blob": blob,
@@ -23,7 +25,7 @@ def outputs(blob: Blob) -> dict[str, bytes]:
         "map_size": len(image.data) + image.data_page.size,
         "licence": "GPL-2.0: its base is the vDSO of Linux" if image.linux else "MIT",
     }
-    header = (SOURCES / "vdso_data.h").read_text(encoding="utf-8")
+    header = _joined("vdso_data.h", image.arch, set())
     texts = {
         "vdso.h": render("vdso.h.j2", vdso_data_h=header, **values),
         "vdso.rs": render("vdso.rs.j2", **values),
@@ -31,6 +33,18 @@ def outputs(blob: Blob) -> dict[str, bytes]:
         "vdso.json": json.dumps(blob.facts(), indent=1, sort_keys=True) + "\n",
     }
     return {"vdso.so": image.data, **{name: text.encode() for name, text in texts.items()}}
+
+
+def _joined(name: str, arch: str, seen: set[str]) -> str:
+    """Return a header of vdso_src with the text of each header of ours in the place of its `#include`, once.
+
+    seen    the headers that stand in the text already
+    """
+    if name in seen:
+        return ""
+    seen.add(name)
+    path = next(path for folder in (SOURCES, SOURCES / arch) if (path := folder / name).is_file())
+    return _INCLUDE.sub(lambda match: _joined(match[1], arch, seen), path.read_text(encoding="utf-8"))
 
 
 def _rows(image: bytes) -> list[str]:

@@ -23,8 +23,8 @@ def stub_sources(arch: str, minimal: bool) -> list[Path]:
 
 def selftest_sources(arch: str) -> list[Path]:
     """Return all of vdso_src that vdso-selftest for `arch` is made from; it shares the headers with the stubs."""
-    own = SOURCES / "selftest"
-    folders = {SOURCES: "*.h", SOURCES / arch: "*.h", own: "*.*", own / arch: "*.*"}
+    own, machine = SOURCES / "selftest", SOURCES / arch / "selftest"
+    folders = {SOURCES: "*.h", SOURCES / arch: "*.h", own: "*.*", machine: "*.*"}
     return sorted(path for folder, names in folders.items() for path in folder.glob(names))
 
 

@@ -37,8 +37,9 @@ def set_defaults(env: Any) -> None:
         VDSO_MAP=[f"-ffile-prefix-map={ROOT}/="],
         VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_HZ $( $VDSO_INCLUDES $VDSO_MAP $) -c -o $TARGET $SOURCE",
         VDSO_LDCOM="$VDSO_LD $VDSO_LDFLAGS -T $SOURCE -o $TARGET ${SOURCES[1:]}",
-        VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS -nostdlib -shared -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both "
-        "-Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,${SOURCES[1]} -o $TARGET $SOURCE",
+        VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS $( $VDSO_INCLUDES $) -nostdlib -shared -Wl,-soname,linux-vdso.so.1 "
+        "-Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,${SOURCES[1]} "
+        "-o $TARGET $SOURCE",
         VDSOEXTRACTCOMSTR="  EXTRACT $TARGET",
         VDSOFETCHCOMSTR="  FETCH   $TARGET",
         VDSOMINIMALCOMSTR="  LD      $TARGET",
@@ -52,7 +53,7 @@ def set_defaults(env: Any) -> None:
     )
 
 
-def builders(code: str, arch: str) -> dict[str, Any]:
+def builders(code: str) -> dict[str, Any]:
     """Return the tool's builders by name. `code`: the digest of our own code, on which what it makes depends."""
 
     def ours(action: Any) -> Any:
@@ -62,12 +63,12 @@ def builders(code: str, arch: str) -> dict[str, Any]:
 
         return Builder(action=action, emitter=depends_on_code)
 
-    includes = [str(SOURCES), str(SOURCES / arch)]
+    including = {"source_scanner": CScanner(), "CPPPATH": [str(SOURCES), f"{SOURCES}/$VDSO_ARCH"]}
     return {
         "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR", starts_lief=True)),
         "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
-        "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR")),
-        "VdsoObject": Builder(action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), source_scanner=CScanner(), CPPPATH=includes),
+        "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR"), **including),
+        "VdsoObject": Builder(action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), **including),
         "VdsoPlace": ours(_step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "POLICY", starts_lief=True)),
         "VdsoLink": Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain_ld)),
         "VdsoSplice": ours(_step(lambda: _steps().splice, "$VDSOSPLICECOMSTR", "DATA_PAGE")),

@@ -57,7 +57,7 @@ machine_thread:		/* the arguments lie where clone takes them, but for the last t
 	sd	a5, 0(a1)
 	sd	a6, 8(a1)
 	mv	t1, a1
-	li	a7, NR_CLONE
+	li	a7, VDSO_NR_CLONE
 	ecall
 	bnez	a0, 1f
 	beq	sp, t1, 2f
@@ -66,7 +66,7 @@ machine_thread:		/* the arguments lie where clone takes them, but for the last t
 	ld	a0, 8(sp)
 	jalr	t0
 	li	a0, 0
-	li	a7, NR_EXIT
+	li	a7, VDSO_NR_EXIT
 	ecall
 	unimp
 

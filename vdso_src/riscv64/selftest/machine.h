@@ -5,12 +5,30 @@
 
 #include <stdint.h>
 
+#include "export.h"
+#include "numbers.h"
+
 #define MACHINE_ELF 243 /* EM_RISCV */
 #define MACHINE_VERSION "LINUX_4.15"
+#define MACHINE_CPU "hart"
+#define MACHINE_COUNTER "rdtime"
 #define MACHINE_COUNTER_BIT "scounteren.TM (the kernel's) or mcounteren.TM (the firmware's)"
+
+/* What rt_sigaction takes (include/uapi/asm-generic/signal.h). */
+struct machine_sigaction {
+	void (*handler)(int signal, void *info, void *context);
+	unsigned long flags;
+	uint64_t mask;
+};
 
 /* Bytes from the third argument of a signal handler to the pc of the interrupted code: struct ucontext of Linux. */
 #define MACHINE_CONTEXT_PC 176
+
+/* Exports beside those of the clock, and their system calls. */
+#define MACHINE_OTHERS \
+	{ VDSO_EXPORT_PREFIX "getcpu", VDSO_NR_GETCPU }, \
+	{ VDSO_EXPORT_PREFIX "riscv_hwprobe", VDSO_NR_RISCV_HWPROBE }, \
+	{ VDSO_EXPORT_PREFIX "flush_icache", VDSO_NR_RISCV_FLUSH_ICACHE },
 
 /* What unwinders know a return from a signal handler by: li a7, 139; ecall. */
 #define MACHINE_SIGRETURN_CODE 0x0000007308b00893u
