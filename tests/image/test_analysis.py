@@ -38,7 +38,9 @@ def run(*effects: Effect | None, entry: int = 0) -> Function:
         effect = None if odd or index >= len(effects) else effects[index]
         return None if effect is None else (SIZE, effect)
 
-    return analyse(bytes(at(len(effects))), at(entry), replace(RISCV64, decode=decode))
+    machine = replace(RISCV64)
+    object.__setattr__(machine, "decode", decode)  # else the decoder of RISC-V would be imported at the first use
+    return analyse(bytes(at(len(effects))), at(entry), machine)
 
 
 def half(register: str, value: int) -> Const:
