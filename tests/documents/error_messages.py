@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import product
 
 ANY = "…"
-# What makes an error, and the place of its message among the arguments; `error` is of image_reader.py.
+# What makes an error, and the place of its message among the arguments; `error` is a method of image/load.py.
 PLACES = dict.fromkeys(("error", "__init__", "StopError", "Failed", "Stop", "DemoError", "GuestError"), 0) | {"VdsoError": 1}
 # In calls that hand on what was worded elsewhere, or is for the caller only.
 HANDED_ON = re.compile(

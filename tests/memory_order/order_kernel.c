@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What tests/order_scenarios.py takes the events from: updates of the page as a kernel makes them, and messages. */
+/* Updates of the page as a kernel makes them, and messages: order_scenarios.py takes the events from this code. */
 #include "counter.h"
 #include "vdso_data.h"
 

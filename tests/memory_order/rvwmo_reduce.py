@@ -6,7 +6,7 @@ no later store of that hart can pass one of its loads, so each such load returns
 hart (or what was there before) in every execution. So it is known beforehand where rules 3 and 12 apply to it. Loads of
 such places, and stores that no other hart can see, are therefore left out after their order has been handed on: of the
 transitive closure of ppo what remains stays. What is left out and what it returned is kept: `Reduced.whole` gives the
-outcome of the whole test. tests/test_rvwmo.py compares that with the enumeration of the whole.
+outcome of the whole test. test_rvwmo.py compares that with the enumeration of the whole.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def done_steps(printed: str) -> set[str]:
 
 
 def test_what_changes_is_made_anew_and_nothing_else(tree: Path) -> None:
-    """Traps 2 and 3: our own modules and templates count; a run with nothing to do does nothing."""
+    """Our own modules and templates count as sources; a run with nothing to do does nothing."""
     words = ("BASE=minimal", "vdso")
     assert done_steps(run(tree, *words)) == {"LD", "EXTRACT", "CC", "PLACE", "SPLICE", "EMIT"}
     assert run(tree, *words) == UP_TO_DATE
@@ -93,7 +93,7 @@ def test_the_base_follows_its_file(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_no_false_memory(tmp_path: Path) -> None:
-    """Traps 1 and 5: the step after a failed one, with the earlier input, is right, and nothing was lost meanwhile."""
+    """The build after a failed one, with the earlier input, is right, and nothing was lost meanwhile."""
     file = tmp_path / "given.so"
     file.write_bytes(build_base(Spec()))
     out = build(tmp_path / "out", f"BASE={file}")
@@ -107,7 +107,7 @@ def test_a_failure_leaves_no_false_memory(tmp_path: Path) -> None:
 
 
 def test_a_killed_build_is_not_believed(good: Path, tmp_path: Path) -> None:
-    """Trap 6: outputs of other settings, and what SCons remembers of these."""
+    """A kill leaves outputs of new settings, and the database of SCons that speaks of those before."""
     out = tmp_path / "out"
     build(out, "BASE=minimal")
     right = contents(out)
@@ -121,7 +121,7 @@ def test_a_killed_build_is_not_believed(good: Path, tmp_path: Path) -> None:
 
 
 def test_bytes_do_not_depend_on_where_and_how(good: Path, tmp_path: Path) -> None:
-    """Trap 9 as well: a folder with a space and other letters."""
+    """The folder has a space and letters beyond ASCII in its name."""
     out = tmp_path / "ein Ördner" / "出力"
     assert contents(build(out, "BASE=minimal", "-j4")) == contents(good)
     done = scons("vdso", "OUT=beside", "BASE=minimal", cwd=tmp_path, PYTHONHASHSEED="7", TZ="Asia/Tokyo", LANG="C")
@@ -190,7 +190,7 @@ Default("one", "two", "only")
 
 
 def test_the_tool_in_a_kernel_of_ones_own(good: Path, tmp_path: Path) -> None:
-    """Traps 8, 10, 11: defaults come with the tool; two blobs in one build; nothing leaks in; the fetched base stays."""
+    """Defaults come with the tool; one build makes two blobs; no flag leaks in; `-c` keeps a fetched base."""
     tools = str(ROOT / "site_scons" / "site_tools")
     (tmp_path / "SConstruct").write_text(KERNEL.format(tools=tools))
     printed = run(tmp_path)

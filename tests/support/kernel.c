@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A kernel of a line a call for tests/kernel_side.py: the functions of vdso_data.h with addresses. */
+/* A kernel of a line a call for kernel_side.py: the functions of vdso_data.h with addresses. */
 #include KERNEL_HEADER
 
 void k_init(struct vdso_data *d, uint64_t hz) { vdso_data_init(d, hz); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! A kernel of a line a call for tests/kernel_side.py: the methods of the generated vdso.rs under the names of kernel.c.
+//! A kernel of a line a call for kernel_side.py: the methods of the generated vdso.rs under the names of kernel.c.
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
 use core::ops::Deref;

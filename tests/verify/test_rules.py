@@ -15,7 +15,7 @@ from image_builder import HEADER, Patch, foreign, functions, ours
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.verify import RULES, Report, identity, verify
-from vdso.verify.findings import text as render
+from vdso.verify.findings import report_text
 from vdso.verify.rule import CONSUMERS
 from verify.sabotages import SABOTAGES, Sabotage
 
@@ -204,7 +204,7 @@ def test_text_of_a_report() -> None:
     patch = Patch(foreign())
     patch.retag(elf64.DT_HASH)
     patch.put(7, "B", 9)
-    text = render(check(patch.image), "their.so")
+    text = report_text(check(patch.image), "their.so")
     why = "no DT_HASH (musl up to 1.2.5, the selftests up to Linux 6.12 and LTP know no other)"
     assert text == (
         "their.so\n"
@@ -217,7 +217,7 @@ def test_text_of_a_report() -> None:
 
 
 def test_text_of_a_good_report() -> None:
-    text = render(check(ours()), "vdso.so")
+    text = report_text(check(ours()), "vdso.so")
     assert text == f"vdso.so\n  nothing found for {', '.join(CONSUMERS)}\n{len(ALL_RULES)} rules run, 0 findings\n"
 
 

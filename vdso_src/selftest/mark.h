@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The note by which an image of ours is known again: the same as in site_scons/site_tools/vdso/mark.py. */
+/* The note by which an image of scons-vdso is known. site_scons/site_tools/vdso/elf/our_note.py has the same numbers. */
 #ifndef SELFTEST_MARK_H
 #define SELFTEST_MARK_H
 

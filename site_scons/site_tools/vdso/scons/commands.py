@@ -16,7 +16,7 @@ from ..image.reader import read_vdso
 from ..policy.decide import parse
 from ..show.info import describe
 from ..verify import verify
-from ..verify.findings import text
+from ..verify.findings import report_text
 from .files import read_file
 
 FAILED = 2
@@ -40,7 +40,7 @@ def check(path: str, arch: str) -> int:
     if not path:
         raise VdsoError("IMAGE", "missing", "name the image, as in `check IMAGE=build/vdso.so`")
     report = verify(read_file(Path(path)), ARCHES[arch], name=path)
-    print(text(report, path), end="", flush=True)
+    print(report_text(report, path), end="", flush=True)
     return FAILED if report.findings else 0
 
 

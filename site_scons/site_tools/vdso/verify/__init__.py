@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Proves an image against everything that reads it: each C library's, runtime's and tool's demand is a rule of its own.
+"""Holds an image to the demands of everything that reads it: each demand of a C library, a runtime or a tool is a rule.
 
-The rules lie in the modules below by what they look at, not by who demands it: most demands have several consumers.
+The modules in `rules/` group the rules by the part of the image that they look at, not by consumer: most demands have several.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RULE_MODULES = (code, dynamic, hashes, header, notes, sections, segments, symbol
 
 
 def verify(image: bytes, arch: Arch, data_offset: int | None = None, name: str = "image") -> Report:
-    """Runs every rule on `image` and lists all that it breaks, by consumer. Never raises, for any bytes.
+    """Run every rule on `image` and return all findings, by consumer. Never raises, for any bytes.
 
     data_offset     where the data page lies, in bytes from the image's first, whatever our note says, 0 for no page;
                     None: where our note says, and no page without one

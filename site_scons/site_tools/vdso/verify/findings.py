@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What verify says: plain words, one finding for each consumer that a broken rule harms, and the text of `scons check`."""
+"""The findings of verify: a sentence for each consumer that a broken rule harms, and the text that `scons check` prints."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from .. import templating
 
 @dataclass(frozen=True)
 class Finding:
-    """`what` is a whole sentence that names the consumer: "musl finds nothing: no DT_HASH (…)".
+    """What a broken rule does to one consumer.
 
-    `rule` is the rule's name.
+    rule    the rule's name
+    what    a whole sentence that names the consumer: "musl finds nothing: no DT_HASH (…)"
     """
 
     consumer: str
@@ -23,9 +24,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """The findings in the order of the consumers, and how many rules were run to get them.
+    """The findings of one image, in the order of the consumers.
 
-    consumers   all that the rules which were run speak for, in their order: one without a finding is content
+    rules       how many rules were run
+    consumers   all for which a rule was run; a consumer without a finding is content
     """
 
     rules: int
@@ -34,18 +36,18 @@ class Report:
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """The names of the rules that found something, each once."""
+        """Return the names of the rules that found something, each once."""
         return tuple(dict.fromkeys(finding.rule for finding in self.findings))
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The consumers that nothing was found for."""
+        """Return the consumers without a finding."""
         unhappy = {finding.consumer for finding in self.findings}
         return tuple(consumer for consumer in self.consumers if consumer not in unhappy)
 
 
-def text(report: Report, name: str) -> str:
-    """Return findings by consumer, who is content, and how many rules were run. `name`: what was verified."""
+def report_text(report: Report, name: str) -> str:
+    """Return the report as text: the findings by consumer, who is content, how many rules were run. `name`: of the image."""
     groups = [
         (consumer, [finding.what for finding in findings])
         for consumer, findings in groupby(report.findings, key=lambda finding: finding.consumer)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Reads .eh_frame_hdr and the FDEs it names (LSB core, "Exception Frames"; DWARF 4, 6.4.1). Never raises."""
+"""Reads .eh_frame_hdr and the FDEs it names (LSB core, "Exception Frames"; DWARF 4, 6.4.1). Never raises.
+
+The image's unwind information is written by elf/unwind.py; this is the second reader of it, and shares nothing with the first.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ def _int(image: bytes, at: int, form: str = "<i") -> int | None:
     return number
 
 
-def read_frames(image: bytes, at: int) -> Frames | None:
-    """None when not even the head is in the file."""
+def parse_frames(image: bytes, at: int) -> Frames | None:
+    """Return the .eh_frame_hdr at `at` and its FDEs; None when not even the head is in the file."""
     if not 0 <= at <= len(image) - 12:
         return None
     version, encodings = image[at], (image[at + 1], image[at + 2], image[at + 3])
@@ -30,12 +33,12 @@ def read_frames(image: bytes, at: int) -> Frames | None:
     if encodings == ENCODINGS and count <= (len(image) - at - 12) // 8:
         flat = struct.unpack_from(f"<{2 * count}i", image, at + 12)
         table = tuple((at + loc, at + fde) for loc, fde in zip(flat[::2], flat[1::2], strict=True))
-        fdes = tuple(read_fde(image, fde) for _loc, fde in table)
+        fdes = tuple(parse_fde(image, fde) for _loc, fde in table)
     return Frames(at, version, encodings, eh_frame, count, table, fdes)
 
 
-def read_fde(image: bytes, at: int) -> Fde | None:
-    """An FDE whose CIE says pc-relative 4-byte addresses, as the linker makes them; None for anything else."""
+def parse_fde(image: bytes, at: int) -> Fde | None:
+    """Return an FDE whose CIE says pc-relative 4-byte addresses, as the linker makes them; None for anything else."""
     length, back = _int(image, at, "<I"), _int(image, at + 4, "<I")
     if length is None or back is None or not 16 <= length < 0xFFFFFFF0 or back == 0 or at + 4 + length > len(image):
         return None
@@ -49,7 +52,7 @@ def read_fde(image: bytes, at: int) -> Fde | None:
 
 
 def cie_encoding(image: bytes, at: int) -> int | None:
-    """How the FDEs of the CIE at `at` give addresses (DW_EH_PE_*); None where no CIE is with augmentation "zR…"."""
+    """Return how FDEs of the CIE at `at` encode addresses (DW_EH_PE_*); None unless a CIE with augmentation "zR…" is there."""
     length, ident = _int(image, at, "<I"), _int(image, at + 4, "<I")
     if length is None or not 9 <= length < 0xFFFFFFF0 or ident != 0 or at + 4 + length > len(image):
         return None
@@ -59,7 +62,7 @@ def cie_encoding(image: bytes, at: int) -> int | None:
     augmentation = string(image, at + 9, end - at - 9, 0)
     if augmentation is None or not augmentation.startswith("zR"):
         return None
-    # four LEB128 numbers (code and data alignment, return address register, augmentation length), then the encoding
+    # The encoding stands behind four LEB128 numbers: code and data alignment, return address register, augmentation length.
     position = at + 9 + len(augmentation) + 1
     for _number in range(4):
         while position < end and image[position] & 0x80:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rules that come before all others: the image is ELF, for the architecture asked for, and not a whole library."""
+"""The rules that come before all others: the image is ELF, for the right architecture, and not a whole library."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MOST_SYMBOLS = 0x100
 
 
 def refusal(elffile: ELFFile | str, size: int, arch: Arch, name: str) -> tuple[str, str] | None:
-    """The rule that the image breaks and what it is instead; None for a 64-bit little-endian ELF file of `arch`.
+    """Return the rule that the image breaks, and what it is instead; None for a 64-bit little-endian ELF file of `arch`.
 
-    The largest vDSO that is known has 0x10000 bytes; proving each function of a C library would take minutes. For the same
+    The largest vDSO that is known has 0x10000 bytes; to prove each function of a C library would take minutes. For the same
     reason `too_many` comes before all rules on symbols.
-    ELF specification, "ELF Identification"; a compat vDSO is the one of a 64-bit Linux for 32-bit programs.
+    ELF specification, "ELF Identification"; a compat vDSO is that of a 64-bit Linux for 32-bit programs.
     """
     if isinstance(elffile, str):
         return READABLE, f"{name} is not readable as ELF: {elffile}"
@@ -39,6 +39,6 @@ def refusal(elffile: ELFFile | str, size: int, arch: Arch, name: str) -> tuple[s
 
 
 def too_many(symbols: int, name: str) -> tuple[str, str] | None:
-    """The rule that an image of so many symbols breaks; Linux's own have 0x20 at most."""
+    """Return the rule that an image with so many symbols breaks, None if there are few. Linux's own have 0x20 at most."""
     what = f"{name} has 0x{symbols:x} symbols, a vDSO has 0x{MOST_SYMBOLS:x} at most: it is a program or a library"
     return (TOO_LARGE, what) if symbols > MOST_SYMBOLS else None

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What the rules look at: an image as read once by `reader`, as plain records. None stands for what could not be read.
+"""The records that the rules look at: an image as `reader` has read it. None stands for what could not be read.
 
+Symbol, Note, Section and Fde are records of the second parser; those of the same names elsewhere belong to the code that makes
+the image, and have no part in its proof.
 Types and tags are the names that pyelftools gives them ("PT_LOAD", "DT_HASH"), plain numbers where it knows none.
-Addresses are offsets from the image's first byte: the one load of a vDSO has offset = vaddr = 0, and where it has not,
-the rule on that says so.
+Addresses are offsets from the image's first byte: the one load of a vDSO has offset = vaddr = 0, and a rule says so if it
+has not.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Section:
-    """`name` is None when it lies outside of the string table."""
+    """A section. `name` is None when it lies outside of the string table."""
 
     name: str | None
     type: Name
@@ -101,7 +103,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Versions:
-    """The walk along vd_next. `stopped` says why it did not come to its end, "" if it did."""
+    """The definitions along vd_next. `stopped` says why the walk did not come to its end, "" if it did."""
 
     definitions: tuple[Version, ...]
     stopped: str
@@ -135,7 +137,7 @@ class GnuHash:
 
 @dataclass(frozen=True)
 class Fde:
-    """[start, end) is the code that it describes; `at` its own address."""
+    """The FDE at address `at`, which describes the code [start, end)."""
 
     at: int
     start: int
@@ -159,7 +161,7 @@ class Frames:
 class Subject:
     """An image and what was read of it.
 
-    ours            it carries our note (see mark.py)
+    ours            the image carries our note (elf/our_note.py)
     data_offset     where the data page lies, None: there is none
     layout          version of the layout in our note, None without one
     sections        None: no readable section table
@@ -196,27 +198,28 @@ class Subject:
 
     @property
     def size(self) -> int:
-        """Bytes in memory of the first load; those of the file without one."""
+        """Return the bytes in memory of the first load; those of the file where there is none."""
         return self.loads[0].memsz if self.loads else len(self.image)
 
     @property
     def exports(self) -> tuple[Symbol, ...]:
-        """Every symbol that has a name to be looked up by; not sections, not the symbol that names a version."""
+        """Return every symbol that programs can look up by name: no sections, and not the symbol that names a version."""
         return tuple(
             symbol
             for symbol in self.symbols or ()
             if symbol.index and symbol.name and symbol.shndx != "SHN_ABS" and symbol.type not in NAMELESS
         )
 
-    def of_type(self, type: Name) -> tuple[Segment, ...]:
-        return tuple(segment for segment in self.segments if segment.type == type)
+    def of_type(self, kind: Name) -> tuple[Segment, ...]:
+        """Return the segments of one type."""
+        return tuple(segment for segment in self.segments if segment.type == kind)
 
     def tag(self, name: Name) -> int | None:
-        """The value of a dynamic tag: the last one counts, as every loader has it."""
+        """Return the value of a dynamic tag, of the last entry as every loader does; None where there is none."""
         return next((value for tag, value in reversed(self.dynamic or ()) if tag == name), None)
 
     def inside(self, start: int, size: int = 1) -> bool:
-        """Are all of these bytes inside the load, and in the file too?"""
+        """Tell whether all of these bytes are inside the load, and in the file too."""
         return start >= 0 and start + size <= min(self.size, len(self.image))
 
     def half(self, at: int) -> int | None:
@@ -229,7 +232,7 @@ class Subject:
         return self._number("<Q", at)
 
     def string(self, offset: int) -> str | None:
-        """The string at `offset` of DT_STRTAB, None when it does not end inside DT_STRSZ."""
+        """Return the string at `offset` of DT_STRTAB, None when it does not end inside DT_STRSZ."""
         start, size = self.tag("DT_STRTAB"), self.tag("DT_STRSZ")
         return None if start is None or size is None else string(self.image, start, size, offset)
 
@@ -241,7 +244,7 @@ class Subject:
 
 
 def string(image: bytes, table: int, size: int, offset: int) -> str | None:
-    """The string at `offset` of the string table of `size` bytes at `table`, None when it does not end inside."""
+    """Return the string at `offset` of the string table of `size` bytes at `table`, None when it does not end inside."""
     if not 0 <= offset < size or table < 0:
         return None
     end = image.find(b"\0", table + offset, table + size)
@@ -252,6 +255,6 @@ def string(image: bytes, table: int, size: int, offset: int) -> str | None:
 
 
 def signed(value: int) -> str:
-    """An address as hex: one below the image, which wraps in 64 bits, with its sign."""
+    """Return an address as hex; one below the image, which wraps in 64 bits, with a sign."""
     value = value - (1 << 64) if value >= 1 << 63 else value
     return f"-0x{-value:x}" if value < 0 else f"0x{value:x}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Reads an image into a `Subject` with pyelftools, which took no part in making it: the second parser.
+"""Reads an image into a `Subject` with pyelftools, which took no part in making the image: the second parser.
 
-pyelftools gives the header and the records; tables are walked here, with bounds, since anybody's bytes can come in.
+pyelftools reads the header and the records. The tables are walked here, with bounds, since `check` takes any file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..arch.arch import Arch
 from ..elf import our_note
 from ..elf.elf64 import SYM
 from ..image.analysis import analyse
-from .frames import read_frames
+from .frames import parse_frames
 from .identity import MOST_SYMBOLS
 from .model import GnuHash, Header, Name, Note, Section, Segment, Subject, Symbol, SysvHash, Version, Versions, string
 
@@ -30,22 +30,22 @@ MOST_VERSIONS = 64
 
 
 def open_elf(image: bytes) -> ELFFile | str:
-    """The image as pyelftools sees it, or the reason why it is no ELF file to it."""
+    """Return the image as pyelftools sees it, or the reason why pyelftools can't read it."""
     try:
         return ELFFile(io.BytesIO(image))
-    except Exception as problem:  # pyelftools passes on what its parser and ours happen to raise: any of them means garbage
+    except Exception as problem:  # pyelftools lets any error of its parser through: each means that the bytes are no ELF file
         return " ".join(str(problem).split()) or type(problem).__name__
 
 
 def _attempt(parse: Callable[[], T]) -> T | None:
     try:
         return parse()
-    except Exception:  # as in open_elf; the rules say what is missing
+    except Exception:  # as in open_elf; a rule says what is missing
         return None
 
 
 def _record(elffile: ELFFile, form: Any, at: int) -> Any:
-    """The record of `form` at offset `at`, None when it does not lie in the file."""
+    """Return the record of `form` at offset `at`, None when it does not lie in the file."""
     try:
         return struct_parse(form, elffile.stream, at)
     except Exception:  # as in open_elf
@@ -53,7 +53,7 @@ def _record(elffile: ELFFile, form: Any, at: int) -> Any:
 
 
 def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | None) -> Subject:
-    """The Subject of a 64-bit little-endian image. Never raises: what can't be read is None in it."""
+    """Return the Subject of a 64-bit little-endian image. Never raises: what can't be read is None in it."""
     raw = elffile.header
     header = Header(
         type=raw["e_type"], osabi=image[7], abiversion=image[8], version=raw["e_version"], ehsize=raw["e_ehsize"],
@@ -73,7 +73,7 @@ def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | 
     noted = _attempt(lambda: struct.unpack("<qQ", ours[0]))
     if data_offset is None and noted is not None:
         data_offset = noted[0]
-    frames = next((read_frames(image, s.vaddr) for s in segments if s.type == "PT_GNU_EH_FRAME"), None)
+    frames = next((parse_frames(image, s.vaddr) for s in segments if s.type == "PT_GNU_EH_FRAME"), None)
     loads = [segment for segment in segments if segment.type == "PT_LOAD"]
     code = image[: loads[0].memsz] if loads else image
     subject = Subject(
@@ -83,7 +83,7 @@ def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | 
         versym=_versym(image, tags.get("DT_VERSYM"), count), notes=notes, frames=frames, functions=(),
     )  # fmt: skip
     if len(subject.symbols or ()) > MOST_SYMBOLS:
-        return subject  # which is all that will be said of it
+        return subject  # `identity.too_many` is all that will be said of it
     functions = tuple(
         (symbol, analyse(code, symbol.value, arch))
         for symbol in subject.exports
@@ -93,7 +93,7 @@ def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | 
 
 
 def _segments(elffile: ELFFile, header: Header) -> tuple[Segment, ...]:
-    """Those that can be read, 56 bytes apart: every consumer but musl counts so, and a rule compares e_phentsize."""
+    """Return those that can be read, 56 bytes apart: all consumers but musl count so, and a rule compares e_phentsize."""
     form = elffile.structs.Elf_Phdr
     segments: list[Segment] = []
     for i in range(header.phnum):
@@ -123,7 +123,7 @@ def _sections(image: bytes, elffile: ELFFile, header: Header) -> tuple[Section, 
 
 
 def _dynamic(elffile: ELFFile, segments: tuple[Segment, ...]) -> tuple[tuple[tuple[Name, int], ...], bool] | None:
-    """The entries at p_vaddr, where glibc looks, up to DT_NULL or the segment's end; and whether DT_NULL was there."""
+    """Return the entries at p_vaddr, where glibc looks, up to DT_NULL or the segment's end; and whether DT_NULL was there."""
     segment = next((segment for segment in segments if segment.type == "PT_DYNAMIC"), None)
     if segment is None:
         return None
@@ -155,7 +155,7 @@ def _gnu(image: bytes, at: int | None) -> GnuHash | None:
 
 
 def _gnu_count(image: bytes, gnu: GnuHash) -> int | None:
-    """One more than the last symbol's index: that of the highest bucket, then along its chain to its end bit."""
+    """Return one more than the last symbol's index, which is found from the highest bucket along its chain to the end bit."""
     if gnu.chains > len(image) or gnu.nbuckets == 0:
         return None
     last: int = max(struct.unpack_from(f"<{gnu.nbuckets}I", image, gnu.buckets))
@@ -171,10 +171,10 @@ def _gnu_count(image: bytes, gnu: GnuHash) -> int | None:
 
 
 def _count(image: bytes, sysv: SysvHash | None, gnu: GnuHash | None, sections: tuple[Section, ...] | None) -> int | None:
-    """How many entries the symbol table has. Nothing in ELF says it, four tables imply it: what most of them say."""
+    """Return how many entries the symbol table has. No field of ELF says it; four tables imply it, and most are believed."""
     votes = [sysv.nchain if sysv else None, _gnu_count(image, gnu) if gnu else None]
-    for type, size in (("SHT_DYNSYM", SYM.size), ("SHT_GNU_versym", 2)):
-        votes += [section.size // size for section in sections or () if section.type == type][:1]
+    for kind, size in (("SHT_DYNSYM", SYM.size), ("SHT_GNU_versym", 2)):
+        votes += [section.size // size for section in sections or () if section.type == kind][:1]
     most = len(image) // SYM.size
     tally = Counter(vote for vote in votes if vote is not None and vote <= most)
     return max(tally, key=lambda vote: tally[vote]) if tally else None
@@ -227,7 +227,7 @@ def _versym(image: bytes, at: int | None, count: int | None) -> tuple[int, ...] 
 
 
 def _notes(image: bytes, elffile: ELFFile, segments: tuple[Segment, ...]) -> tuple[Note, ...]:
-    """ValueError when one runs out of its segment, which pyelftools lets it do."""
+    """Return the notes of every PT_NOTE. ValueError when one leaves its segment, which pyelftools does not check."""
     notes: list[Note] = []
     for segment in segments:
         if segment.type == "PT_NOTE":
@@ -235,6 +235,6 @@ def _notes(image: bytes, elffile: ELFFile, segments: tuple[Segment, ...]) -> tup
                 if note["n_offset"] + note["n_size"] > segment.vaddr + segment.memsz:
                     raise ValueError(f"note at 0x{note['n_offset']:x}")
                 # pyelftools names types as if every owner were GNU
-                (type,) = struct.unpack_from("<I", image, note["n_offset"] + 8)
-                notes.append(Note(note["n_name"] or "", type, bytes(note["n_descdata"])))
+                (kind,) = struct.unpack_from("<I", image, note["n_offset"] + 8)
+                notes.append(Note(note["n_name"] or "", kind, bytes(note["n_descdata"])))
     return tuple(notes)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The consumers of a vDSO, and the table of rules: one rule a demand, whoever makes it.
+"""The consumers of a vDSO, and the table of rules: each demand is one rule, however many consumers make it.
 
-A rule is a function from a `Subject` to facts in plain words, none when it is kept. It is registered with what its
-breach means to each consumer, and its docstring states the demand and where that stands. A demand that several consumers
-share is one rule: one defect breaks one rule. Where a rule can't be judged since another one is broken (no symbols to
-look at), it is silent.
+A rule is a function that takes a `Subject` and yields facts in plain words, none when the rule is kept. It is registered
+with the harm that a breach does to each consumer. Its docstring is the demand, with its source. One defect breaks one rule,
+so a demand that several consumers share is one rule. A rule is silent where another broken rule leaves it nothing to judge
+(such as no symbols).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Check = Callable[[Subject], Iterator[str]]
 
 @dataclass(frozen=True)
 class Rule:
-    """`harms`: consumer and what a broken rule does to it, a verb phrase ("finds nothing")."""
+    """A demand on an image. `harms`: consumer and what happens to it if the rule is broken, a verb phrase ("finds nothing")."""
 
     name: str
     harms: tuple[tuple[str, str], ...]
@@ -47,7 +47,7 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(name: str, *harms: tuple[str, str]) -> Callable[[Check], Check]:
-    """Registers the function under `name`."""
+    """Register the function under `name`."""
 
     def register(check: Check) -> Check:
         assert name not in RULES, name

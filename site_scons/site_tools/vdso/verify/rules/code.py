@@ -15,7 +15,7 @@ from .symbols import PREFIX
 MOST_LISTED = 4
 
 
-def _list(texts: list[str]) -> str:
+def _listed(texts: list[str]) -> str:
     more = len(texts) - MOST_LISTED
     return ", ".join(texts[:MOST_LISTED]) + (f" and 0x{more:x} more" if more > 0 else "")
 
@@ -26,26 +26,29 @@ def _pc(formed: Formed) -> int:
 
 @rule("code-inside", (EVERY, "reads or jumps to what your kernel did not map"))
 def code_inside(s: Subject) -> Iterator[str]:
-    """No instruction that an export reaches forms an address outside of the image and the data page. DESIGN 7."""
+    """No instruction that an export reaches forms an address outside of the image and the data page.
+
+    docs/how-it-works.md#policy: everywhere else is memory that the kernel did not map for it.
+    """
     for symbol, function in s.functions:
         formed = outside(function, min(s.size, len(s.image)), s.data_offset)
         if formed:
             page = "no data page" if s.data_offset is None else f"data page at {signed(s.data_offset)}"
-            first = {f.target: f for f in reversed(formed)}  # each target once, where it is formed first
+            first = {f.target: f for f in reversed(formed)}  # each target counts once, where it is formed first
             kinds = {False: "", True: "absolute "}
             texts = [f"{kinds[f.absolute]}{signed(f.target)} at 0x{f.pc:x}" for f in sorted(first.values(), key=_pc)]
-            yield f"{symbol} forms {_list(texts)} (image 0x0 to 0x{s.size:x}, {page})"
+            yield f"{symbol} forms {_listed(texts)} (image 0x0 to 0x{s.size:x}, {page})"
 
 
 @rule("code-known", (EVERY, "may run what can't be proved"))
 def code_known(s: Subject) -> Iterator[str]:
     """Every instruction that an export reaches is known to the disassembler, and no jump leads to an unknown place.
 
-    DESIGN 7.
+    docs/how-it-works.md#policy: only such code is provable.
     """
     for symbol, function in s.functions:
         if function.unknown:
-            yield f"{symbol} reaches unknown instructions or jumps at {_list([f'0x{pc:x}' for pc in function.unknown])}"
+            yield f"{symbol} reaches unknown instructions or jumps at {_listed([f'0x{pc:x}' for pc in function.unknown])}"
 
 
 @rule("code-registers", (GO, "loses its goroutine or its thread"), (GLIBC, "loses its thread"))
@@ -68,7 +71,7 @@ def code_stack(s: Subject) -> Iterator[str]:
     for symbol, function in s.functions:
         switches = [f"0x{pc:x}" for pc in _stack_switches(s, function)]
         if switches:
-            yield f"{symbol} loads the stack pointer at {_list(switches)}"
+            yield f"{symbol} loads the stack pointer at {_listed(switches)}"
 
 
 def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
@@ -100,12 +103,12 @@ def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
     (GO, "ignores the answer and takes what was not written"),
 )
 def code_asks_kernel(s: Subject) -> Iterator[str]:
-    """A function of the clock can make its system call: no code serves every clock id and argument. DESIGN 7.
+    """A function of the clock can make its system call: no code serves every clock id and argument.
 
-    Others may serve all by themselves, as a `getcpu` of a kernel with one CPU does.
-    Not judged where code is not known, which is another rule's finding.
-    glibc sysdeps/unix/sysv/linux/clock_gettime.c: any non-zero answer is an error; Go runtime/sys_linux_riscv64.s does not
-    look at it.
+    Other functions may serve every call by themselves, as a `getcpu` for a kernel with one CPU does. Code that is not known is
+    not judged here, since that is another rule's finding.
+    docs/how-it-works.md#policy. glibc sysdeps/unix/sysv/linux/clock_gettime.c: any non-zero answer is an error; Go
+    runtime/sys_linux_riscv64.s does not look at the answer.
     """
     for symbol, function in s.functions:
         short = (symbol.name or "").removeprefix(PREFIX)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Rules on DT_HASH and DT_GNU_HASH: every symbol is found through each, by the lookup that consumers do."""
+"""Rules on DT_HASH and DT_GNU_HASH: the lookup of the consumers finds every symbol through each table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+from elftools.elf.hash import ELFHashTable, GNUHashTable
 
 from ..model import NAMELESS, GnuHash, Subject, Symbol, SysvHash
 from ..rule import EVERY, GLIBC, GO, MUSL, RUSTIX, SELFTESTS, rule
@@ -12,31 +14,26 @@ BLOOM_BITS = 64
 
 
 def sysv_hash(name: bytes) -> int:
-    """gABI, chapter 5, "Hash Table"; of version names too (vd_hash): 0xae77f75 for LINUX_4.15."""
-    h = 0
-    for byte in name:
-        h = (h << 4) + byte & 0xFFFFFFFF
-        high = h & 0xF0000000
-        h = (h ^ high >> 24) & ~high
-    return h
+    """Compute the hash of DT_HASH and of version names (vd_hash), as pyelftools does: 0xae77f75 for LINUX_4.15.
+
+    An image's tables are made with tables/symbol_tables.py. pyelftools keeps bits above the 32 that a hash has.
+    """
+    return ELFHashTable.elf_hash(name) & 0xFFFFFFFF
 
 
 def gnu_hash(name: bytes) -> int:
-    """djb2, h * 33 + c in 32 bits. glibc sysdeps/generic/dl-new-hash.h."""
-    h = 5381
-    for byte in name:
-        h = h * 33 + byte & 0xFFFFFFFF
-    return h
+    """Compute the hash of DT_GNU_HASH, as pyelftools does."""
+    return int(GNUHashTable.gnu_hash(name))
 
 
 def _named(s: Subject) -> tuple[Symbol, ...]:
-    """Every global symbol with a name: the exports, and the one that names the version."""
-    named = (symbol for symbol in s.symbols or () if symbol.index and symbol.name)
-    return tuple(symbol for symbol in named if symbol.type not in NAMELESS and symbol.defined)
+    """Return every global symbol with a name: the exports, and the symbol that names the version."""
+    candidates = (symbol for symbol in s.symbols or () if symbol.index and symbol.name)
+    return tuple(symbol for symbol in candidates if symbol.type not in NAMELESS and symbol.defined)
 
 
 def _sysv(s: Subject) -> SysvHash | None:
-    """DT_HASH, when its arrays lie in the file and symbols are known."""
+    """Return DT_HASH when its arrays lie in the file and symbols are known."""
     table = s.sysv
     if table is None or s.symbols is None or not s.inside(table.chains, 4 * len(s.symbols)):
         return None
@@ -44,7 +41,7 @@ def _sysv(s: Subject) -> SysvHash | None:
 
 
 def _chain(s: Subject, table: SysvHash, bucket: int) -> Iterator[int]:
-    """The symbol indices of one bucket, as far as they lie in the symbol table, each at most once."""
+    """Yield the symbol indices of one bucket, as far as they lie in the symbol table, each at most once."""
     index = s.word(table.buckets + 4 * bucket)
     for _step in s.symbols or ():
         if not index or index >= len(s.symbols or ()):
@@ -123,7 +120,7 @@ def _bad_bloom(table: GnuHash | None) -> bool:
 
 
 def _gnu(s: Subject) -> GnuHash | None:
-    """DT_GNU_HASH, when its arrays can be located and symbols are known."""
+    """Return DT_GNU_HASH when its arrays can be located and symbols are known."""
     table = s.gnu
     if table is None or s.symbols is None or _bad_bloom(table) or table.nbuckets == 0:
         return None
@@ -174,11 +171,11 @@ def gnu_hash_lookup(s: Subject) -> Iterator[str]:
     if table is None:
         return
     for symbol in _named(s):
-        if not _found(s, table, symbol):
+        if not _leads_to(s, table, symbol):
             yield f"DT_GNU_HASH does not lead to {symbol} (symbol 0x{symbol.index:x})"
 
 
-def _found(s: Subject, table: GnuHash, symbol: Symbol) -> bool:
+def _leads_to(s: Subject, table: GnuHash, symbol: Symbol) -> bool:
     h = gnu_hash((symbol.name or "").encode())
     index = s.word(table.buckets + 4 * (h % table.nbuckets)) or 0
     if index < table.symoffset:

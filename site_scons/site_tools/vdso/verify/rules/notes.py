@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules on the notes, ours among them, and on what an image of ours promises by carrying it."""
+"""Rules on the notes, and on what an image promises that carries our note."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def notes(s: Subject) -> Iterator[str]:
 
 @rule("build-id", (GDB, "and perf can't tell this image from another"))
 def build_id(s: Subject) -> Iterator[str]:
-    """A PT_NOTE holds NT_GNU_BUILD_ID of at least 8 bytes. gdb and perf cache symbols by it: DESIGN 6."""
+    """A PT_NOTE holds NT_GNU_BUILD_ID of at least 8 bytes. gdb and perf cache symbols by it."""
     if s.notes is None or not s.segments:
         return
     ids = [note.desc for note in s.notes if (note.owner, note.type) == ("GNU", NT_GNU_BUILD_ID)]
@@ -34,7 +34,7 @@ def build_id(s: Subject) -> Iterator[str]:
 
 @rule("our-note", (KERNEL, "can't know where the data page goes"))
 def our_layout(s: Subject) -> Iterator[str]:
-    """Our note has 16 bytes and the layout that this version knows. mark.py."""
+    """Our note has 16 bytes and the layout that this version knows. elf/our_note.py."""
     if s.ours and s.layout != our_note.LAYOUT:
         has = "no layout" if s.layout is None else f"layout 0x{s.layout:x}"
         yield f"our note has {has}, must be 0x{our_note.LAYOUT:x}"
@@ -42,7 +42,7 @@ def our_layout(s: Subject) -> Iterator[str]:
 
 @rule("data-page", (KERNEL, "can't map the data page"))
 def data_page(s: Subject) -> Iterator[str]:
-    """The data page is a page, and not on the image. DESIGN 4: after the image, before it, or none."""
+    """The data page is a page, and not on the image. docs/how-it-works.md#place-and-link: behind it, before it, or nowhere."""
     offset = s.data_offset
     if offset is None:
         return
@@ -54,9 +54,9 @@ def data_page(s: Subject) -> Iterator[str]:
 
 @rule("whole-pages", (KERNEL, "shows programs its own memory behind the image"))
 def whole_pages(s: Subject) -> Iterator[str]:
-    """An image of ours is whole pages, all of it the load: nothing of the kernel is shown in the last page.
+    """An image of ours is whole pages, all of them the load: the last page shows nothing of the kernel's memory.
 
-    DESIGN 2 and 6.
+    docs/how-it-works.md#splice.
     """
     if s.ours and (len(s.image) % PAGE or s.size != len(s.image)):
         sizes = f"the file has 0x{len(s.image):x} bytes, its load 0x{s.size:x}"

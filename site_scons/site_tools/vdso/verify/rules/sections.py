@@ -123,7 +123,10 @@ def section_note(s: Subject) -> Iterator[str]:
     (GDB, "shows places of the base, which are gone"),
 )
 def no_old_symbols(s: Subject) -> Iterator[str]:
-    """An image of ours has no SHT_SYMTAB: .symtab of the base names code that was moved or overwritten. DESIGN 6."""
+    """An image of ours has no SHT_SYMTAB: .symtab of the base names code that was moved or overwritten.
+
+    docs/how-it-works.md#splice.
+    """
     for section in s.sections or ():
         if s.ours and section.type == "SHT_SYMTAB":
             yield f"section {section.name} at offset 0x{section.offset:x}"

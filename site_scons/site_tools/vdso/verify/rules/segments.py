@@ -54,7 +54,7 @@ def load_flags(s: Subject) -> Iterator[str]:
 
 @rule("no-write", (KERNEL, "is told to let programs write the code of others"))
 def no_write(s: Subject) -> Iterator[str]:
-    """No load is writable: one image is shared by all processes. DESIGN 6; W^X."""
+    """No load is writable: all processes share one image. docs/how-it-works.md#splice: its load is R-X."""
     for load in s.loads:
         if load.flags & PF_W:
             yield f"PT_LOAD at 0x{load.vaddr:x} is {_flags(load.flags)}, must be R-X"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules on the dynamic symbols: what a lookup that has found the name asks then."""
+"""Rules on the dynamic symbols: what a lookup asks of a symbol after it has found the name."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def symbol_inside(s: Subject) -> Iterator[str]:
 def symbols_apart(s: Subject) -> Iterator[str]:
     """No two exports overlap, unless they are one function under two names.
 
-    DESIGN 6: value and size are those of the code.
+    docs/how-it-works.md#splice: symbols say where the new code is, and how long.
     """
     ordered = sorted({(symbol.value, symbol.size) for symbol in _defined(s) if symbol.size})
     names = {(symbol.value, symbol.size): str(symbol) for symbol in _defined(s)}

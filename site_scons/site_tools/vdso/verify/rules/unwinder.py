@@ -100,11 +100,11 @@ def _fdes(s: Subject) -> tuple[Fde, ...]:
 def fde_function(s: Subject) -> Iterator[str]:
     """Each FDE describes a function that can run: within one export, or code that exports reach.
 
-    DESIGN 6: unwind information describes the new code, or none.
+    docs/how-it-works.md#splice: unwind information describes the new code, or there is none for it.
     """
     for fde in _fdes(s) if s.symbols is not None else ():
         where = f"the FDE at 0x{fde.at:x} describes {_hex(fde.start)} to {_hex(fde.end)}"
-        # any entry will do: one that has no name, or is undefined, is another rule's finding
+        # Any symbol may hold the code here: a symbol without a name, or an undefined one, is another rule's finding.
         holder = next((e for e in s.symbols or () if e.value <= fde.start < e.value + e.size), None)
         if fde.end <= fde.start or not s.inside(fde.start, fde.end - fde.start):
             yield f"{where}, not code of the image"
@@ -116,7 +116,7 @@ def fde_function(s: Subject) -> Iterator[str]:
 
 
 def _reached(s: Subject, fde: Fde) -> bool:
-    """Its first instruction runs, and no export begins inside of it."""
+    """Tell whether the first instruction of its code runs, and no export begins inside of the code."""
     if any(fde.start < export.value < fde.end for export in s.exports if export.defined):
         return False
     return any(span.holds(fde.start) for _symbol, function in s.functions for span in function.covered)
@@ -126,7 +126,7 @@ def _reached(s: Subject, fde: Fde) -> bool:
 def fde_before_sigreturn(s: Subject) -> Iterator[str]:
     """No FDE ends where rt_sigreturn begins: a handler returns to its first byte, and unwinders look up pc - 1.
 
-    libgcc unwind-dw2.c, uw_frame_state_for; DESIGN 6.
+    libgcc unwind-dw2.c, uw_frame_state_for; docs/how-it-works.md#splice.
     """
     symbol = _sigreturn(s)
     for fde in _fdes(s):

@@ -83,13 +83,13 @@ def version_name(s: Subject) -> Iterator[str]:
 
     glibc sysdeps/unix/sysv/linux/riscv/sysdep.h, VDSO_NAME; musl arch/riscv64/syscall_arch.h, VDSO_CGT_VER.
     """
-    if s.versions is not None and not s.versions.stopped and _wanted(s) is None:
+    if s.versions is not None and not s.versions.stopped and _version_index(s) is None:
         names = ", ".join(n for v in s.versions.definitions if not v.base for n in v.names[:1] if n) or "none"
         yield f"version {s.arch.version} is not defined ({names})"
 
 
-def _wanted(s: Subject) -> int | None:
-    """The index of the architecture's version."""
+def _version_index(s: Subject) -> int | None:
+    """Return the index of the architecture's version; None where it is not defined."""
     for version in s.versions.definitions if s.versions else ():
         if not version.base and version.names[:1] == (s.arch.version,):
             return version.index
@@ -106,12 +106,12 @@ def _wanted(s: Subject) -> int | None:
 )
 def symbol_version(s: Subject) -> Iterator[str]:
     """Every export has the version of the architecture. musl src/internal/vdso.c, checkver; Go vdso_linux.go."""
-    wanted = _wanted(s)
-    if wanted is None or s.versym is None or not s.inside(s.tag("DT_VERSYM") or 0, 2 * len(s.versym)):
+    right = _version_index(s)
+    if right is None or s.versym is None or not s.inside(s.tag("DT_VERSYM") or 0, 2 * len(s.versym)):
         return
     for symbol in s.exports:
-        if symbol.defined and s.versym[symbol.index] & 0x7FFF != wanted:
-            yield f"{symbol} has version index 0x{s.versym[symbol.index]:x}, {s.arch.version} is 0x{wanted:x}"
+        if symbol.defined and s.versym[symbol.index] & 0x7FFF != right:
+            yield f"{symbol} has version index 0x{s.versym[symbol.index]:x}, {s.arch.version} is 0x{right:x}"
 
 
 @rule("versym-count", (EVERY, "reads a version behind the table"), (BINUTILS, "warn"))
