@@ -16,9 +16,3 @@ LAYOUT = 1
 
 def descriptor(data_offset: int) -> bytes:
     return struct.pack("<qQ", data_offset, LAYOUT)
-
-
-def data_offset(desc: bytes) -> int:
-    """The data offset that a descriptor holds. struct.error when it is not 16 bytes long."""
-    offset: int = struct.unpack("<qQ", desc)[0]
-    return offset

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..arch.arch import Arch
-from ..elf import elf64, our_note
+from ..elf import elf64
 from ..elf.elf64 import PHDR, Ehdr, Phdr
 from ..elf.unwind import Fde
 from ..ranges import Span, merged
@@ -112,14 +112,6 @@ class Vdso:
     def build_id(self) -> str:
         """The build-id in hex digits; "" where there is none."""
         return next((n.desc.hex() for n in self.notes if (n.owner, n.type) == (b"GNU\0", elf64.NT_GNU_BUILD_ID)), "")
-
-    @property
-    def data_offset(self) -> int | None:
-        """Where an image of ours has its data page; None where it has none, and for a vDSO that is not ours."""
-        for note in self.notes:
-            if (note.owner, note.type) == (our_note.OWNER, our_note.TYPE):
-                return our_note.data_offset(note.desc) or None
-        return None
 
     def tag(self, tag: int) -> int | None:
         """Return the value of the first dynamic entry with this tag."""
