@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""SCons tool: a Linux vDSO with time functions of one's own in it, for a kernel that is not Linux.
+"""SCons tool: makes a vDSO for a kernel that is not Linux, from a Linux vDSO with time functions of our own.
 
 ``env.Vdso(outdir, base, VDSO_LOAD_ADDR=..., VDSO_POLICY=...)`` makes vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in
 ``outdir`` and returns their nodes in that order. ``base`` is a file that holds a vDSO, ``debian``, ``debian:SUITE`` or
 ``minimal``. ``env.VdsoBase(target, base)`` makes only the base, ``env.VdsoSelftest(target)`` the program that tests a
-kernel, ``env.VdsoReport(target, outputs)`` a page about what ``env.Vdso`` returned, ``env.VdsoDist(outdir, base)`` archives
+kernel, ``env.VdsoReport(target, outputs)`` a page about the outputs of ``env.Vdso``, ``env.VdsoDist(outdir, base)`` archives
 for others. The rest is private. docs/scons.md lists the construction variables that the tool sets and uses.
 
 This module and `scons/` alone import SCons. The rest of the package is a plain library, whose way in is `pipeline`.
@@ -27,7 +27,7 @@ from .stubs import toolchain
 
 
 def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
-    """``env.Vdso(outdir, base, VDSO_...=...)``: return the nodes of the five outputs. It reads as the pipeline goes."""
+    """Return the nodes of the five outputs: ``env.Vdso(outdir, base, VDSO_...=...)``. Each line is a step of the pipeline."""
     env = nodes.configured(env, overrides)
     out = env.Dir(outdir)
 
@@ -39,17 +39,17 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     sources = nodes.all_sources(env, objects, minimal=str(base) == "minimal")
     outputs = env.VdsoEmit([out.File(name) for name in layout.OUTPUTS], [*image, *sources])
 
-    env.Precious(outputs)  # SCons would delete the good ones before an action that may fail
+    env.Precious(outputs)  # otherwise SCons would delete the good outputs before an action that may fail
     return outputs
 
 
 def vdso_base(env: Any, target: Any, base: Any) -> Any:
-    """``env.VdsoBase(target, base)``: return the node of the base alone."""
+    """Return the node of the base alone: ``env.VdsoBase(target, base)``."""
     return nodes.base_node(nodes.configured(env, {}), target, base)
 
 
 def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
-    """``env.VdsoSelftest(target)``: return the node of a static program that tests how a kernel includes a vDSO."""
+    """Return the node of a static program that tests how a kernel uses a vDSO: ``env.VdsoSelftest(target)``."""
     env = nodes.configured(env, overrides)
     arch = ARCHES[env["VDSO_ARCH"]]
     own, machine = SOURCES / "selftest", SOURCES / arch.name / "selftest"
@@ -73,12 +73,13 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
 
 
 def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
-    """``env.VdsoDist(outdir, base)``: return the node of dist/SHA256SUMS, beside which archives for others are made.
+    """Return the node of dist/SHA256SUMS, with which archives for others are made: ``env.VdsoDist(outdir, base)``.
 
-    One holds what `Vdso` and `VdsoSelftest` make in `outdir`, the other a blob from `minimal` with the same settings, but
-    without the stubs and policies for that base. Only the base says what they are called; SHA256SUMS names them.
+    One archive holds what `Vdso` and `VdsoSelftest` make in `outdir`. The other holds a blob from `minimal` with the same
+    settings, but without POLICY and EXTRA_SRC, which are for that base. The names of the archives depend on the base, so only
+    SHA256SUMS is a node; it lists them.
     """
-    from .release import archive  # archives and all that: only who makes one pays for it
+    from .release import archive  # imported late: a build without archives must not pay for it
 
     out = env.Dir(outdir)
     own, folders = out, [out]
@@ -93,7 +94,7 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     sums = out.File(layout.SUMS)
     texts = [env.File(str(path)) for path in archive.licences(own=False).values()]
     made = env.VdsoRelease(sums, [*sources, *texts], VDSO_OWN=str(own))
-    env.Precious(made)  # the next build reads it to delete archives that are no longer made
+    env.Precious(made)  # the next build reads SHA256SUMS, and deletes archives that are no longer made
     env.Clean(made, [sums.dir.File(name) for name in archive.listed(Path(sums.abspath))])
     if not archive.intact(Path(sums.abspath)):
         env.AlwaysBuild(made)
@@ -101,7 +102,7 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
 
 
 def vdso_report(env: Any, target: Any, outputs: Any) -> Any:
-    """``env.VdsoReport(target, outputs)``: return the node of one HTML page about the blob whose outputs these are."""
+    """Return the node of one HTML page about the image whose outputs these are: ``env.VdsoReport(target, outputs)``."""
     image, facts = outputs[0], outputs[layout.OUTPUTS.index(layout.JSON)]
     out = image.dir
     node = env.VdsoPage(target, [image, facts, out.File(layout.BASE), out.File(layout.PLAN)])

@@ -19,10 +19,10 @@ class DataPage(str, Enum):
         return self.value
 
     def offset(self, image_size: int) -> int:
-        """Return where it lies, in bytes from the first of an image of `image_size` bytes; 0 for NONE."""
+        """Return where the page lies, in bytes from the start of an image of `image_size` bytes; 0 for NONE."""
         return {DataPage.AFTER: image_size, DataPage.BEFORE: -PAGE, DataPage.NONE: 0}[self]
 
     @property
     def size(self) -> int:
-        """Return how many bytes it takes in the address space."""
+        """Return how many bytes the page takes in the address space."""
         return 0 if self is DataPage.NONE else PAGE

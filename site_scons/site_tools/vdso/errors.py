@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 OTHER_BASE = "take the vDSO of another Linux, or BASE=minimal"
-"""What to do where a base is no good."""
+"""What to do where no image can be made of a base."""
 
 _LONGEST = 4000
 
@@ -12,8 +12,8 @@ _LONGEST = 4000
 class VdsoError(Exception):
     """`<file>: <what, with numbers in hex> (<limit>); <what to do>`, in one line.
 
-    What a file is quoted with may be anything, and goes to a terminal: unprintable characters are escaped, and it ends
-    somewhere.
+    Words that are quoted from a file may be anything, and go to a terminal: unprintable characters are escaped, and long texts
+    are cut.
     """
 
     def __init__(self, file: str, what: str, todo: str = "") -> None:

@@ -2,7 +2,7 @@
 """Where things lie in the folder OUT, as paths below it."""
 
 OUTPUTS = SO, HEADER, RUST, ASSEMBLY, JSON = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
-"""What a kernel uses, in the order in which `env.Vdso` returns it."""
+"""The five outputs, in the order in which `env.Vdso` returns them."""
 BASE = "base.so"
 REPORT = "report.html"
 SELFTEST = "vdso-selftest"
@@ -11,14 +11,14 @@ MINIMAL = "minimal"
 """Folder of the second blob of `dist`, whose base is our own."""
 
 WORK = "work"
-"""Folder of what only the next step reads; object files lie there too."""
+"""Folder of the files that only the next step reads, object files among them."""
 PLAN, SCRIPT = "work/plan.json", "work/stubs.ld"
 LINKED = "work/stubs.elf"
 IMAGE, IMAGE_FACTS = "work/image.so", "work/image.json"
 FETCHED = "work/base.so.json"
-"""What is known of a base that was fetched."""
+"""The record of a base that was downloaded: from where, and for which settings."""
 
 MEMORY = ".sconsign"
 """SCons's database, to which it adds `.dblite`."""
 BUILDING = ".building"
-"""It lies there from before the first output of a build until SCons's database is written."""
+"""An empty file that exists from before the first output of a build until SCons's database is written."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The way through the house in memory, bytes in, bytes out: base, plan, image, blob.
+"""The way from a base to a blob in memory, from bytes to bytes: base, plan, image, blob.
 
-`scons/steps.py` is the same way from files to files. Between `plan` and `image` stands ld, which links the stubs by
+`scons/steps.py` goes the same way from files to files. Between `plan` and `image`, ld links the stubs by the script of
 `place.linked.linker_script`.
 """
 
@@ -34,7 +34,10 @@ __all__ = ["base", "base_in", "blob", "image", "plan"]
 
 
 def base_in(name: str, file: bytes, arch: Arch) -> bytes:
-    """Return exactly the bytes of the one plain vDSO in `file`, which messages call `name`. VdsoError where it is no base."""
+    """Return exactly the bytes of the one plain vDSO in `file`, which messages call `name`.
+
+    VdsoError where there is none, or where no image can be made of it.
+    """
     found = find(name, file, arch)
     base(name, found, arch)
     return found
@@ -53,7 +56,7 @@ def plan(base: Vdso, objects: Sequence[Object], overrides: Mapping[str, str], da
     objects         the compiled stubs, ours and the user's
     overrides       export, without its prefix, to policy: what the user asked for
 
-    VdsoError for what can't be decided or placed.
+    VdsoError for an override that can't be, and for stubs that can't be placed.
     """
     users = user_exports(objects, base.exports, base.arch)
     defined = {symbol: file.source for file in objects for symbol in file.defined}
@@ -65,8 +68,8 @@ def plan(base: Vdso, objects: Sequence[Object], overrides: Mapping[str, str], da
 def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str) -> Image:
     """Splice, then verify; `name` is what messages call the image.
 
-    VdsoError where it breaks a rule that its base breaks too, or a function of the user does; AssertionError (a bug) where
-    it breaks any other.
+    VdsoError where the image breaks a rule because its base does, or because of a function of the user; AssertionError (a bug)
+    where it breaks any other rule.
     """
     spliced = splice(base, plan, stubs)
     report = verify(spliced.image, base.arch, name=name)
@@ -88,7 +91,7 @@ def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str)
 
 
 def _blame(base: Vdso, plan: Plan, report: Report, name: str) -> None:
-    """Raise the error of whoever can mend the findings: the user's function, the base, or we."""
+    """Raise the error that names who can mend the findings: the user's function, the base, or us (AssertionError)."""
     for unit in (unit for unit in plan.units if unit.users):
         for finding in report.findings:
             if any(d.export in finding.what for d in plan.decisions if d.stub in unit.functions):

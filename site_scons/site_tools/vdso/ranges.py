@@ -14,7 +14,7 @@ def align_up(value: int, alignment: int) -> int:
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """Bytes [start, start + size). It can't be unpacked, so nobody takes its size for its end."""
+    """Bytes [start, start + size). A span can't be unpacked, so that nobody takes its size for its end."""
 
     start: int
     size: int
@@ -29,15 +29,15 @@ class Span:
         return self.start + self.size
 
     def holds(self, address: int) -> bool:
-        """Tell whether the byte at `address` is one of these."""
+        """Tell whether the byte at `address` is in this span."""
         return self.start <= address < self.end
 
     def covers(self, other: Span) -> bool:
-        """Tell whether all bytes of `other` are among these."""
+        """Tell whether all bytes of `other` are in this span."""
         return self.start <= other.start and other.end <= self.end
 
     def overlaps(self, other: Span) -> bool:
-        """Tell whether a byte is in both."""
+        """Tell whether some byte is in both spans."""
         return self.start < other.end and other.start < self.end
 
 
@@ -73,10 +73,10 @@ class Room:
 
     def take_at(self, start: int, size: int) -> bool:
         """Take [start, start + size) if all of it is free, and tell whether it was."""
-        wanted = Span(start, size)
-        if not any(span.covers(wanted) for span in self.spans):
+        asked = Span(start, size)
+        if not any(span.covers(asked) for span in self.spans):
             return False
-        self.spans = without(self.spans, [wanted])
+        self.spans = without(self.spans, [asked])
         return True
 
     def take(self, size: int, align: int) -> int | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fills in `templates/`, where all text stands that is generated for people and compilers. Python holds none of it."""
+"""Fills in `templates/`. All text that is generated for people and compilers stands there, and none in Python."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .paths import TEMPLATES
 
 
 def render(name: str, **values: Any) -> str:
-    """Return the template `name` filled in. A value that it uses and does not get is a bug, and raises.
+    """Return the template `name` filled in. Jinja2 raises if the template uses a value that is not given: a bug.
 
-    In HTML every value is escaped. Names of a base come from whoever made it: `plain` leaves no control character in them.
+    In HTML every value is escaped. Names in a base may be anything: the filter `plain` escapes their control characters.
     """
     return str(_environment().get_template(name).render(**values))
 

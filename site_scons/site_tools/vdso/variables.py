@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The variables of the command line, once: `Variables`, `SetDefault`, varlists, `-h` and the README's table come from here.
+"""The variables of the command line: the source of SCons's `Variables`, defaults and varlists, of `-h` and the README's table.
 
-As construction variables they are called `VDSO_` and the name. (The module is not called `options`: SCons calls an
-attribute of that name of a tool.)
+The construction variable of each is called `VDSO_` and the name. (This module is not called `options`, since SCons calls an
+attribute of a tool that has that name.)
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ HZ_LIMITS = (32768, 4_000_000_000)
 
 @dataclass(frozen=True)
 class Option:
-    """check(value) raises VdsoError for a value that can't be. `tool`: known to `env.Vdso`, not only to the command line."""
+    """One variable.
+
+    check   raises VdsoError for a value that can't be
+    tool    `env.Vdso` knows it, not only the command line
+    """
 
     name: str
     default: str
@@ -106,8 +110,8 @@ def defaults() -> dict[str, str]:
     return {PREFIX + option.name: option.default for option in OPTIONS if option.tool}
 
 
-def check(values: Mapping[str, str]) -> None:
-    """Check all construction variables of the tool in `values`. VdsoError for the first that can't be."""
+def refuse_wrong(values: Mapping[str, str]) -> None:
+    """Raise VdsoError for the first construction variable of the tool in `values` whose value can't be."""
     for option in OPTIONS:
         if option.tool:
             option.check(values[PREFIX + option.name])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The records that the outputs are made from: an image, and the blob that a kernel embeds of it. Nothing else feeds them."""
+"""The records that the outputs are made from: an image, and the blob, which a kernel embeds. No output has another source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..elf.elf64 import pages
 from ..splice.changes import Change, Export
 
 NO_LINUX = "none"
-"""What vdso.json says of the kernel version where the base names none."""
+"""The kernel version in vdso.json where the base names none."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class Image:
 
     @property
     def visible(self) -> list[Export]:
-        """The exports that programs find in it."""
+        """Return the exports that programs find in the image."""
         return [export for export in self.exports if export.address is not None]
 
     @property
     def changed(self) -> int:
-        """How many bytes differ from the base."""
+        """Return how many bytes differ from the base."""
         return sum(change.end - change.start for change in self.changes)
 
     def to_json(self) -> str:
-        """Return the text of all but the bytes, which `image_from_json` reads."""
+        """Return all fields but the bytes, as text that `image_from_json` reads."""
         facts = asdict(self)
         del facts["data"]
         return json.dumps(facts, indent=1, sort_keys=True)
@@ -79,10 +79,10 @@ def image_from_json(text: str, data: bytes) -> Image:
 class Blob:
     """What a kernel embeds: an image, where it goes, and what it was made from.
 
-    load_addr       what the header suggests
+    load_addr       the address that the header suggests
     timebase_hz     the counter's frequency when there is no data page, else None
-    tools           name to version of all that took part
-    inputs          name to SHA-256 of each file of ours and the user's that went in
+    tools           name to version of each tool of the build
+    inputs          name to SHA-256 of each input file, ours and the user's
     """
 
     image: Image

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes the outputs from one record: image, C header, Rust module, assembly, JSON. They tell nothing of host or day."""
+"""Makes the outputs from one record: image, C header, Rust module, assembly, JSON. No output depends on host or date."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def _joined(name: str, arch: str, seen: set[str]) -> str:
 
 
 def _rows(image: bytes) -> list[str]:
-    """Return the bytes as `0x7f, 0x45, ...`, a list item a line."""
+    """Return the bytes as `0x7f, 0x45, ...`, one list item for each line."""
     lines = (image[at : at + _BYTES_A_LINE] for at in range(0, len(image), _BYTES_A_LINE))
     return [", ".join(f"0x{byte:02x}" for byte in line) for line in lines]

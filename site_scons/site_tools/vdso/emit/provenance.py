@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What goes into a blob beside its base: our own files and the user's, as digests."""
+"""The inputs of a blob beside its base, as digests: our own files and the user's."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from ..paths import LOCK, PACKAGE, ROOT, SOURCES, TEMPLATES
 
 MODULES = "site_scons/site_tools/vdso/**.py"
-"""What vdso.json calls all our modules together."""
+"""The name in vdso.json of all our modules together."""
 USERS = "EXTRA_SRC/"
-"""What the names of the user's files begin with there."""
+"""The begin of the names of the user's files there."""
 
 
 def stub_sources(arch: str, minimal: bool) -> list[Path]:
-    """Return all of vdso_src that goes into a blob for `arch`: stubs, headers, and the base `minimal` where that is used."""
+    """Return all files of vdso_src that go into a blob for `arch`: stubs, headers, and with `minimal` the base of that name."""
     folders = (SOURCES, SOURCES / arch, *([SOURCES / arch / "minimal"] if minimal else []))
     return sorted(path for folder in folders for path in folder.glob("*.*"))
 
@@ -29,7 +29,7 @@ def selftest_sources(arch: str) -> list[Path]:
 
 
 def output_templates() -> list[Path]:
-    """Return the templates of what is made, and the lock file where a copy has it."""
+    """Return the templates of the outputs, and the lock file where this copy of the tool has it."""
     return sorted(path for path in [*TEMPLATES.glob("vdso*"), *TEMPLATES.glob("stubs*"), LOCK] if path.is_file())
 
 
@@ -39,7 +39,7 @@ def code_digest() -> str:
 
 
 def build_digest() -> str:
-    """Return one SHA-256 of modules and templates: what they make is made anew when they change."""
+    """Return one SHA-256 of modules and templates: when they change, their outputs are made anew."""
     return _digest(sorted([*PACKAGE.rglob("*.py"), *TEMPLATES.iterdir()]))
 
 
@@ -55,13 +55,13 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def named(paths: Sequence[Path]) -> dict[str, str]:
-    """Return name to SHA-256: ours by their place in this repository, the user's by their name alone, no path of the host."""
+def input_digests(paths: Sequence[Path]) -> dict[str, str]:
+    """Return name to SHA-256. Our files are named by their place in this repository, the user's without a path of the host."""
     found = {MODULES: code_digest()}
     for path in (path.resolve() for path in paths):
         ours = path.is_relative_to(ROOT)
         name = path.relative_to(ROOT).as_posix() if ours else f"{USERS}{path.name}"
-        while name in found:  # two of the user's files of one name
+        while name in found:  # two files of the user have the same name
             name += "'"
         found[name] = sha256(path)
     return found

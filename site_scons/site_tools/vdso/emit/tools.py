@@ -12,15 +12,15 @@ from .provenance import sha256
 
 
 def tools(compiler: str, linker: str, path: str) -> dict[str, str]:
-    """Return name to version of all that took part, of the machine's programs, which no lock file names, the SHA-256 too.
+    """Return name to version of all tools of a build. For the machine's programs, which no lock file names, also the SHA-256.
 
-    compiler, linker    as they are called, looked for on `path`
+    compiler, linker    names of programs, which are searched on `path`
     """
     found = {name: version(name) for name in ("scons", "lief", "pyelftools", "capstone", "jinja2")}
     parts = {name: toolchain.part(compiler, name, path) for name in ("cc1", "as")}
     for name, command in {"gcc": compiler, "ld": linker, **parts}.items():
         program = shutil.which(command, path=path)
         if program is not None:
-            told = f"{toolchain.version(program)}, " if name != "cc1" else ""  # cc1 has gcc's version, and no --version
-            found[name] = f"{told}sha256 {sha256(Path(program))}"
+            version_line = f"{toolchain.version(program)}, " if name != "cc1" else ""  # cc1 has gcc's version, and no --version
+            found[name] = f"{version_line}sha256 {sha256(Path(program))}"
     return found

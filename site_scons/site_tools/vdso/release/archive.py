@@ -2,7 +2,7 @@
 """The release archive: a blob, its SBOM, the program that tests a kernel, licences and sums.
 
 The same files give the same bytes: order, owner, mode and times in the archive are fixed, and so is the head of gzip.
-Only zlib has a say in the compressed bytes; of another one, SHA256SUMS inside still holds.
+Another version of zlib may compress to other bytes; SHA256SUMS in the archive holds all the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUMS = Path(layout.SUMS).name
 SBOM = "vdso.cdx.json"
 README = "README.md"
 README_TEMPLATE = "release.md.j2"
-# Name in the archive to file of this repository: those of our own code, and those of Linux's.
+# Name in the archive to file of this repository: the licences of our own code, and those of Linux's.
 OUR_LICENCES = {"LICENSES/MIT.txt": ROOT / "LICENSE"}
 LINUX_LICENCES = {name: ROOT / name for name in ("LICENSES/GPL-2.0-only.txt", "LICENSES/Linux-syscall-note.txt")}
 # SPDX. Linux's COPYING puts the kernel as a whole under this; our code joins it in the image.
@@ -44,7 +44,7 @@ class Origin:
 
     @property
     def source_url(self) -> str:
-        """Where Debian keeps every source package that it ever had (snapshot.debian.org, "URL scheme")."""
+        """Return the address where Debian keeps that source package for ever (snapshot.debian.org, "URL scheme")."""
         return f"https://snapshot.debian.org/package/{self.source}/{self.source_version}/"
 
 
@@ -52,8 +52,8 @@ class Origin:
 class Release:
     """A blob to be packed.
 
-    files       name in the archive to content, of all that is made before the SBOM
-    own         the base is our own, `minimal`, and nothing of Linux's is in the blob
+    files       name in the archive to content, of all files but the SBOM and the README
+    own         the base is our own, `minimal`, and the blob holds nothing of Linux
     origin      where the base came from; None: from a file, or it is our own
     selftest    name to SHA-256 of the sources of vdso-selftest
     """
@@ -66,7 +66,7 @@ class Release:
 
     @property
     def name(self) -> str:
-        """`vdso-riscv64-7.2.13`; `-before` or `-none` behind it where the data page is not the usual one."""
+        """Return `vdso-riscv64-7.2.13`; with `-before` or `-none` behind it unless the data page lies after the image."""
         image = self.blob.image
         base = "minimal" if self.own else image.linux
         return f"vdso-{image.arch}-{base}" + ("" if image.data_page is DataPage.AFTER else f"-{image.data_page}")
@@ -77,24 +77,24 @@ class Release:
 
     @property
     def licence(self) -> str:
-        """Of the image, and of what holds its bytes."""
+        """Return the licence of the image, and of each file that holds its bytes."""
         return "MIT" if self.own else f"({LINUX_LICENCE}) AND MIT"
 
 
 def refuse_unknown(base: str, linux: str | None) -> None:
-    """Refuse, with VdsoError, a base that is not ours and does not say that it is Linux's: nobody could tell whose it is."""
+    """Refuse, with VdsoError, a base that is not ours and names no Linux: its origin and its licence would be unknown."""
     if linux is None:
         what = "has no note with a version of Linux, so name and licence of an archive of it are not known"
         raise VdsoError(base, what, "take a vDSO of Linux, or BASE=minimal")
 
 
 def licences(own: bool) -> dict[str, Path]:
-    """Return name in the archive to file of this repository, of each licence that is to go along."""
+    """Return name in the archive to file of this repository, for each licence that the archive needs."""
     return OUR_LICENCES if own else OUR_LICENCES | LINUX_LICENCES
 
 
 def pack(release: Release, sbom: str) -> dict[str, bytes]:
-    """Return name to content of the two files that are handed out: the archive, and the SBOM that is also in it."""
+    """Return name to content of two files: the archive, and the SBOM, which the archive holds too."""
     readme = render(README_TEMPLATE, release=release, blob=release.blob, image=release.blob.image)
     files = {**release.files, SBOM: sbom.encode(), README: readme.encode()}
     files[SUMS] = sums(files)
@@ -108,7 +108,7 @@ def sums(files: Mapping[str, bytes]) -> bytes:
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """Return a .tar.gz of `files`. Nothing in it is of the machine, the user or the day."""
+    """Return a .tar.gz of `files`, which does not depend on machine, user or date."""
     data = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=data, mtime=0) as packed,
@@ -123,7 +123,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def listed(sums_file: Path) -> dict[str, str]:
-    """Return name to SHA-256 of what a SHA256SUMS names; nothing where there is none, or none that can be read."""
+    """Return name to SHA-256 of the files in a SHA256SUMS; empty where it is not there or can't be read."""
     try:
         lines = sums_file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -133,7 +133,7 @@ def listed(sums_file: Path) -> dict[str, str]:
 
 
 def intact(sums_file: Path) -> bool:
-    """Tell whether all files that it names lie beside it as they were made."""
+    """Tell whether all files that a SHA256SUMS names lie beside it, unchanged."""
     try:
         return all(
             hashlib.sha256((sums_file.parent / name).read_bytes()).hexdigest() == digest

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Writes the bill of materials of a release, as CycloneDX 1.6: what is in it, what it was made from, and by which tools.
+"""Makes the bill of materials of a release, as CycloneDX 1.6: its files, their sources, and the tools.
 
-The library writes it; what is ours is to leave out what would differ from build to build: no time, and a serial number
-(CycloneDX wants a UUID) that is drawn from the content (RFC 9562, version 5).
+A library writes it. Ours is that nothing differs from build to build: there is no time, and the serial number (CycloneDX needs
+a UUID) is a hash of the content (RFC 9562, version 5).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .archive import LINUX_LICENCE, Release
 
 BINUTILS = "GPL-3.0-or-later"
 GCC = "GPL-3.0-or-later WITH GCC-exception-3.1"
-# The tools that vdso.json names: those with a SHA-256 are the machine's, the others PyPI's.
+# The tools in vdso.json: those with a SHA-256 are the machine's, the others come from PyPI.
 TOOL_LICENCES = {
     "scons": "MIT",
     "lief": "Apache-2.0",
@@ -68,12 +68,12 @@ def sbom(release: Release) -> str:
 
 
 def _component(
-    name: str, type: ComponentType, licence: str = "", digest: str = "", version: str = "", purl: PackageURL | None = None
+    name: str, kind: ComponentType, licence: str = "", digest: str = "", version: str = "", purl: PackageURL | None = None
 ) -> Component:
     return Component(
         name=name,
-        type=type,
-        bom_ref=f"{type.value}:{name}",
+        type=kind,
+        bom_ref=f"{kind.value}:{name}",
         version=version or None,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)] if digest else None,
         licenses=[LicenseFactory().make_from_string(licence)] if licence else None,
@@ -86,12 +86,12 @@ def _file(name: str, digest: str, licence: str) -> Component:
 
 
 def _source(name: str, digest: str) -> Component:
-    """Return the component of a file that went in. What licence the user's own have we can't know."""
+    """Return the component of an input file. The licence of the user's files is not known."""
     return _file(name, digest, "" if name.startswith(USERS) else "MIT")
 
 
 def _licence(release: Release, name: str) -> str:
-    """Return the licence of a file of the archive; a licence's text has none."""
+    """Return the licence of a file of the archive; the text of a licence has none."""
     if name == SELFTEST:
         return "MIT"
     if name.startswith("LICENSES/"):
@@ -100,7 +100,7 @@ def _licence(release: Release, name: str) -> str:
 
 
 def _pedigree(release: Release) -> Pedigree | None:
-    """Return what a base of Linux was taken out of: the package where it is known, else the kernel that it names."""
+    """Return where a base of Linux came from: the package where it is known, else the kernel that the base names."""
     if release.own:
         return None
     origin = release.origin
@@ -115,10 +115,10 @@ def _pedigree(release: Release) -> Pedigree | None:
 
 
 def _tools(release: Release) -> Iterable[Component]:
-    """Yield ourselves, and each tool that vdso.json names, as `version`, `version, sha256 digest` or `sha256 digest`."""
+    """Yield scons-vdso and each tool in vdso.json: there it is `version`, `version, sha256 DIGEST` or `sha256 DIGEST`."""
     yield _component("scons-vdso", ComponentType.APPLICATION, "MIT", digest=release.blob.inputs[MODULES])
-    for name, told in release.blob.tools.items():
-        version, machines, digest = told.rpartition("sha256 ")
+    for name, text in release.blob.tools.items():
+        version, machines, digest = text.rpartition("sha256 ")
         purl = None if machines else PackageURL("pypi", None, name, digest)
         version, digest = (version.rstrip(", "), digest) if machines else (digest, "")
         yield _component(name, ComponentType.APPLICATION, TOOL_LICENCES[name], digest, version, purl)

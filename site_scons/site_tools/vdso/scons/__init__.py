@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""All that knows SCons or touches the disk."""
+"""The part that knows SCons and touches the disk."""

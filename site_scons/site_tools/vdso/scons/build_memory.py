@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Lets one build at a time into a folder, and discards SCons's database after a build that was killed.
 
-SCons writes its database when it ends. Of a build that was killed it remembers what was there before, and says "up to date"
-of outputs that have other settings. So a file lies in the folder from before the first output until the database is written.
+SCons writes its database when it ends. If a build is killed, SCons remembers the build before, and says "up to date" of outputs
+that have other settings. So the file BUILDING exists from before the first output until the database is written.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .files import ASIDE
 
 
 def enter(out: Path) -> None:
-    """Make the folder, wait for a build that is in it, and forget one that did not end well. VdsoError where that can't be.
+    """Make the folder, wait for another build in it, and discard the database of one that was killed.
 
-    From then on the database is written only after a build that went well.
+    From then on SCons writes its database only after a build without an error. VdsoError where the folder can't be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def enter(out: Path) -> None:
 
 
 def _lock(out: Path) -> None:
-    """Hold the folder until this process and the compilers it started are gone, so that none writes into the next build."""
+    """Lock the folder until this process and its compilers have ended, so that none of them writes into the next build."""
     folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
     os.set_inheritable(folder, True)
     with contextlib.suppress(OSError):  # a network file system without locks
@@ -55,9 +55,9 @@ def _lock(out: Path) -> None:
 
 
 def _write_after_success(out: Path, building: Path) -> None:
-    """Have SCons write its database only after a build that went well, and take `building` away then.
+    """Make SCons write its database only after a build without an error, and delete `building` then.
 
-    SCons has no call for this: the function that it writes by is replaced.
+    SCons has no call for this, so its function that writes the database is replaced.
     """
     write = SCons.SConsign.write
 
@@ -71,6 +71,6 @@ def _write_after_success(out: Path, building: Path) -> None:
             print(f"scons: *** OUT: {out}: .sconsign can't be written: {error.strerror}", file=sys.stderr)
             SCons.Script.Main.exit_status = 2
             for memory in SCons.SConsign.DB_sync_list:
-                memory._needs_sync = False  # it would try again at exit, with a traceback
+                memory._needs_sync = False  # otherwise SCons would try again at exit, with a traceback
 
     SCons.SConsign.write = write_and_unmark

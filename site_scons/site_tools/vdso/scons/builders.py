@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from . import steps
 
 USERS = "vdso_users"
-"""Attribute of a node whose source the user wrote."""
+"""Attribute of a node: the user wrote its source."""
 
 
 def set_defaults(env: Any) -> None:
-    """Set the construction variables of the command lines, and what is printed in their place."""
+    """Set the construction variables of the commands, and the quiet lines that are printed in their place."""
     env.SetDefault(
         VDSO_LDFLAGS=CLVar(list(toolchain.LDFLAGS)),
         VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH"],
@@ -54,7 +54,7 @@ def set_defaults(env: Any) -> None:
 
 
 def builders(code: str) -> dict[str, Any]:
-    """Return the tool's builders by name. `code`: the digest of our own code, on which what it makes depends."""
+    """Return the tool's builders by name. `code`: the digest of our own code, on which its outputs depend."""
 
     def ours(action: Any) -> Any:
         def depends_on_code(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
@@ -87,9 +87,9 @@ def _steps() -> Any:
 def _step(find_step: Callable[[], Any], comstr: str, *uses: str, starts_lief: bool = False) -> Any:
     """Return the SCons action of a step.
 
-    find_step       imports the library, and returns the function
-    uses            the construction variables that it needs, without `VDSO_`
-    starts_lief     LIEF's process, which takes longest to be ready, is started before it
+    find_step       imports the library, and returns the step's function
+    uses            the construction variables that the step needs, without `VDSO_`
+    starts_lief     LIEF's process is started before the step, since it takes longest to be ready
     """
     names = tuple(variables.PREFIX + name for name in ("ARCH", *uses))
 
@@ -117,7 +117,7 @@ def _source(node: Any) -> steps.Source:
 
 
 def build_error(node: Any, error: VdsoError) -> BuildError:
-    """Return how SCons is told of a user's mistake in an action: one line, no traceback."""
+    """Return the exception that tells SCons of a user's mistake in an action: one line, no traceback."""
     return BuildError(node=node, errstr=error.reason, filename=error.file, status=2)
 
 
@@ -134,7 +134,7 @@ _REFUSE_WITHOUT_COMPILER = Action(_refuse_without_compiler, None, varlist=["VDSO
 
 
 def _explain_ld(status: int) -> int:
-    """Say, behind ld's own lines, which name objects and sections, what it means for who wrote a function."""
+    """Explain a failure of ld to the author of a function: ld's own lines name only objects and sections."""
     if status:
         what = "can't be linked, for the reason that ld says above"
         todo = "docs/user-functions.md tells what code of EXTRA_SRC can't do"
@@ -143,7 +143,7 @@ def _explain_ld(status: int) -> int:
 
 
 def spawn(_shell: str, _escape: Any, _command: str, words: list[str], environment: dict[str, str]) -> int:
-    """Run a command without a shell: in a file's name nothing is special.
+    """Run a command without a shell, so that no character of a file's name is special.
 
     The child inherits the lock on OUT (`build_memory`), and holds it until it ends.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What this checkout's SConstruct does around `env.Vdso`: variables, help, the targets that print, and SCons's settings.
 
-A kernel that builds with SCons calls `env.Vdso` and needs none of it.
+A kernel that builds with SCons calls `env.Vdso` and needs none of these.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MAKE_NO_IMAGE = {*_KEEP_NOTHING, "selftest"}
 
 
 class CommandLine:
-    """The command line of one run, checked. StopError for what can't be.
+    """The command line of one run. StopError for a variable that is unknown, or whose value can't be.
 
     out, base       OUT and BASE, as absolute paths where they are files
     settings        the construction variables for `env.Vdso`
@@ -72,7 +72,7 @@ class CommandLine:
         return str(Path(self.out, name))
 
     def asks_for(self, *names: str) -> bool:
-        """Tell whether a target, or a file, of one of these names is to be made."""
+        """Tell whether a target or a file with one of these names in it is to be made."""
         return any(name in target for target in self._targets for name in names)
 
     def printing(self) -> dict[str, tuple[Any, Any]]:
@@ -120,7 +120,7 @@ def here(path: str) -> str:
 
 
 def _temporary() -> str:
-    """Return a new folder that goes when SCons ends."""
+    """Return a new folder, which is deleted when SCons ends."""
     folder = tempfile.mkdtemp(prefix="scons-vdso-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -23,10 +23,10 @@ FAILED = 2
 
 
 def info(path: str, arch: str, overrides: str) -> int:
-    """Print what is known of the base at `path`, and what becomes of it with these `overrides` of the policy."""
+    """Print what the base at `path` has in it, and what becomes of its exports with these `overrides` of the policy."""
     base = read_vdso(path, read_file(Path(path)), ARCHES[arch])
-    told = describe(base, parse(overrides, base.arch), coloured=_takes_colours())
-    print(templating.render("info.txt.j2", **told), end="", flush=True)
+    values = describe(base, parse(overrides, base.arch), coloured=_takes_colours())
+    print(templating.render("info.txt.j2", **values), end="", flush=True)
     return 0
 
 
@@ -36,7 +36,7 @@ def _takes_colours() -> bool:
 
 
 def check(path: str, arch: str) -> int:
-    """Print what the consumers of the image at `path` would find wrong with it."""
+    """Print the findings of all consumers of the image at `path`."""
     if not path:
         raise VdsoError("IMAGE", "missing", "name the image, as in `check IMAGE=build/vdso.so`")
     report = verify(read_file(Path(path)), ARCHES[arch], name=path)
@@ -55,12 +55,12 @@ def demo(root: str, out: str) -> int:
 
 
 def bench(root: str, out: str) -> int:
-    """Count instructions a call and measure build times, with the library and what the tests share in reach."""
+    """Count instructions a call and measure build times; Python finds the library and the tests' support there."""
     places = [Path(root, "tests"), Path(root, "tests", "support"), Path(root, "site_scons", "site_tools")]
     return _python(root, "-m", "bench", root, out, PYTHONPATH=os.pathsep.join(map(str, places)))
 
 
 def _python(root: str, *words: str, **environ: str) -> int:
-    """Run Python in the caller's environment, less what would make the SCons of a test behave like this one."""
+    """Run Python in the caller's environment without SCONSFLAGS, which would change the SCons of a test."""
     clean = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"} | environ
     return subprocess.run([sys.executable, *words], cwd=root, env=clean, check=False).returncode

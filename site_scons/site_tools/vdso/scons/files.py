@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import VdsoError
 
 ASIDE = ".aside"
-"""How the names of files end that are not whole yet."""
+"""The end of the name of a file that is not whole yet."""
 
 
 def read_file(path: Path) -> bytes:

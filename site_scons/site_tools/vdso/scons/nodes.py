@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the methods of `env` are made of: checked settings, the base's node, and sources."""
+"""Parts of the methods of `env`: the settings, checked, the node of the base, and the sources."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from . import builders
 
 
 def configured(env: Any, overrides: dict[str, Any]) -> Any:
-    """Return `env` with the caller's settings, checked, and the compiler that they lead to. StopError for what can't be."""
+    """Return `env` with the caller's settings, checked, and with the compiler for them. StopError for a wrong setting."""
     env = env.Override(overrides) if overrides else env
     try:
-        variables.check({name: str(env[name]) for name in variables.defaults()})
+        variables.refuse_wrong({name: str(env[name]) for name in variables.defaults()})
     except VdsoError as error:
         raise StopError(str(error)) from None
     arch = ARCHES[env["VDSO_ARCH"]]
@@ -48,14 +48,14 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
 
 
 def base_node(env: Any, target: Any, base: Any) -> Any:
-    """Return the node of the base: fetched once and kept, extracted from a file, or linked from a source of our own."""
+    """Return the node of the base: downloaded once and kept, extracted from a file, or linked from our own source."""
     try:
         variables.check_base(str(base))
     except VdsoError as error:
         raise StopError(str(error)) from None
     word = str(base).partition(":")[0]
     if word == "debian":
-        # It is never rebuilt for a change of our code: that would move the user to another Linux.
+        # A change of our code does not rebuild the node: that would move the user to another Linux.
         node = env.arg2nodes(target, env.fs.File)[0]
         record = node.dir.Dir(layout.WORK).File(f"{node.name}.json")
         env.NoClean(env.VdsoFetch([node, record], env.Value(f"{base} {env['VDSO_ARCH']}"), VDSO_BASE=str(base)))
@@ -68,10 +68,10 @@ def base_node(env: Any, target: Any, base: Any) -> Any:
         node = env.VdsoExtract(target, linked)
     else:
         source = env.arg2nodes(base, env.fs.File)[0]
-        # In a variant directory the file lies where its source does, until SCons copies it or for good.
+        # In a variant directory the file may lie only where its source does, until SCons copies it or for good.
         if not source.has_builder() and not source.srcnode().rexists() and not source.rexists():
             raise StopError(f"{base}: no such file; give a file that holds a vDSO, debian[:SUITE] or minimal")
-        in_place = source in env.arg2nodes(target, env.fs.File)  # made before, or by a VdsoBase of the caller's
+        in_place = source in env.arg2nodes(target, env.fs.File)  # the caller made the base before, or by a VdsoBase
         node = [source] if in_place else env.VdsoExtract(target, source)
     env.Precious(node)
     return node
@@ -94,7 +94,7 @@ def stub_objects(env: Any, work: Any) -> list[Any]:
 
 
 def all_sources(env: Any, objects: list[Any], minimal: bool) -> list[Any]:
-    """Return all files that vdso.json tells of: ours, also those that are included or filled in, and the user's."""
+    """Return all files whose digests vdso.json has: ours, included headers and templates among them, and the user's."""
     paths = [*provenance.stub_sources(env["VDSO_ARCH"], minimal), *provenance.output_templates()]
     ours = [env.File(str(path)) for path in paths]
     return ours + [node.sources[0] for node in objects if node.sources[0] not in ours]

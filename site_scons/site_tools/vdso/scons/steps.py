@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The steps of a build, each from files to files: `pipeline` between reading and writing.
+"""The steps of a build: each reads files, calls `pipeline`, and writes files. A step has the name that the build prints.
 
-A step computes everything, and checks it, before it writes anything; then each file appears whole. All of them take the
-same: paths of the targets, what the sources are, and the tool's construction variables without their `VDSO_`.
+A step computes and checks everything before it writes anything; then each file appears whole. All steps take the same
+arguments: the paths of the targets, the sources, and the tool's construction variables without `VDSO_`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .. import layout, pipeline, templating, variables
 from ..arch import ARCHES
 from ..data_page import DataPage
 from ..emit.blob import Blob, from_facts, image_from_json
-from ..emit.provenance import named, selftest_sources
+from ..emit.provenance import input_digests, selftest_sources
 from ..emit.tools import tools
 from ..extract.find import find
 from ..place.linked import linker_script, read_linked
@@ -33,7 +33,7 @@ class Source:
     """A file that a step reads.
 
     made_from   what the build made it from, for messages; the file itself where it was not made
-    users       the user wrote that, not we
+    users       the user wrote that file, not we
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Source:
     users: bool
 
     def read(self) -> bytes:
-        """Return its bytes. VdsoError where it can't be read."""
+        """Return the bytes of the file. VdsoError where it can't be read."""
         return read_file(self.path)
 
 
@@ -57,11 +57,11 @@ def extract(targets: Targets, sources: Sources, settings: Settings) -> None:
 
 
 def fetch(targets: Targets, _sources: Sources, settings: Settings) -> None:
-    """Make base.so, and the record of where it came from, of a kernel package of Debian.
+    """Make base.so from a kernel package of Debian, and the record of where it came from.
 
-    What was fetched for the same settings stays, whatever SCons remembers.
+    A base that was downloaded for the same settings stays, whatever SCons remembers.
     """
-    from ..extract import debian  # only who fetches pays for it
+    from ..extract import debian  # imported late: only a download must pay for it
 
     arch = ARCHES[settings["ARCH"]]
     asked = f"{settings['BASE']} {arch.name} {settings['MIRROR']}".rstrip()
@@ -80,10 +80,10 @@ def fetch(targets: Targets, _sources: Sources, settings: Settings) -> None:
 
 
 def _fetched(base: Path, record: Path, asked: str) -> bool:
-    """Tell whether `base` is what was fetched for the same settings."""
+    """Tell whether `base` was downloaded for the same settings, and is unchanged."""
     try:
-        told = json.loads(record.read_bytes())
-        return bool(told["asked"] == asked and told["sha256"] == hashlib.sha256(base.read_bytes()).hexdigest())
+        facts = json.loads(record.read_bytes())
+        return bool(facts["asked"] == asked and facts["sha256"] == hashlib.sha256(base.read_bytes()).hexdigest())
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -108,14 +108,14 @@ def splice(targets: Targets, sources: Sources, settings: Settings) -> None:
 
 
 def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
-    """Make the five outputs from image.so, image.json and all files that went in; then print the summary."""
+    """Make the five outputs from image.so, image.json and all input files; then print the summary."""
     image = image_from_json(sources[1].read().decode(), sources[0].read())
     blob = Blob(
         image=image,
         load_addr=variables.load_addr(settings["LOAD_ADDR"]),
         timebase_hz=variables.timebase_hz(image.data_page, settings["TIMEBASE_HZ"]),
         tools=tools(settings["CC"], settings["LD"], settings["PATH"]),
-        inputs=named([source.path for source in sources[2:]]),
+        inputs=input_digests([source.path for source in sources[2:]]),
     )
     made = pipeline.blob(blob)
     write_files({target: made[target.name] for target in targets})
@@ -124,9 +124,9 @@ def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
 
 
 def dist(targets: Targets, sources: Sources, settings: Settings) -> None:
-    """Make SHA256SUMS, and beside it archive and SBOM of each blob whose vdso.json is among the sources.
+    """Make SHA256SUMS, and beside it the archive and the SBOM of each blob whose vdso.json is among the sources.
 
-    settings["OWN"]: the folder of the blob whose base is our own. Of Debian's base its record is a source too.
+    settings["OWN"] is the folder of the blob whose base is our own. The record of a base from Debian is a source too.
     """
     from ..release.sbom import sbom
 
@@ -143,26 +143,26 @@ def dist(targets: Targets, sources: Sources, settings: Settings) -> None:
         files |= {name: read_file(path) for name, path in archive.licences(own).items()}
         files[layout.SELFTEST] = read_file(program)
         origin = next((_origin(record) for record in records if not own), None)
-        packed = archive.Release(blob, files, own, origin, named(selftest_sources(blob.image.arch)))
+        packed = archive.Release(blob, files, own, origin, input_digests(selftest_sources(blob.image.arch)))
         made |= archive.pack(packed, sbom(packed))
     made[archive.SUMS] = archive.sums(made)
     old = archive.listed(targets[0])
     write_files({targets[0].parent / name: data for name, data in made.items()})
-    for name in old.keys() - made.keys():  # of another Linux, which would be taken for one of this build's
+    for name in old.keys() - made.keys():  # an archive of another Linux would be taken for one of this build
         (targets[0].parent / name).unlink(missing_ok=True)
     for name in made:
         print(f"  MADE    {targets[0].parent / name}", flush=True)
 
 
 def _origin(record: Path) -> archive.Origin | None:
-    """Return where a fetched base came from; None where an older version fetched it, which did not ask."""
-    told = json.loads(read_file(record)).get("origin")
-    return archive.Origin(**told) if told else None
+    """Return where a downloaded base came from; None where an older version of this tool did not record that."""
+    origin = json.loads(read_file(record)).get("origin")
+    return archive.Origin(**origin) if origin else None
 
 
 def report(targets: Targets, sources: Sources, settings: Settings) -> None:
     """Make report.html from vdso.so, vdso.json, base.so and plan.json."""
-    from ..show import page  # its parts are imported only where it is asked for
+    from ..show import page  # imported late: only a report must pay for it
 
     image, facts, base_so, planned = sources
     blob = from_facts(json.loads(facts.read()), image.read())
