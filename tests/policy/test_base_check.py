@@ -16,7 +16,7 @@ from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.errors import VdsoError
 from vdso.image.reader import read_vdso
-from vdso.policy.base_check import nameable, refuse
+from vdso.policy.base_check import nameable, refuse_base
 
 CLOCK, CPU, CACHE = PREFIX + "clock_gettime", PREFIX + "getcpu", PREFIX + "flush_icache"
 VERSION = "LINUX_4.15"
@@ -24,7 +24,7 @@ STT_GNU_IFUNC, STB_WEAK = 10, 2
 
 
 def check(data: bytes) -> None:
-    refuse(read_vdso("base.so", data, RISCV64))
+    refuse_base(read_vdso("base.so", data, RISCV64))
 
 
 def changed(change: Callable[[Patch], object]) -> bytes:

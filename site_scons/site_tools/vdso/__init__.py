@@ -102,7 +102,10 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
 
 
 def vdso_report(env: Any, target: Any, outputs: Any) -> Any:
-    """Return the node of one HTML page about the image whose outputs these are: ``env.VdsoReport(target, outputs)``."""
+    """Return the node of one HTML page about the image whose outputs these are: ``env.VdsoReport(target, outputs)``.
+
+    The outputs must lie where `vdso` puts them: the page also shows the base and the plan, which `layout` finds beside them.
+    """
     image, facts = outputs[0], outputs[layout.OUTPUTS.index(layout.JSON)]
     out = image.dir
     node = env.VdsoPage(target, [image, facts, out.File(layout.BASE), out.File(layout.PLAN)])

@@ -23,7 +23,7 @@ from .place.linked import Linked
 from .place.placement import place
 from .place.plan import Plan
 from .place.units import units
-from .policy.base_check import refuse
+from .policy.base_check import refuse_base
 from .policy.decide import decide
 from .splice.splice import splice
 from .stubs.objects import Object
@@ -46,7 +46,7 @@ def base_in(name: str, file: bytes, arch: Arch) -> bytes:
 def base(name: str, file: bytes, arch: Arch) -> Vdso:
     """Read `file` as a base. VdsoError where no image can be made of it."""
     read = read_vdso(name, file, arch)
-    refuse(read)
+    refuse_base(read)
     return read
 
 

@@ -71,22 +71,22 @@ class Arch:
 
     @cached_property
     def decode(self) -> Callable[[bytes, int], tuple[int, Effect] | None]:
-        """The function that gives size in bytes and effect of the instruction at an offset of the code; None if not known.
+        """Return the decoder: code and an offset to size in bytes and effect of the instruction there; None if it is not known.
 
-        The offset is its address too.
+        The offset is also the address of the instruction.
         """
         found: Callable[[bytes, int], tuple[int, Effect] | None] = self._decoder.decode
         return found
 
     @cached_property
     def text(self) -> Callable[[bytes, int, int], Iterator[tuple[int, int, str]]]:
-        """The function that gives address, size and text of each instruction in [start, end) of the code."""
+        """Return the disassembler: code, start and end to address, size and text of each instruction in [start, end)."""
         found: Callable[[bytes, int, int], Iterator[tuple[int, int, str]]] = self._decoder.text
         return found
 
     @property
     def _decoder(self) -> ModuleType:
-        """The module `decode` of the architecture's folder, imported late: a build with nothing to do must not pay for it."""
+        """Import the architecture's module `decode` late: a build with nothing to do must not pay for it."""
         return import_module(f"{__package__}.{self.name}.decode")
 
     @property

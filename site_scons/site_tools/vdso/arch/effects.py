@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an instruction does, as far as `analysis` asks: made by a decoder for each architecture, such as `riscv`."""
+"""The effects of an instruction that `image/analysis` follows. The decoder of each architecture makes them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Unwind information: reads what a base says of functions that stay, writes it for the image.
+"""Unwind information: reads that of a base, and writes that of an image, for the functions that stay and for the stubs.
 
 Formats: LSB core, "Exception Frames" (.eh_frame) and "Exception Frame Header" (.eh_frame_hdr). The encodings are the two that
 GNU ld and gas write for a vDSO: 4-byte signed, relative to the field, and in the header's table relative to the header.
@@ -20,7 +20,7 @@ _FDE = struct.Struct("<IIiI")  # length, CIE_pointer, pc_begin, pc_range
 
 @dataclass(frozen=True)
 class Fde:
-    """One function's unwind information. `cie`: the CIE behind its CIE_id; `tail`: the FDE behind its pc_range."""
+    """One function's unwind information. `cie`: the bytes of its CIE behind the CIE_id; `tail`: the FDE's behind pc_range."""
 
     start: int
     size: int
@@ -37,14 +37,14 @@ class Fde:
 
 
 def leaf(function: Span, cie: bytes) -> Fde:
-    """Return the FDE of a function without a frame: the rule of `cie` holds from its first to its last byte."""
+    """Return the FDE of a function without a frame: the rule of `cie` holds from the function's first to its last byte."""
     return Fde(function.start, function.size, cie, b"\0" * 4)
 
 
 def read_frames(image: bytes, header: Span) -> tuple[tuple[Fde, ...], Span]:
     """Return all FDEs that the .eh_frame_hdr at `header` lists, and where .eh_frame is.
 
-    ValueError, struct.error or IndexError where it is malformed or encoded in another way.
+    ValueError, struct.error or IndexError where the table is malformed or encoded in another way.
     """
     version, pointer, count_encoding, table, frame, count = _HEADER.unpack_from(image, header.start)
     if (version, pointer, count_encoding, table) != (1, PCREL_SDATA4, UDATA4, DATAREL_SDATA4):

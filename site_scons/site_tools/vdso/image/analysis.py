@@ -20,7 +20,7 @@ from ..arch.effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Re
 from ..elf.elf64 import PAGE
 from ..ranges import Span, merged
 
-MOST_STEPS = 1 << 12  # instructions looked at in one analysis, again ones counted; Linux's largest function takes 600
+MOST_STEPS = 1 << 12  # instructions that one analysis follows, repeated ones included; Linux's largest function takes 600
 _MASK = (1 << 64) - 1
 
 
@@ -66,7 +66,7 @@ class _Held:
 
     @property
     def const(self) -> Const | None:
-        """The constant that it holds for sure."""
+        """Return the constant that the register holds for sure; None where there is none."""
         return next(iter(self.consts)) if self.sure else None
 
     @property
@@ -126,7 +126,7 @@ class _Walk:
         return _plus(held.const, offset) if held.const else None
 
     def use(self, pc: int, registers: Iterable[str], state: _State) -> None:
-        """Registers read as plain operands: half an address that flows on here is judged as it is."""
+        """Note registers that are read as plain operands: half an address that is used so counts as an address by itself."""
         for register in registers:
             self.uses.add(register)
             for half in state.get(register, _ANYTHING).halves:
@@ -207,12 +207,12 @@ class _Walk:
         else:
             self.calls.add(target)
             self.jump(pc, target, {})
-        if effect.link is not None:  # a callee may leave anything in registers, and what was there before
+        if effect.link is not None:  # a callee may leave anything in a register, also what the register held before
             self.writes.add(effect.link)
             self.reach(after, {register: _Held(held.halves) for register, held in state.items()})
 
 
-@lru_cache(maxsize=256)  # policy, placement and splice ask for the same functions of a base
+@lru_cache(maxsize=256)  # policy, placement and splice analyse the same functions of a base
 def analyse(code: bytes, entry: int, arch: Arch) -> Function:
     """Follow `code` (address 0 is its first byte) from `entry`. Never raises for any bytes."""
     walk = _Walk(code, arch)
@@ -222,7 +222,7 @@ def analyse(code: bytes, entry: int, arch: Arch) -> Function:
             break
         pc = walk.work.pop()
         walk.step(pc, dict(walk.states[pc]))
-    walk.unknown.update(walk.work)  # what was not looked at is no part of a proof
+    walk.unknown.update(walk.work)  # an instruction that was not followed is no part of a proof
     return Function(
         entry=entry,
         covered=tuple(merged(Span(pc, size) for pc, size in walk.sizes.items())),
@@ -236,7 +236,7 @@ def analyse(code: bytes, entry: int, arch: Arch) -> Function:
 
 
 def outside(function: Function, size: int, data_offset: int | None) -> tuple[Formed, ...]:
-    """The addresses that a function forms outside of an image of `size` bytes and its data page (None: there is none)."""
+    """Return the addresses that a function forms outside of an image of `size` bytes and its data page (None: no page)."""
 
     def inside(formed: Formed) -> bool:
         if formed.absolute:

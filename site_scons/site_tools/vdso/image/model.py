@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The read-only model of a vDSO, a base or an image: what its headers say. `reader` makes it, with every number checked."""
+"""The read-only model of a vDSO (a base or an image), as its headers describe it. `reader` makes it and checks every number."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Vdso:
 
     @cached_property
     def exports(self) -> dict[str, Symbol]:
-        """Functions that a program can find, by name, in the order of their addresses."""
+        """Return the functions that programs can find, by name, in the order of their addresses."""
         functions = (
             s
             for s in self.symbols
@@ -90,18 +90,18 @@ class Vdso:
 
     @cached_property
     def reached(self) -> tuple[Span, ...]:
-        """The code that its exports reach, ascending, disjoint."""
+        """Return the code that its exports reach, ascending, disjoint."""
         covered = (span for s in self.exports.values() for span in analyse(self.data, s.value, self.arch).covered)
         return tuple(merged(covered))
 
     @property
     def headers(self) -> Span:
-        """The ELF header and the program headers behind it."""
+        """Return the span of the ELF header and the program headers behind it."""
         return Span(0, self.ehdr.phoff + self.ehdr.phnum * PHDR.size)
 
     @property
     def linux(self) -> str | None:
-        """The version of the kernel that it was built with, from Linux's own note (include/linux/elfnote-lto.h)."""
+        """Return the version of its kernel, from Linux's own note (include/linux/elfnote-lto.h); None where there is none."""
         for note in self.notes:
             if note.owner == b"Linux\0" and note.type == 0 and len(note.desc) == 4:
                 code = int.from_bytes(note.desc, "little")
@@ -110,7 +110,7 @@ class Vdso:
 
     @property
     def build_id(self) -> str:
-        """The build-id in hex digits; "" where there is none."""
+        """Return the build-id in hex digits; "" where there is none."""
         return next((n.desc.hex() for n in self.notes if (n.owner, n.type) == (b"GNU\0", elf64.NT_GNU_BUILD_ID)), "")
 
     def tag(self, tag: int) -> int | None:

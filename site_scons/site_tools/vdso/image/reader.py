@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reads the bytes of a vDSO into its model, and checks every number against the bytes that are there.
 
-A file is accepted only if it can be spliced safely; else the error says why. `verify` looks at it independently, with
-another parser.
+A file is accepted only if it can be spliced safely; else the error says why. `verify` reads images with another parser.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from .model import Vdso
 
 
 def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
-    """Return the model of the ELF `file`; `name` is what messages call it.
+    """Return the model of the ELF `file`, which messages call `name`.
 
-    Raises VdsoError for anything that is not a plain vDSO of `arch`, whole, with one PT_LOAD and no relocations.
+    VdsoError unless it is a plain, whole vDSO of `arch` with one PT_LOAD and no relocations.
     """
     ehdr = _header(name, file, arch)
     phdrs = _segments(name, file, ehdr)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads the tables that PT_DYNAMIC and the program headers name. Each function raises VdsoError for what can't be."""
+"""Reads the tables that PT_DYNAMIC and the program headers name. Each function raises VdsoError for a malformed table."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _hash_tables(load: Load, tags: Tags) -> dict[str, Span]:
 
 
 def _symbol_count(load: Load, found: Tables) -> int:
-    """Return what DT_HASH says outright; it is also the end of the last chain of DT_GNU_HASH (Oracle's and glibc's way)."""
+    """Return the number of symbols: nchain of DT_HASH, or the end of the last chain of DT_GNU_HASH; both must agree."""
     counts = []
     if ".hash" in found:
         counts.append(int.from_bytes(load.bytes("DT_HASH", Span(found[".hash"].start + 4, 4)), "little"))
@@ -135,7 +135,7 @@ def _definitions(load: Load, tags: Tags) -> Iterator[tuple[int, list[tuple[int, 
 
 
 def _definitions_span(load: Load, tags: Tags) -> Span:
-    """Return the bytes from the first version definition to the end of what lies last."""
+    """Return the span from the first version definition to the end of the last entry."""
     ends = [end for at, entries in _definitions(load, tags) for end in (at + 20, *(entry + 8 for entry, _ in entries))]
     return Span.between(tags[elf64.DT_VERDEF], max(ends))
 
@@ -197,7 +197,7 @@ def fdes(load: Load, found: Tables) -> tuple[tuple[Fde, ...], dict[str, Span]]:
 
 
 def refuse_overlaps(load: Load, headers: Span, found: Tables, read: tuple[Symbol, ...]) -> None:
-    """Refuse a table that lies on another one, on the headers or on a function: each is going to be written by itself."""
+    """Refuse a table that overlaps another table, the headers or a function: the splice writes each of them by itself."""
     parts = sorted([(headers, "the headers"), *((span, name) for name, span in found.items() if span.size)])
     for (span, name), (after, second) in itertools.pairwise(parts):
         if span.end > after.start:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stays of a base: the bytes of the functions that are kept."""
+"""Finds the bytes of a base that stay: those of the functions that are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..ranges import Span, merged, without
 
 
 def kept_spans(base: Vdso, decisions: Sequence[Decision]) -> tuple[Span, ...]:
-    """Return the bytes of all that a kept function can run, and of the data in the image that it may read."""
+    """Return the bytes of all code that kept functions can run, and of the data in the image that they may read."""
     kept: list[Span] = []
     known = [*base.tables.values(), *(s.span for s in base.exports.values())]
     between = without([Span(0, len(base.data))], known)
@@ -29,5 +29,5 @@ def kept_spans(base: Vdso, decisions: Sequence[Decision]) -> tuple[Span, ...]:
 
 
 def kept_fdes(base: Vdso, kept: Sequence[Span]) -> list[Fde]:
-    """Return the FDEs of the base that speak of functions that are still there."""
+    """Return the FDEs of the base whose functions are kept."""
     return [fde for fde in base.fdes if any(span.covers(fde.span) for span in kept)]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Gives every stub an address, and room to the tables that are made anew.
 
-A stub that fits its slot stays where the function was. Else it goes to what other functions left, to code that nothing
-reaches any more, to the tail of the last page, and at last to a new page. Tables stay where they were if they fit, and
-never lie between functions: so one `.text` covers all code and nothing else.
+A stub that fits its slot stays where the function was. Otherwise it goes to the slot of another function, to code that
+nothing reaches any more, to the tail of the last page, or at last to a new page. Tables stay where they were if they fit.
+They never lie between functions, so that one `.text` covers all code and nothing else.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SLOT, FREED, DEAD, GAP, TAIL, NEW = "slot", "freed slot", "dead code", "gap", "t
 
 @dataclass(frozen=True)
 class _Survey:
-    """What a base offers.
+    """The room in a base.
 
     kept        bytes of kept functions
     fixed       headers and tables that stay in their place
-    allowed     where code may go
+    allowed     the span that code may lie in
     """
 
     base: Vdso
@@ -103,7 +103,7 @@ def _code(survey: _Survey, units: Sequence[Unit], size: int) -> list[Placed] | N
             if unit in addresses or start % unit.align or not slot.covers(Span(start, unit.size)):
                 continue
             if slot.end > size:
-                return None  # fewer pages than the base has, but not at the price of leaving its slot
+                return None  # an image may have fewer pages than the base, but no stub leaves its slot for that
             if room.take_at(start, unit.size):
                 addresses[unit] = start
     for unit in sorted((u for u in units if u not in addresses), key=lambda u: -u.size):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The record that placement hands to link and splice: what lies where in the image. As a file, JSON."""
+"""The plan of an image, which placement makes for link and splice: what lies where. As a file, it is JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from ..ranges import Span
 
 @dataclass(frozen=True)
 class Placed:
-    """A unit of code at its final address. `sections` in the order in which they are linked.
+    """A unit of code at its final address.
 
     users       the user wrote it, not we
+    sections    in the order in which they are linked
     functions   name to place, from the unit's start
-    room_kind   what most of its bytes lie in: see `placement`
+    room_kind   the kind of room that most of its bytes lie in: see `placement`
     """
 
     object: str
@@ -36,7 +37,7 @@ class Placed:
 
     @property
     def places(self) -> list[Span]:
-        """Where its functions lie in the image, each once where it has two names."""
+        """Return where its functions lie in the image; a function with two names counts once."""
         return sorted({Span(self.address + function.start, function.size) for function in self.functions.values()})
 
 
@@ -50,11 +51,11 @@ class Area:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is decided of an image before its code is linked.
+    """All that is decided about an image before its code is linked.
 
     size        of the image in bytes
-    text        its code, kept functions and stubs
-    kept        what kept functions run, and the data in the image that they may read
+    text        its code: kept functions and stubs
+    kept        the code that kept functions run, and the data in the image that they may read
     """
 
     size: int

@@ -23,8 +23,8 @@ DATA_SYMBOL = "vdso_data"
 class Unit:
     """Sections of one object file that must stay together, code first.
 
-    object, source, users     as in `Object`: its name, its source, and whether the user wrote that
-    functions   global functions in it: name to place, from the unit's start
+    object, source, users     name, source and author of the object file, as in `Object`
+    functions   the global functions in the unit: name to place, from the unit's start
     """
 
     object: str

@@ -15,17 +15,17 @@ NEEDED = {
     "clock_gettime": "programs find no other clock of a vDSO",
     "rt_sigreturn": "the kernel has signal handlers return to it",
 }
-"""Exports, without their prefix, that no image is without, and why."""
+"""Exports, without their prefix, that every image must have, and why."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9_.]+")
 
 
 def nameable(export: str, arch: Arch) -> bool:
-    """Tell whether the constant of an export is an identifier of C and of Rust, in outputs too."""
+    """Tell whether C and Rust can have an export's name as a constant."""
     return bool(_IDENTIFIER.fullmatch(arch.short(export)))
 
 
-def refuse(base: Vdso) -> None:
+def refuse_base(base: Vdso) -> None:
     """Refuse, with VdsoError, a base that no image can be made of."""
     for check in (_ours, _patched_at_boot, _symbols, _undefined, _constants, _needed):
         check(base)
@@ -45,7 +45,7 @@ def _patched_at_boot(base: Vdso) -> None:
 
 
 def _symbols(base: Vdso) -> None:
-    """Refuse two symbols of one name, and what is neither a function to export nor the name of a version."""
+    """Refuse two symbols of one name, and a symbol that is neither a function to export nor the name of a version."""
     defined = [symbol for symbol in base.symbols if symbol.name and symbol.shndx != elf64.SHN_UNDEF]
     counts = Counter(symbol.name for symbol in defined)
     for symbol in defined:

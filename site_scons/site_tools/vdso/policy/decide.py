@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Decides what becomes of each export of the base: replace, syscall, keep or hide. What it does not have, the user can add."""
+"""Decides what becomes of each export of the base (replace, syscall, keep or hide), and lists those that the user adds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _OPTION = "POLICY"
 
 @dataclass(frozen=True)
 class Decision:
-    """`export` with its prefix; `stub`: the symbol of our code or the user's, "" for keep and hide."""
+    """What becomes of one export.
+
+    export      its name, with the prefix
+    stub        the symbol of our code or the user's that takes its place; "" for keep and hide
+    """
 
     export: str
     policy: str
@@ -26,7 +30,7 @@ class Decision:
 
 
 def parse(text: str, arch: Arch) -> dict[str, str]:
-    """Return `getcpu:hide,riscv_hwprobe:syscall` as a table. VdsoError where it isn't of that form."""
+    """Return the value of POLICY (`getcpu:hide,riscv_hwprobe:syscall`) as a table. VdsoError for another form."""
     table: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         export, colon, kind = (part.strip() for part in item.partition(":"))
@@ -40,11 +44,11 @@ def parse(text: str, arch: Arch) -> dict[str, str]:
 
 
 def intended(base: Vdso, overrides: Mapping[str, str], replacements: Container[str]) -> dict[str, str]:
-    """Return what is to become of each export of `base`, in the order of their addresses, possible or not.
+    """Return the policy that is asked for each export of `base`, in the order of their addresses; `decide` checks it.
 
-    An export that neither the user nor the table of the architecture speaks of is kept where its code proves to read
-    nothing outside of the image and its name is one that C and Rust can have, and hidden else. VdsoError for an override
-    of what `base` does not export.
+    An export that neither the user nor the architecture's table names is kept if its code provably reads nothing outside
+    of the image and if C and Rust can have its name; otherwise it is hidden. VdsoError for an override of an export that
+    `base` does not have.
     """
     exports = {base.arch.short(name): name for name in base.exports}
     for unknown in overrides.keys() - exports.keys():
@@ -61,11 +65,11 @@ def decide(
 ) -> tuple[Decision, ...]:
     """Return one decision for every export of `base`, in the order of their addresses, then one for each that the user adds.
 
-    overrides       export, without its prefix, to kind: what the user asked for
-    replacements    symbol defined by a stub source to the file that defines it
-    users           those of them that the user exports, whether or not `base` has them
+    overrides       export, without its prefix, to policy: the user's choice
+    replacements    symbol that a stub source defines to that file
+    users           those symbols that the user exports, whether or not `base` has them
 
-    VdsoError for what can't be kept, replaced or found.
+    VdsoError for an export that can't be kept or replaced, or is not there.
     """
     added = [name for name in users if name not in base.exports]
     for name in added:

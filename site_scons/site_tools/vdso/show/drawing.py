@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Regions as shapes to scale: a page is 32 rows of 128 bytes, read as a text is, and every byte has the same area."""
+"""Draws regions to scale: a page is 32 rows of 128 bytes, read like a text, and every byte has the same area."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .regions import DATA, REST, Region
 ROW = 128
 """Bytes in a row of the drawing."""
 WIDTH, HEIGHT = 5, 14
-"""Of a byte, in units of the drawing: code of 8 bytes can be seen, and a row has the height of a line of text."""
-_LETTER = 5.6  # width of one in a label
+"""Of a byte, in units of the drawing: code of 8 bytes is visible, and a row is as high as a line of text."""
+_LETTER = 5.6  # width of a letter in a label, in the same units
 
 CELL, CELLS = 16, 64
 """Bytes in a character of the terminal's map, and characters in a line of it."""
@@ -25,7 +25,12 @@ LETTERS = {"headers": "h", "table": "t", KEEP: "K", REPLACE: "R", SYSCALL: "S", 
 
 @dataclass(frozen=True)
 class Shape:
-    """The part of a region on one page. `path`: SVG path data; `x` and `y`: of its name, which `label` says it has room for."""
+    """The part of a region on one page.
+
+    path    SVG path data
+    x, y    place of its name
+    label   the shape has room for the name
+    """
 
     region: Region
     path: str
@@ -44,20 +49,20 @@ class Page:
 
     @property
     def marks(self) -> list[tuple[int, int]]:
-        """Address and height of what is written beside the drawing."""
+        """Return (address, y) of each address that is written beside the drawing."""
         return [(self.start + at, at // ROW * HEIGHT) for at in range(0, PAGE, PAGE // 8)]
 
 
 def drawn(regions: Sequence[Region], prefix: str) -> tuple[Page, ...]:
     """Return the pages of a map, whose first region begins at a page. Labels leave out `prefix`, that of exports."""
-    made = []
+    drawn_pages = []
     for number, start in enumerate(range(regions[0].start, regions[-1].end, PAGE)):
         here = [r for r in regions if r.start < start + PAGE and r.end > start]
         name = "the data page" if here[0].kind == DATA else f"page {number - (regions[0].kind == DATA)}"
-        made.append(
+        drawn_pages.append(
             Page(start, name, tuple(_shape(r, max(r.start, start) - start, min(r.end - start, PAGE), prefix) for r in here))
         )
-    return tuple(made)
+    return tuple(drawn_pages)
 
 
 def _shape(region: Region, low: int, high: int, prefix: str) -> Shape:
@@ -69,16 +74,16 @@ def _shape(region: Region, low: int, high: int, prefix: str) -> Shape:
 
 
 def _boxes(low: int, high: int) -> list[tuple[int, int, int, int]]:
-    """x, y, width, height: what is left of a begun row, whole rows, what is begun of the last one."""
-    cuts = sorted({low, min(align_up(low, ROW), high), max(high // ROW * ROW, low), high})
+    """Return (x, y, width, height) of up to three boxes: end of the first row, whole rows, begin of the last row."""
+    borders = sorted({low, min(align_up(low, ROW), high), max(high // ROW * ROW, low), high})
     return [
         (a % ROW * WIDTH, a // ROW * HEIGHT, min(b - a, ROW) * WIDTH, align_up(b - a, ROW) // ROW * HEIGHT)
-        for a, b in pairwise(cuts)
+        for a, b in pairwise(borders)
     ]
 
 
 def _outline(low: int, high: int) -> str:
-    """Around all rows at once where they touch, else around each of two."""
+    """Return the path around bytes [low, high) of a page: one outline if their rows touch, else one for each of two boxes."""
     left, top = low % ROW * WIDTH, low // ROW * HEIGHT
     right, bottom = ((high - 1) % ROW + 1) * WIDTH, ((high - 1) // ROW + 1) * HEIGHT
     rows = (bottom - top) // HEIGHT
@@ -89,9 +94,9 @@ def _outline(low: int, high: int) -> str:
 
 
 def lines(regions: Sequence[Region]) -> list[tuple[int, list[tuple[str, str]]]]:
-    """The map for a terminal: (address, runs of (kind, letters)) a line. A function shows however small it is."""
+    """Return the map for a terminal: for each line the address and runs of (kind, letters). Even a tiny function is shown."""
     functions = {KEEP, REPLACE, SYSCALL, HIDE}
-    made = []
+    rows = []
     for start in range(0, regions[-1].end, CELL * CELLS):
         runs: list[tuple[str, str]] = []
         for low in range(start, min(start + CELL * CELLS, regions[-1].end), CELL):
@@ -101,5 +106,5 @@ def lines(regions: Sequence[Region]) -> list[tuple[int, list[tuple[str, str]]]]:
                 runs[-1] = (kind, runs[-1][1] + LETTERS[kind])
             else:
                 runs.append((kind, LETTERS[kind]))
-        made.append((start, runs))
-    return made
+        rows.append((start, runs))
+    return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `scons info` tells of a base: map, headers, exports, what becomes of each, and what its code reads outside of it."""
+"""Describes a base for `scons info`: map, headers, exports, what becomes of each, which addresses outside their code forms."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _SEGMENTS = {
     elf64.PT_GNU_EH_FRAME: "GNU_EH_FRAME",
 }
 _TAGS = {value: name for name, value in vars(elf64).items() if name.startswith("DT_")}
-# SGR parameters (ECMA-48, 8.3.117): a policy has a colour, all else is faint
+# SGR parameters (ECMA-48, 8.3.117): each policy has a colour, and the rest is faint.
 _COLOURS = {KEEP: "32", REPLACE: "1;33", SYSCALL: "36", HIDE: "31", "head": "1"}
 _FAINT = "2"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One function. `outside`: (address of the instruction, address formed), in the order of the code.
+    """One exported function.
 
-    unsafe      why it can't be kept; "" where it can
+    outside     (address of the instruction, address that it forms outside of the image), in the order of the code
+    unsafe      why the function can't be kept; "" where it can
     """
 
     name: str
@@ -44,9 +45,9 @@ class Row:
 
 
 def describe(base: Vdso, overrides: Mapping[str, str], coloured: bool) -> dict[str, Any]:
-    """The values of the template info.txt.j2. `overrides`: what POLICY asks for; `coloured`: for a terminal.
+    """Return the values of the template info.txt.j2. `overrides`: of POLICY; `coloured`: for a terminal with colours.
 
-    No stub is compiled for this: what EXTRA_SRC would replace is shown as it is without.
+    No stub is compiled for `info`, so functions of EXTRA_SRC are not shown.
     """
     policies = intended(base, overrides, ())
     found = regions.of_base(base, policies)
@@ -74,7 +75,7 @@ def describe(base: Vdso, overrides: Mapping[str, str], coloured: bool) -> dict[s
 
 
 def rows(base: Vdso, policies: Mapping[str, str]) -> list[Row]:
-    """A row for each export, in the order of their addresses. `policies`: export to policy."""
+    """Return a row for each export, in the order of their addresses. `policies`: export to policy."""
     return [_row(base, name, policies[name]) for name in base.exports]
 
 

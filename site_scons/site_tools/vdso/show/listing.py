@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The code of a function for people: instructions in coloured words, and where the addresses lie that they form."""
+"""Lists the code of a function for people: coloured instructions, and the regions that they refer to."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .regions import Region, at
 class Target:
     """An address that an instruction forms.
 
-    region      that it lies in; None: outside of load or image, and of the data page
+    region      the region of the address; None: outside of load or image, and of the data page
     offset      from the start of the region
-    line        a line of the same listing begins there
+    line        a line of the same listing begins at the address
     """
 
     address: int
@@ -46,7 +46,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Listing:
-    """What runs from `entry`: its own `size` bytes, then what else it reaches that is no export's."""
+    """The code that runs from `entry`: its own `size` bytes, then the code that it reaches and that belongs to no export."""
 
     entry: int
     size: int
@@ -54,13 +54,13 @@ class Listing:
 
     @property
     def outside(self) -> int:
-        """How many addresses outside it forms."""
+        """Return how many addresses outside of the image and the data page it forms."""
         return sum(target.region is None for line in self.lines for target in line.targets)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where functions lie: the load of a base or an image, the places of its exports, its map.
+    """The places of functions: the load of a base or an image, the spans of its exports, its map.
 
     data_offset     of the data page, which is a part of the map; None where there is none
     """
@@ -80,30 +80,30 @@ def listing(around: Surroundings, own: Span) -> Listing:
     shown = merged([own, *without(function.covered, [own, *around.exports])])
     found = [line for span in shown for line in arch.text(code, span.start, span.end)]
     starts = {address for address, _, _ in found}
-    formed: dict[int, list[Target]] = {}
-    for one in function.formed:
-        region = None if one in beyond else at(around.regions, one.target)
-        offset = one.target - region.start if region else 0
-        target = Target(one.target, region, offset, one.kind == "jump" and one.target in starts, one.absolute)
-        formed.setdefault(one.pc, []).append(target)
+    targets: dict[int, list[Target]] = {}
+    for address in function.formed:
+        region = None if address in beyond else at(around.regions, address.target)
+        offset = address.target - region.start if region else 0
+        line = address.kind == "jump" and address.target in starts
+        targets.setdefault(address.pc, []).append(Target(address.target, region, offset, line, address.absolute))
     words = _coloured([text for _, _, text in found])
     lines = []
     end = own.start
-    for (address, length, _), coloured in zip(found, words, strict=True):
-        number = int.from_bytes(code[address : address + length], "little")
-        lines.append(Line(address, f"{number:0{2 * length}x}", coloured, tuple(formed.get(address, ())), address != end))
-        end = address + length
+    for (start, length, _), coloured in zip(found, words, strict=True):
+        number = int.from_bytes(code[start : start + length], "little")
+        lines.append(Line(start, f"{number:0{2 * length}x}", coloured, tuple(targets.get(start, ())), start != end))
+        end = start + length
     return Listing(own.start, own.size, tuple(lines))
 
 
 def _coloured(texts: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:
-    """Pygments has no lexer for what capstone writes, but that for NASM's finds mnemonics, registers and numbers in it."""
+    """Return the words of each text with their classes. Pygments' lexer for NASM suits what capstone writes well enough."""
     from pygments.lexers.asm import NasmLexer
     from pygments.token import STANDARD_TYPES
 
-    shown = {"nf": "nf", "nv": "nv", "nb": "nv", "mh": "m", "mi": "m"}
-    made = []
+    classes = {"nf": "nf", "nv": "nv", "nb": "nv", "mh": "m", "mi": "m"}
+    coloured = []
     for text in texts:
         tokens = NasmLexer(ensurenl=False, stripnl=False).get_tokens(text)
-        made.append(tuple((shown.get(STANDARD_TYPES[kind], ""), word) for kind, word in tokens if word))
-    return made
+        coloured.append(tuple((classes.get(STANDARD_TYPES[kind], ""), word) for kind, word in tokens if word))
+    return coloured

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page about a blob, `report.html`: one record of all that it shows, and the page made from it."""
+"""Makes the page about an image, `report.html`: first one record of all that it shows, then the page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .regions import Region
 
 @dataclass(frozen=True)
 class Map:
-    """`key` tells the ids of one map from those of another."""
+    """The map of the base or of the image. `key`: begins the ids of its elements, so that they differ from the other map's."""
 
     key: str
     name: str
@@ -34,7 +34,7 @@ class Map:
     regions: tuple[Region, ...]
 
     def at(self, address: int) -> Region | None:
-        """Return the region that has the byte at `address`."""
+        """Return the region that has the byte at `address`; None where there is none."""
         return regions.at(self.regions, address)
 
 
@@ -52,9 +52,9 @@ class Shown:
     """All that the page shows.
 
     prefix      of the names of exports, which the page leaves out
-    rows        what `info` tells of each export of the base, in the order of the image's exports
+    rows        the row of `info` for each export of the base, in the order of the image's exports
     changes     (what, ranges, bytes), in the order of their first address
-    outside_before, outside_after     addresses that exports form outside of what is mapped
+    outside_before, outside_after     how many addresses exports form outside of load or image and data page
     """
 
     blob: Blob
@@ -68,13 +68,13 @@ class Shown:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of regions that the maps have, in the order of the legend."""
+        """Return the kinds of regions that the maps have, in the order of the legend."""
         present = {region.kind for map_ in self.maps for region in map_.regions}
         return [kind for kind in regions.KINDS if kind in present]
 
 
 def shown(base: Vdso, blob: Blob, plan: Plan) -> Shown:
-    """Gather what the page shows from a base, what was made of it, and the plan by which that was."""
+    """Gather all that the page shows, from a base, the blob that was made of it, and the plan of the image."""
     image, prefix = blob.image, base.arch.export_prefix
     policies = {export.name: export.policy for export in image.exports if export.policy != ADD}
     before = regions.of_base(base, policies)
@@ -91,16 +91,16 @@ def shown(base: Vdso, blob: Blob, plan: Plan) -> Shown:
         for export, span in places.items()
         if export.policy in (REPLACE, SYSCALL)
     )
-    told = tuple(rows(base, policies))
+    base_rows = tuple(rows(base, policies))
     visible = [analyse(image.data, span.start, base.arch) for span in places.values()]
     return Shown(
         blob=blob,
         prefix=prefix,
         maps=(_map("base", "The base", before, prefix), _map("image", "The image", after, prefix)),
-        rows=told,
+        rows=base_rows,
         replaced=replaced,
         changes=_changes(image),
-        outside_before=sum(len(row.outside) for row in told),
+        outside_before=sum(len(row.outside) for row in base_rows),
         outside_after=sum(len(outside(function, len(image.data), data)) for function in visible),
     )
 
@@ -116,9 +116,16 @@ def _changes(image: Image) -> tuple[tuple[str, int, int], ...]:
     return tuple((what, len(sizes), sum(sizes)) for what, sizes in sums.items())
 
 
-def html(made: Shown) -> bytes:
-    """Return the page. Its policy allows this very style sheet and nothing else: no script, no network."""
+def html(report: Shown) -> bytes:
+    """Return the page. Its content security policy allows only this style sheet: no script, no network."""
     css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    values = {"report": made, "blob": made.blob, "css": css, "css_sha256": digest, "kinds": regions.KINDS, "drawing": drawing}
+    values = {
+        "report": report,
+        "blob": report.blob,
+        "css": css,
+        "css_sha256": digest,
+        "kinds": regions.KINDS,
+        "drawing": drawing,
+    }
     return render("report.html.j2", **values).encode()

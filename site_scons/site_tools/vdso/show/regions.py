@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tells what every byte of a base, and of an image made from it, is there for: regions that tile the map from end to end."""
+"""Says what every byte of a base, and of an image made from it, is for: regions that tile the map from end to end."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ KINDS: Mapping[str, str] = {
     REST: "not used: padding and what nothing reaches",
     DATA: "data page: the kernel writes it, user space reads it",
 }
-"""What a region can be, in words; the order is that of the legend."""
+"""The kinds of regions, in words, in the order of the legend."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Bytes of one of KINDS. Addresses are those of the ELF; those of a data page before it are negative."""
+    """Bytes of one of KINDS. Addresses are those of the ELF file; a data page before the image has negative ones."""
 
     span: Span
     kind: str
@@ -54,7 +54,7 @@ class Region:
 
 
 def of_base(base: Vdso, policies: Mapping[str, str]) -> tuple[Region, ...]:
-    """Return all pages of the base, each function by what becomes of it. `policies`: export to policy."""
+    """Return the regions of all pages of the base; a function's kind is what becomes of it. `policies`: export to policy."""
     slots = [(s.span, policies[name], name) for name, s in base.exports.items()]
     load = len(base.data)
     return _tiled(
@@ -70,7 +70,7 @@ def of_base(base: Vdso, policies: Mapping[str, str]) -> tuple[Region, ...]:
 
 
 def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region, ...]:
-    """Return all pages of an image that was made from `base` by `plan`; its data page is not among them."""
+    """Return the regions of all pages of an image that was made from `base` by `plan`, but for its data page."""
     functions = [(e.span, e.policy, e.name) for e in exports if e.span is not None]
     return _tiled(
         [
@@ -94,7 +94,7 @@ def _headers(base: Vdso) -> Region:
 
 
 def _functions(functions: Iterable[tuple[Span, str, str]]) -> list[Region]:
-    """Return (place, policy, export) as regions; those of one place are one region with all their names."""
+    """Return (place, policy, export) as regions; functions in one place are one region with all their names."""
     names: dict[tuple[Span, str], list[str]] = {}
     for span, policy, name in functions:
         names.setdefault((span, policy), []).append(name)
@@ -102,7 +102,7 @@ def _functions(functions: Iterable[tuple[Span, str, str]]) -> list[Region]:
 
 
 def _tiled(regions: Iterable[Region]) -> tuple[Region, ...]:
-    """Order the regions by address, disjoint: where some overlap, the first one given has the bytes."""
+    """Return the regions by address, disjoint: where some overlap, the first in `regions` has the bytes."""
     taken: list[Span] = []
     tiles = []
     for region in regions:
@@ -112,5 +112,5 @@ def _tiled(regions: Iterable[Region]) -> tuple[Region, ...]:
 
 
 def at(regions: Iterable[Region], address: int) -> Region | None:
-    """Return the region that has the byte at `address`."""
+    """Return the region that has the byte at `address`; None where there is none."""
     return next((region for region in regions if region.span.holds(address)), None)

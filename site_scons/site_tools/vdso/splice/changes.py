@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a splice changes: patches, which declare it before, and the changes and exports that are told of it after."""
+"""The changes of a splice: patches, which declare each before it is made, and the records of changes and exports after it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Export:
 
     @property
     def span(self) -> Span | None:
-        """Where its code lies in the image; None when hidden."""
+        """Return where its code lies in the image; None when hidden."""
         return None if self.address is None or self.size is None else Span(self.address, self.size)
 
 
@@ -68,7 +68,7 @@ def applied(data: bytes, patches: Sequence[Patch]) -> bytes:
 
 
 def padded(file: bytes, size: int) -> bytes:
-    """Return what an image of `size` bytes is compared with: the base's file, zero behind its end."""
+    """Return the base's file, cut or filled with zeros to `size` bytes: an image of that size is compared with it."""
     return file[:size].ljust(size, b"\0")
 
 

@@ -8,7 +8,7 @@ It reads a request a line from standard input and writes an answer a line, both 
 
 The ELF has one program header, PT_LOAD; "segments" is how many there are.
 
-This is a program, not a module of the package: importing that one costs as much as SCons does.
+This is a program, not a module of the package: to import the package costs as much as to import SCons.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ import signal
 import sys
 from typing import Any
 
-MEMORY = 2 << 30  # of addresses, LIEF itself among them; an image has pages
+MEMORY = 2 << 30  # bytes of address space, LIEF itself included; an image takes only some pages
 
 
 def written(request: dict[str, Any]) -> bytes:
-    """The ELF with all of it set, by a builder that rebuilds nothing. ValueError where LIEF can't read it."""
+    """Return the ELF with the request's changes, by a builder that rebuilds nothing. ValueError where LIEF can't read it."""
     import lief
 
     lief.logging.disable()
@@ -42,16 +42,16 @@ def written(request: dict[str, Any]) -> bytes:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build ends by it, and with the build the input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the signal ends the build, which closes the input and so ends this process
     sys.path[:] = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(ImportError):  # said with the first answer
-        import lief  # noqa: F401  before there is anything to do: it takes as long as all the rest of a build
+    with contextlib.suppress(ImportError):  # the first answer will say it
+        import lief  # noqa: F401  before the first request, since the import takes as long as all the rest of a build
     for line in sys.stdin:
         try:
             answer = {"elf": written(json.loads(line)).hex()}
-        except Exception as error:  # whatever LIEF may raise: the process that asked says it
+        except Exception as error:  # LIEF may raise anything: the process that asked reports it
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
 

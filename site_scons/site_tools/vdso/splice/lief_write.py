@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""LIEF as it keeps every byte: sectionless input, every rebuild switched off, headers through its model.
+"""Writes with LIEF so that every byte is kept: no section table in the input, every rebuild switched off.
 
-What goes wrong elsewhere was measured with LIEF 1.0.0: its default configuration re-lays tables; `patch_address` on a header
-is overwritten by the model; a segment that is made larger crashes it; what it has read of PT_DYNAMIC, of notes and of other
-segments it writes back in its own way. So the input has its final size before LIEF sees it, and it is shown one program
-header, PT_LOAD, in which all the rest is plain bytes.
+Other uses of LIEF 1.0.0 went wrong: its default configuration re-lays tables; its model overwrites what `patch_address` did to
+a header; a segment that is made larger crashes it; it writes PT_DYNAMIC, notes and other segments back in its own way. So
+the input has its final size before LIEF reads it, and LIEF sees only one program header, PT_LOAD, whose content is plain
+bytes.
 
-LIEF is native code that can abort, and its import takes longer than all else of a build. So it runs in a process of its
-own (`lief_child`), which `start` begins early, and whose death is an error like any other.
+LIEF is native code that can abort, and its import takes longer than all the rest of a build. So it runs in a process of its
+own (`lief_child`). `start` starts that process early, and its death is an error like any other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from ..elf.elf64 import EHDR, PHDR, Ehdr
 from ..errors import VdsoError
 
-SECONDS = 60  # for an answer, of which it needs a hundredth of one after its import
+SECONDS = 60  # for an answer; LIEF needs a hundredth of a second, once it is imported
 
 _PROGRAM = Path(__file__).with_name("lief_child.py")
 _one_at_a_time = threading.Lock()
@@ -33,27 +33,29 @@ _child: subprocess.Popen[str] | None = None
 
 
 def start() -> None:
-    """Begins the import of LIEF, so that it is there when `write` wants it."""
+    """Start LIEF's process, so that LIEF is imported when `write_with_lief` needs it."""
     with _one_at_a_time:
         _running()
 
 
 def write_with_lief(prepared: bytes, patches: Sequence[tuple[int, bytes]]) -> bytes:
-    """`prepared` (a sectionless ELF of one PT_LOAD at 0, as long as it will be) with the patches (address, bytes) written.
+    """Return `prepared` with the patches (address, bytes) written.
 
-    Its first program header must be PT_LOAD. VdsoError where LIEF can't read it, dies or gives no answer in time.
+    prepared    an ELF of the final size, without a section table, with one PT_LOAD at 0 as its first program header
+
+    VdsoError where LIEF can't read it, dies or gives no answer in time.
     """
-    wanted = bytearray(prepared)
+    patched = bytearray(prepared)
     for address, data in patches:
-        wanted[address : address + len(data)] = data
-    ehdr = Ehdr(*EHDR.unpack_from(wanted))
+        patched[address : address + len(data)] = data
+    ehdr = Ehdr(*EHDR.unpack_from(patched))
     load = slice(ehdr.phoff, ehdr.phoff + PHDR.size)
-    shown = bytearray(prepared)
-    shown[load] = wanted[load]
-    EHDR.pack_into(shown, 0, *Ehdr(*EHDR.unpack_from(prepared))._replace(phnum=1))
-    answer = _asked(
+    visible = bytearray(prepared)
+    visible[load] = patched[load]
+    EHDR.pack_into(visible, 0, *Ehdr(*EHDR.unpack_from(prepared))._replace(phnum=1))
+    answer = _ask(
         {
-            "elf": shown.hex(),
+            "elf": visible.hex(),
             "patches": [[address, data.hex()] for address, data in patches if address >= load.stop],
             "segments": ehdr.phnum,
             "sections": [ehdr.shoff, ehdr.shnum, ehdr.shstrndx],
@@ -65,8 +67,8 @@ def write_with_lief(prepared: bytes, patches: Sequence[tuple[int, bytes]]) -> by
     return bytes.fromhex(answer["elf"])
 
 
-def _asked(request: dict[str, Any]) -> dict[str, str]:
-    """The answer to one request. After a death the next one gets a new process."""
+def _ask(request: dict[str, Any]) -> dict[str, str]:
+    """Return the answer to one request. If the process dies, the next request gets a new one."""
     global _child
     with _one_at_a_time:
         child = _running()
@@ -76,9 +78,9 @@ def _asked(request: dict[str, Any]) -> dict[str, str]:
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
             line = child.stdout.readline() if select.select([child.stdout], [], [], SECONDS)[0] else None
-        except OSError:  # a broken pipe: dead before it read
+        except OSError:  # a broken pipe: the process died before it read the request
             line = ""
-        except BaseException:  # interrupted: its answer must not be taken for the next one's
+        except BaseException:  # interrupted: this answer must not be taken for that to the next request
             child.kill()
             child.wait()
             _child = None
@@ -94,7 +96,7 @@ def _asked(request: dict[str, Any]) -> dict[str, str]:
 
 
 def _running() -> subprocess.Popen[str]:
-    """The process, started if there is none; it ends with this one, at the latest when its input does."""
+    """Return LIEF's process, started if there is none. It ends with this process, or when its input ends."""
     global _child
     if _child is None:
         command = [sys.executable, str(_PROGRAM), *sys.path]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Splices: a base, a plan and linked stubs in, the bytes of an image out.
+"""Splices: from a base, a plan and linked stubs to the bytes of an image.
 
-Every change is declared before it is made, as a named patch. LIEF writes; what it wrote must be exactly what was declared.
+Every change is declared before it is made, as a named patch. LIEF writes the patches, and must have changed nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from . import stub_code
 from .changes import Change, Export, Patch, applied, declared, padded
 from .lief_write import write_with_lief
 
-_PT_NULL = Phdr(0, 0, 0, 0, 0, 0, 0, 0)  # a program header that nobody looks at
+_PT_NULL = Phdr(0, 0, 0, 0, 0, 0, 0, 0)  # PT_NULL: every reader ignores such a program header
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Spliced:
 
 
 def splice(base: Vdso, plan: Plan, stubs: Linked) -> Spliced:
-    """Return the image. VdsoError where stubs are not what was planned; AssertionError (a bug) where LIEF wrote other bytes."""
+    """Return the image. VdsoError where the stubs do not fit the plan; AssertionError (a bug) where LIEF wrote other bytes."""
     functions = _functions(base, plan)
     code = stub_code.code_patches(plan, stubs)
-    stub_code.refuse(plan, stubs, base.arch)
+    stub_code.refuse_stubs(plan, stubs, base.arch)
     fdes = stub_code.frames(base, plan, stubs)
     patches = [*code, *_tables(base, plan, fresh.Code(functions, fdes)), *_headers(base, plan, len(fdes))]
     patches += _freed(base, plan, patches)
@@ -108,7 +108,7 @@ def _moved(p: Phdr, span: Span) -> Phdr:
 
 
 def _freed(base: Vdso, plan: Plan, patches: Sequence[Patch]) -> list[Patch]:
-    """Fill all that nothing of the image uses: traps where there is code around, zeros elsewhere."""
+    """Return patches that fill all unused bytes: with traps where there is code around, with zeros elsewhere."""
     used = [patch.span for patch in patches]
     used += [base.headers, *(base.tables[name] for name in kinds.KEPT), *plan.kept]
     end = plan.size
@@ -136,14 +136,14 @@ def _filler(arch: Arch, text: Span, free: Span) -> bytes:
 
 
 def _identified(plan: Plan, image: bytes) -> bytes:
-    """Set the build-id to the SHA-1 of all other bytes: gdb and perf cache by it, so it changes with the content."""
+    """Set the build-id to the SHA-1 of all other bytes. It changes with the content, since gdb and perf cache by it."""
     at = plan.area(kinds.NOTE).start + notes.BUILD_ID_AT
     digest = hashlib.sha1(image, usedforsecurity=False).digest()
     return image[:at] + digest + image[at + len(digest) :]
 
 
 def _mappable(base: Vdso, size: int) -> bytes:
-    """Return the load alone, grown to the image's size and without a section table: what LIEF writes to the byte."""
+    """Return the load alone, with the image's size and without a section table: LIEF keeps every byte of such a file."""
     head = EHDR.pack(*base.ehdr._replace(shoff=0, shentsize=elf64.SHDR.size, shnum=0, shstrndx=0))
     return head + base.data[EHDR.size : size].ljust(size - EHDR.size, b"\0")
 

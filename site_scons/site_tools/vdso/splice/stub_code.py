@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The code of the linked stubs: as patches, checked, and with the unwind information that it allows."""
+"""Turns the code of the linked stubs into patches, checks it, and makes unwind information for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .changes import Patch, applied
 
 
 def code_patches(plan: Plan, stubs: Linked) -> list[Patch]:
-    """Return the code of each unit. VdsoError where it is not what was planned."""
+    """Return the code of each unit. VdsoError where its address or size is not the planned one."""
     patches = []
     for unit, (address, data) in zip(plan.units, stubs.units, strict=True):
         if address != unit.address or len(data) != unit.size:
@@ -25,8 +25,8 @@ def code_patches(plan: Plan, stubs: Linked) -> list[Patch]:
     return patches
 
 
-def refuse(plan: Plan, stubs: Linked, arch: Arch) -> None:
-    """Refuse what no stub may do: touch the registers of threads, read elsewhere, or do what can't be followed."""
+def refuse_stubs(plan: Plan, stubs: Linked, arch: Arch) -> None:
+    """Refuse stubs that touch the registers of threads, read outside of image and data page, or can't be followed."""
     image = applied(bytes(plan.size), code_patches(plan, stubs))
     page = plan.data_offset or None
     for unit in plan.units:

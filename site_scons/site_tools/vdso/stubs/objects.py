@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads a compiled stub source: what an object file defines, what it refers to, and what in it no vDSO can hold."""
+"""Reads the object file of a stub source: what it defines, what it refers to, and what in it no vDSO can hold."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Object:
     """An object file.
 
     name        its base name
-    source      what messages call the file that it was compiled from
-    users       the user wrote that file, not we
+    source      the name of its source in messages
+    users       the user wrote that source, not we
     defined     global symbol to (section, offset in it, size)
     uses        section to the sections and outer symbols that it refers to
-    fixed       section to the first (offset, type) of its relocations that tie it to an address, or to a table of them
+    fixed       section to the first (offset, type) of its relocations that a loader would have to apply
     """
 
     name: str

@@ -29,15 +29,15 @@ LDFLAGS = (
     "--no-relax",  # it would turn pc-relative code for the data page into absolute code
     "--no-warn-rwx-segments",
 )
-# For a whole program in place of a few functions: no code of it is placed anew, counted or raced.
+# For a whole program: its code is not moved, and its speed does not matter.
 PROGRAM_CCFLAGS = ("-Os",)
 PROGRAM_LDFLAGS = ("--build-id=none", "--strip-all")
-# Of a kernel's environment, what puts folders before those of the compiler's own headers (gcc(1), ENVIRONMENT).
+# Variables of a kernel's environment that put folders before those of the compiler's own headers (gcc(1), ENVIRONMENT).
 LEAKS = frozenset(("CPATH", "C_INCLUDE_PATH"))
 
 
 def find_prefix(arch: Arch, cross_compile: str, path: str) -> str:
-    """Return the prefix of gcc and ld: what the user said, else the first of the architecture's that is on `path`, else ""."""
+    """Return the prefix of gcc and ld: the user's, or else the first of the architecture's on `path`; "" if none is there."""
     for prefix in (cross_compile,) if cross_compile else arch.prefixes:
         if shutil.which(prefix + "gcc", path=path) and shutil.which(prefix + "ld", path=path):
             return prefix
@@ -46,8 +46,7 @@ def find_prefix(arch: Arch, cross_compile: str, path: str) -> str:
 
 def missing(arch: Arch, cross_compile: str) -> VdsoError:
     """Return the error that says that there is no compiler."""
-    wanted = cross_compile or arch.prefixes[0]
-    tried = f"{wanted}gcc and {wanted}ld" if cross_compile else ", ".join(f"{p}gcc" for p in arch.prefixes)
+    tried = f"{cross_compile}gcc and {cross_compile}ld" if cross_compile else ", ".join(f"{p}gcc" for p in arch.prefixes)
     package = f"gcc-{arch.prefixes[0].rstrip('-')}"
     todo = f"install {package} (Debian: ./sconsw --install does), or set CROSS_COMPILE"
     return VdsoError("CROSS_COMPILE", f"no compiler for {arch.name} in PATH (tried {tried})", todo)
@@ -60,6 +59,6 @@ def version(command: str) -> str:
 
 
 def part(compiler: str, name: str, path: str) -> str:
-    """Return where `compiler` has its program `name`; only the name where it is looked for in PATH, or is not there."""
+    """Return where `compiler` has its program `name`; only the name if the compiler searches PATH for it, or has none."""
     command = [shutil.which(compiler, path=path) or compiler, f"-print-prog-name={name}"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -15,7 +15,7 @@ _SHORT = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
 
 def user_exports(objects: Sequence[Object], others: Iterable[str], arch: Arch) -> tuple[str, ...]:
-    """Return the names that the user's files among `objects` export, in the order of the files and of what stands in them.
+    """Return the names that the user's files among `objects` export, in the order of the files and of the code in them.
 
     others      the exports of the base, with which a new one may not share a constant of vdso.h
 

@@ -27,11 +27,11 @@ def _engine() -> Any:
 
 
 def decode(code: bytes, at: int) -> tuple[int, Effect] | None:
-    """Size in bytes and effect of the instruction at offset `at` (its address too); None if it is not known."""
+    """Return size in bytes and effect of the instruction at offset `at` (its address too); None if it is not known."""
     return _decode(code[at : at + 4], at)
 
 
-@lru_cache(maxsize=1 << 16)  # a build looks at most of the code five times, and the disassembler is the dear part of that
+@lru_cache(maxsize=1 << 16)  # a build decodes most of the code five times, and the disassembler takes most of that time
 def _decode(word: bytes, at: int) -> tuple[int, Effect] | None:
     insn = next(_engine().disasm(word, at), None)
     if insn is None:
@@ -40,7 +40,7 @@ def _decode(word: bytes, at: int) -> tuple[int, Effect] | None:
 
 
 def text(code: bytes, start: int, end: int) -> Iterator[tuple[int, int, str]]:
-    """Address, size and text of each instruction in [start, end); an unknown one as `.half 0x…`."""
+    """Yield address, size and text of each instruction in [start, end); an unknown one as `.half 0x…`."""
     while start < end:
         insn = next(_engine().disasm(code[start : min(start + 4, end)], start), None)
         if insn is None:
