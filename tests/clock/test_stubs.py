@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""The stubs by themselves, compiled and linked with no base around them, on a page that the kernel's side of C writes."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import kernel_side
+import pytest
+from clock.clock_fixture import GETTIME, GETTIMEOFDAY, Program
+from exact_clock import HZ_MAX, HZ_MIN, LIFE, NOT_SERVED, NSEC, SERVED, UPTIME_CLOCKS, WALL_CLOCKS, Clock, error_ns
+from kernel_side import DataPage
+from stub_build import stubs
+from stub_runner import BUFFER
+from vdso.arch.riscv64.facts import RISCV64
+
+GETRES = "__vdso_clock_getres"
+SOME_HZ = (HZ_MIN, 10**6, 10**7, 24_000_000, 10**9, HZ_MAX)
+"""At 1 MHz a row that is read beyond the last one seems to be valid."""
+
+
+@pytest.fixture(scope="module", params=["after", "before"])
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    return Program(stubs(tmp_path_factory.mktemp("stubs"), request.param))
+
+
+@pytest.fixture
+def page(tmp_path_factory: pytest.TempPathFactory) -> DataPage:
+    return DataPage(kernel_side.build(tmp_path_factory.mktemp("kernel")), stale=b"\xa5" * 4096)
+
+
+def calls(program: Program, page: DataPage, name: str, *arguments: int, answer: int = 0) -> list[tuple[int, tuple[int, ...]]]:
+    """Return the system calls of a call, by number and arguments."""
+    program.machine.set_page(bytes(page))
+    result = program.call(name, *arguments, counter=10**9, answer=answer)
+    assert result.value == answer or not result.syscalls
+    return [(number, given[: len(arguments)]) for number, given in result.syscalls]
+
+
+def test_ids_without_a_row_ask_the_kernel_whatever_the_frequency(program: Program, page: DataPage) -> None:
+    for hz in SOME_HZ:
+        page.init(hz).set_realtime(5, 1_700_000_000, 3)
+        for name, number in ((GETTIME, RISCV64.syscalls["clock_gettime"]), (GETRES, RISCV64.syscalls["clock_getres"])):
+            for clock in NOT_SERVED:
+                made = calls(program, page, name, clock, BUFFER, answer=-22)
+                assert [(nr, given[1]) for nr, given in made] == [(number, BUFFER)], (hz, name, clock)
+
+
+@pytest.mark.parametrize(("tv", "tz"), [(0, 0), (0, BUFFER), (BUFFER, BUFFER + 64)])
+def test_gettimeofday_without_a_place_or_with_a_time_zone_asks_the_kernel(
+    program: Program, page: DataPage, tv: int, tz: int
+) -> None:
+    page.init(10**7).set_realtime(5, 1_700_000_000, 3)
+    made = calls(program, page, GETTIMEOFDAY, tv, tz, answer=-14)
+    assert made == [(RISCV64.syscalls["gettimeofday"], (tv, tz))]
+
+
+def test_served_ids_agree_with_the_model_and_with_the_kernel(program: Program, page: DataPage) -> None:
+    chance = random.Random(11)
+    for _ in range(60):
+        hz = chance.choice([*SOME_HZ, chance.randint(HZ_MIN, HZ_MAX)])
+        counter = chance.choice([0, chance.randint(0, hz), chance.randint(0, min(hz * LIFE, (1 << 64) - 1))])
+        wall = (chance.randint(0, counter), chance.choice([0, -1, 2**32, -(2**33)]), chance.choice([0, NSEC - 1]))
+        page.init(hz).set_realtime(*wall)
+        model = Clock.init(hz).set_realtime(*wall)
+        for clock in SERVED:
+            shown, exact = program.read(page, clock, counter), model.time(clock, counter)
+            assert shown is not None
+            assert exact is not None
+            assert -1 < error_ns(*shown, exact) < 1, (hz, counter, wall, clock)
+            assert shown == page.read(clock, counter), "stub and system call disagree"
+        program.machine.set_page(bytes(page))
+        sec, nsec = program.gettime(0, counter=counter).words()
+        assert program.call(GETTIMEOFDAY, BUFFER, 0, counter=counter).words() == (sec, nsec // 1000)
+
+
+def test_who_has_no_time_asks_the_kernel(program: Program, page: DataPage) -> None:
+    def asking() -> list[int]:
+        return [clock for clock in SERVED if calls(program, page, GETTIME, clock, BUFFER)]
+
+    page.init(10**7)
+    assert asking() == sorted(WALL_CLOCKS)
+    assert calls(program, page, GETTIMEOFDAY, BUFFER, 0)
+    page.set_realtime(0, 1, 2)
+    assert asking() == []
+    page.begin()
+    assert asking() == list(SERVED)
+    page.end()
+    page.disable()
+    assert asking() == list(SERVED)
+
+
+def test_the_resolution_is_a_tick_rounded_up(program: Program, page: DataPage) -> None:
+    for hz in SOME_HZ:
+        page.init(hz).set_realtime(0, 0, 0)
+        program.machine.set_page(bytes(page))
+        for clock in SERVED:
+            result = program.call(GETRES, clock, BUFFER)
+            assert (result.value, result.syscalls, result.words()) == (0, (), (0, -(-NSEC // hz)))
+            nowhere = program.call(GETRES, clock, 0)
+            assert (nowhere.value, nowhere.syscalls) == (0, ())
+
+
+PLAIN_HZ = (HZ_MIN, 32769, 10**6, 10**7, 12_345_678, 24_000_000, 99_999_989, 10**9 - 1, 10**9)
+FAST_HZ = (10**9 + 1, 1_500_000_001, 2 * 10**9, 2_718_281_829, 3_646_987_810, HZ_MAX - 1, HZ_MAX)
+"""Beyond 1 GHz the nanoseconds need more bits, and for the last three floor(c / hz) needs c + 1."""
+
+
+@pytest.mark.parametrize("hz", [*PLAIN_HZ, *FAST_HZ])
+def test_without_a_page_the_last_tick_of_a_second_is_in_it(hz: int, tmp_path: Path) -> None:
+    """A second too early or a nanosecond too many shows there, in the first seconds and in the last of 136 years."""
+    alone = Program(stubs(tmp_path, "none", hz))
+    chance = random.Random(hz)
+    last = min((1 << 32) - 1, ((1 << 64) - 1) // hz - 1)
+    seconds = [0, 1, 2, 3, last - 1, last, *(1 << bit for bit in range(2, 32)), *(chance.randint(0, last) for _ in range(40))]
+    for counter in (s * hz + tick for s in seconds if s <= last for tick in (0, 1, hz - 1, chance.randrange(hz))):
+        result = alone.gettime(1, counter=counter)
+        assert (result.value, result.syscalls) == (0, ())
+        sec, nsec = result.words()
+        off = error_ns(sec, nsec, Fraction(counter, hz))
+        assert -1 < off < 1, (hz, counter, float(off))
+        assert sec == counter // hz
+
+
+@pytest.mark.parametrize("hz", [HZ_MIN, 10**7, HZ_MAX])
+def test_without_a_page_uptime_is_served_and_the_rest_asked(hz: int, tmp_path: Path) -> None:
+    alone = Program(stubs(tmp_path, "none", hz))
+    for clock in UPTIME_CLOCKS:
+        assert alone.gettime(clock, counter=5 * hz).words() == (5, 0)
+        assert alone.call(GETRES, clock, BUFFER).words() == (0, -(-NSEC // hz))
+    for clock in (*WALL_CLOCKS, *NOT_SERVED):
+        for name, number in ((GETTIME, RISCV64.syscalls["clock_gettime"]), (GETRES, RISCV64.syscalls["clock_getres"])):
+            result = alone.call(name, clock, BUFFER, answer=-5)
+            assert (result.value, [nr for nr, _ in result.syscalls]) == (-5, [number]), clock
+            assert result.memory == b"\xa5" * 4096, "what the kernel answers is not touched"
+    assert [nr for nr, _ in alone.call(GETTIMEOFDAY, BUFFER, 0).syscalls] == [RISCV64.syscalls["gettimeofday"]]
