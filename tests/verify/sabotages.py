@@ -143,6 +143,19 @@ def bump(patch: Patch, at: int, by: int = 2) -> None:
     patch.put(at, "<i", patch.get(at, "<i") + by)
 
 
+def longer_strings(patch: Patch) -> None:
+    """One byte more belongs to DT_STRTAB, and it is none that ends a string."""
+    patch.put(patch.value(elf64.DT_STRTAB) + patch.value(elf64.DT_STRSZ), "B", 65)
+    patch.set(elf64.DT_STRSZ, patch.value(elf64.DT_STRSZ) + 1)
+
+
+def half_outside(patch: Patch) -> None:
+    """Half of the versions, of two bytes each, lies behind the image. No section speaks of them, which would disagree."""
+    count = patch.get(patch.value(elf64.DT_HASH) + 4)
+    patch.set(elf64.DT_VERSYM, len(patch.data) - count)
+    patch.section(elf64.SHT_GNU_VERSYM, type=elf64.SHT_PROGBITS)
+
+
 def as_eh_frame(kind: int, **fields: int) -> Callable[[Patch], object]:
     """PT_GNU_EH_FRAME becomes another segment: unwind information is allowed to be absent."""
     return lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=kind, **fields)
@@ -219,8 +232,10 @@ SABOTAGES = (
     outside(elf64.DT_GNU_HASH, "DT_GNU_HASH"),
     outside(elf64.DT_VERSYM, "DT_VERSYM"),
     outside(elf64.DT_VERDEF, "DT_VERDEF"),
+    patched("pointers-inside", "DT_VERSYM from", half_outside),
     patched("pointers-inside", "DT_STRTAB from", lambda p: p.set(elf64.DT_STRSZ, FAR)),
     patched("string-table", "does not begin and end", lambda p: p.put(p.value(elf64.DT_STRTAB), "B", 65)),
+    patched("string-table", "does not begin and end", longer_strings),
     built("no-user-cfi", "cf-protection=full", auxiliary="cf-protection=full"),
     # hashes
     patched("dt-hash", "no DT_HASH", lambda p: p.retag(elf64.DT_HASH)),
