@@ -12,14 +12,19 @@ import pytest
 from elf_builder import Spec
 from elf_builder import build as build_base
 from elftools.elf.elffile import ELFFile
-from spliced import REAL, SYNTHETIC, Made, given, spliced
+from linked_code import compile_source
+from spliced import REAL, SYNTHETIC, USERS, Made, given, spliced
 from stub_build import PREFIX, compile_all
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.image.analysis import analyse, outside
 from vdso.image.reader import read_vdso
+from vdso.ranges import Span
 from vdso.splice import splice
 from vdso.splice.changes import Patch, declared, padded
+from vdso.tables import kinds
 from vdso.verify import verify
+
+CLOCK, CPU = (RISCV64.export_prefix + name for name in ("clock_gettime", "getcpu"))
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +47,69 @@ def test_the_changes_are_declared_to_the_byte(made: Made) -> None:
     assert declared == sorted(set(declared))
     assert declared == [at for at in range(len(new)) if new[at] != old[at]]
     assert all(change.what for change in made.image.changes)
+
+
+def test_each_change_is_told_by_the_name_of_what_was_there(made: Made) -> None:
+    """`vdso.json` and the report show them."""
+    base, plan = made.base, made.plan
+    code = {f"code of {', '.join(unit.functions or ['constants'])}": [unit.span] for unit in plan.units}
+    areas = {area.name: [area.span] for area in plan.areas}
+    kept = {name: [base.tables[name]] for name in kinds.KEPT}
+    slots = {f"slot of {name}": [symbol.span] for name, symbol in base.exports.items()}
+    old = {f"old place of {name}": [span] for name, span in base.tables.items()}
+    inside = {"unreachable code, data and padding": [Span(0, len(base.data))]}
+    behind = {"behind the load": [Span.between(len(base.data), plan.size)]}
+    known = {**code, **areas, **kept, **slots, **old, **inside, **behind}
+    for change in made.image.changes:
+        span = Span.between(change.start, change.end)
+        if change.what in known:
+            assert any(place.covers(span) for place in known[change.what]), change
+        else:
+            assert change.what.startswith(("e_sh", "program header ")), change
+            assert base.headers.covers(span), change
+    in_a_slot = {change.what for change in made.image.changes if any(s.span.holds(change.start) for s in base.exports.values())}
+    assert all(what in code or what in areas or what in slots for what in in_a_slot)
+
+
+def test_what_was_freed_is_told_by_its_own_name(compiled: list[Path], tmp_path: Path) -> None:
+    """The last page of a file that is longer than its load, tables that moved away, and slots that hold other code now."""
+    made = spliced(build_base(Spec(symtab=True, hashes=("gnu",))), compiled, tmp_path, overrides="getcpu:hide")
+    told = {change.what for change in made.image.changes}
+    assert f"slot of {CPU}" in told
+    assert "behind the load" in told
+    assert any(what.startswith("old place of ") for what in told)
+    assert all(change.start >= len(made.base.data) for change in made.image.changes if change.what == "behind the load")
+
+
+def test_each_function_without_a_frame_has_unwind_information_once(made: Made) -> None:
+    """It is a leaf for an unwinder from its first to its last byte; who moves a frame register needs rules that we have not."""
+    fdes = [fde.span for fde in read_vdso("vdso.so", made.image.data, RISCV64).fdes]
+    if not made.base.fdes:
+        assert fdes == []
+        return
+    places = {place for unit in made.plan.units for place in unit.places}
+    sigreturn = made.base.exports[f"{RISCV64.export_prefix}rt_sigreturn"].value
+    leaves = {
+        place
+        for place in places
+        if not analyse(made.image.data, place.start, RISCV64).writes & RISCV64.frame_registers and place.end != sigreturn
+    }
+    assert len(leaves) >= 3
+    assert sorted(span for span in fdes if span in places) == sorted(leaves)
+    kept = [fde.span for fde in made.base.fdes if any(span.covers(fde.span) for span in made.plan.kept)]
+    assert sorted(span for span in fdes if span not in places) == sorted(span for span in kept if span.end != sigreturn)
+
+
+def test_a_function_with_a_frame_has_no_unwind_information(compiled: list[Path], tmp_path: Path) -> None:
+    """Rather none than a wrong one: where the caller is changes within it."""
+    source = tmp_path / "frame.c"
+    source.write_text("long __vdso_getcpu(void) { volatile long on_stack[4]; return on_stack[0] = 7; }\n")
+    made = spliced(build_base(Spec()), [*compiled, compile_source(source, tmp_path / f"{USERS}.o")], tmp_path)
+    framed = made.plan.function(CPU)
+    assert RISCV64.stack_register in analyse(made.image.data, framed.start, RISCV64).writes
+    fdes = [fde.span for fde in read_vdso("vdso.so", made.image.data, RISCV64).fdes]
+    assert not [span for span in fdes if span.overlaps(framed)]
+    assert made.plan.function(CLOCK) in fdes
 
 
 def test_symbols_and_code_are_those_of_the_linked_stubs(made: Made) -> None:
