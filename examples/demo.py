@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""scons demo: what a vDSO is worth on a kernel that is not Linux.
+"""Shows what a vDSO is worth on a kernel that is not Linux (`scons demo`).
 
     demo.py OUT
 
-Takes the vdso.h and vdso.rs of OUT, builds the example kernels with them and a static glibc program, and boots each kernel
-with and without the vDSO. The kernel counts the system calls, and the traps into M-mode (a counter that user mode may not
-read is read there, silently and slowly); the program measures. All that is made, and what each guest printed, lies in
-OUT/demo. The status is 1, and the reasons are said, unless the vDSO did all of the work, and all of it without it fell
-to the system call.
+Builds the example kernels with the vdso.h and vdso.rs in OUT, and a static glibc program; then boots each kernel with and
+without the vDSO. The kernel counts the system calls, and the traps into M-mode (where firmware reads, silently and slowly, a
+counter that user mode may not read). The program measures the time. Kernels, program and the output of each guest lie in
+OUT/demo. With the vDSO no call may be a system call, and without it each must be one; otherwise the reasons are printed and
+the status is 1.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ CLOCK_GETTIME = 113
 
 
 class DemoError(Exception):
-    """Something did not come about: one line."""
+    """Something could not be built, or did not run to its end: one line."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One boot: what the kernel counted, and what the program measured."""
+    """One boot: the counts of the kernel, and the measurement of the program."""
 
     kernel: str
     vdso: str
@@ -49,7 +49,7 @@ class Result:
         )
 
     def wrong(self) -> list[str]:
-        """What is not as it has to be. The program makes CALLS calls, those that it measures with included, and no other."""
+        """Return what is wrong. The program makes exactly CALLS calls, those of its own time measurement included."""
         found = []
         expected = 0 if self.vdso == "on" else CALLS
         if self.syscalls != expected:
@@ -88,7 +88,7 @@ def measure(name: str, kernel: Path, vdso: str, program: Path, log: Path) -> Res
 
 
 def demo(out: Path) -> list[str]:
-    """Print a line for each boot and the ratio for each kernel; return what is wrong."""
+    """Print a line for each boot and the ratio for each kernel; return all that is wrong."""
     folder = out / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "program"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Boots an example kernel under QEMU, with a time limit, and reads what it says at its end.
+"""Boots an example kernel under QEMU, with a time limit, and reads the lines that it prints at its end.
 
     run = boot(kernel, program, words=["vdso=on"], args=["1000"], harts=2, seconds=60, log=out / "guest.txt")
     run.values["exit"], run.values["syscall.113"], run.text
 
-All that the guest prints goes straight into the file `log`, and stays there: nothing is lost when something fails.
+The guest's output goes straight into the file `log` and stays there, so nothing is lost when something fails.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ QEMU = "qemu-system-riscv64"
 
 
 class GuestError(Exception):
-    """The guest did not come to its end: one line that says how, and where its words are."""
+    """The guest did not come to its end: one line that says how, and where its output is."""
 
 
 @dataclass(frozen=True)
 class Run:
     """One boot that came to its end.
 
-    text     all that the guest printed, the firmware's banner included
+    text     the output of the guest, the firmware's banner included
     values   the lines `kernel: NAME=VALUE`
     """
 
@@ -38,11 +38,11 @@ class Run:
 
     @property
     def exit(self) -> int:
-        """The status of the program; 128 + signal if it was killed."""
+        """Return the status of the program; 128 + signal if it was killed."""
         return self.values["exit"]
 
     def syscalls(self, number: int) -> int:
-        """How often the program made that system call."""
+        """Return how often the program made that system call."""
         return self.values.get(f"syscall.{number}", 0)
 
 
@@ -57,9 +57,9 @@ def boot(
     seconds: float = 60,
     more: Sequence[str] = (),
 ) -> Run:
-    """Boot `kernel` and run `program args` on it; `words` are the kernel's own, `more` are for QEMU.
+    """Boot `kernel` and run `program args` on it; `words` are for the kernel, `more` are for QEMU.
 
-    Raise GuestError if it does not end well.
+    GuestError if the guest does not come to its end.
     """
     command = [QEMU, "-M", "virt", "-accel", "tcg,thread=multi", "-smp", str(harts), "-m", "256M", "-nographic", "-no-reboot"]
     command += ["-kernel", str(kernel), "-initrd", str(program), "-append", " ".join([*words, "--", *args]), *more]
@@ -67,7 +67,7 @@ def boot(
 
 
 def execute(command: Sequence[str], log: Path, seconds: float) -> int | None:
-    """The status of `command`, whose output goes to `log`; None if the time was over and it was killed."""
+    """Run `command` with its output in `log`. Return its status; None if the time was over and it was killed."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file, group(command, stdout=file, stderr=subprocess.STDOUT) as process:
         try:
@@ -78,7 +78,7 @@ def execute(command: Sequence[str], log: Path, seconds: float) -> int | None:
 
 @contextmanager
 def group(command: Sequence[str], **files: object) -> Iterator[subprocess.Popen[bytes]]:
-    """The command as a process group of its own, of which nothing outlives this."""
+    """Run `command` as a process group of its own, and kill the whole group at the end."""
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **files)  # type: ignore[call-overload]
     except FileNotFoundError:
@@ -92,7 +92,7 @@ def group(command: Sequence[str], **files: object) -> Iterator[subprocess.Popen[
 
 
 def finish(status: int | None, log: Path, seconds: float) -> Run:
-    """The record of what a guest left in `log`; GuestError unless its kernel said the program's exit status."""
+    """Return the record of a guest from its `log`; GuestError unless its kernel printed the program's exit status."""
     text = log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
     values = {name: int(value) for name, value in re.findall(r"^kernel: (\S+)=(-?\d+)$", text, re.M)}
     if status is None:
