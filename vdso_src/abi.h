@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What programs pass to the vDSO on 64-bit Linux (include/uapi/linux/time_types.h, time.h). */
+/* The structures that programs pass to the vDSO of a 64-bit Linux (include/uapi/linux/time_types.h, time.h). */
 #ifndef VDSO_ABI_H
 #define VDSO_ABI_H
 

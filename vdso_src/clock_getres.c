@@ -9,7 +9,7 @@ long VDSO_EXPORT(clock_getres)(int clock, struct vdso_timespec *res)
 {
 	uint64_t nsec;
 
-	__asm__("" : "+r"(res)); /* stays in its register: gcc would copy it first of all, for the sake of the system call */
+	__asm__("" : "+r"(res)); /* pins res to its register: gcc would copy it at entry, for the system call */
 	if (!vdso_resolution(clock, &nsec))
 		return vdso_syscall2(VDSO_NR_CLOCK_GETRES, clock, (long)res);
 	if (res) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the stubs get the time, one of two ways, with the same two functions:
+ * The stubs get the time in one of two ways, from the data page or from the counter alone, by the same two functions:
  *
  *	vdso_time(clock, &now)		1 and the time; 0: ask the kernel
  *	vdso_resolution(clock, &nsec)	1 and the resolution; 0: ask the kernel

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The time from the counter alone, without a data page: VDSO_TIMEBASE_HZ is compiled in. Only the clocks that start with
- * the counter can be served so; a compiled-in wall clock would be wrong at the next boot.
+ * Makes the time of the counter alone, without a data page: VDSO_TIMEBASE_HZ is compiled in. Only the clocks that start
+ * with the counter can be served, since a compiled-in wall clock would be wrong at the next boot.
  *
- * All divisions here are of constants: the compiler does them, the stub multiplies. With c the counter and hz its
- * frequency, the seconds are floor(c / hz), exact for 136 years, and the nanoseconds those of the rest, rounded up by
- * less than 1 ns.
+ * All divisions here are of constants: the compiler does them, and the stub multiplies. With c the counter and hz its
+ * frequency, the seconds are floor(c / hz), exact for 136 years. The nanoseconds are those of the rest, rounded up by less
+ * than 1 ns.
  */
 #ifndef VDSO_READ_COUNTER_H
 #define VDSO_READ_COUNTER_H
@@ -21,9 +21,9 @@ _Static_assert(HZ >= 32768 && HZ <= 4000000000, "VDSO_TIMEBASE_HZ must lie betwe
 
 /*
  * floor(c / hz) = high((c + ADD) * INVERSE) >> SHIFT, where 2^SHIFT < hz <= 2^(SHIFT + 1) and INVERSE is POWER / hz.
- * Rounded up it is too large by EXCESS / hz, which does no harm while c * EXCESS < POWER. Else it is rounded down and
- * c + 1 makes up for that (Robison, "N-Bit Unsigned Division Via N-Bit Multiply-Add"); one of the two is always right.
- * c may be up to 2^32 seconds.
+ * Rounded up, INVERSE is too large by EXCESS / hz, which does no harm while c * EXCESS < POWER. Otherwise INVERSE is
+ * rounded down, and c + 1 makes up for that (Robison, "N-Bit Unsigned Division Via N-Bit Multiply-Add"). One of the two is
+ * always right. c may be up to 2^32 seconds.
  */
 #define SHIFT FLOOR_LOG2(HZ - 1)
 #define POWER ((unsigned __int128)1 << (64 + SHIFT))
@@ -32,9 +32,10 @@ _Static_assert(HZ >= 32768 && HZ <= 4000000000, "VDSO_TIMEBASE_HZ must lie betwe
 #define INVERSE ((uint64_t)((POWER - !ADD) / HZ) + !ADD)
 
 /*
- * rest * 10^9 / hz = rest * NSEC >> FRACTION, NSEC rounded up: too large by less than rest / 2^FRACTION. That must be
- * less than 1 and less than 10^9 / hz: so a rest of hz - 1 is still below a second. Up to 1 GHz 31 bits of NSEC are
- * enough, and cheap to load; beyond, rest * NSEC may take all 64 bits. Whole nanoseconds a tick need no fraction.
+ * rest * 10^9 / hz = rest * NSEC >> FRACTION. NSEC is rounded up, so the result is too large by less than
+ * rest / 2^FRACTION. That error must be less than 1 and less than 10^9 / hz, so that a rest of hz - 1 is still below a
+ * second. Up to 1 GHz 31 bits of NSEC are enough, and cheap to load; beyond, rest * NSEC may take all 64 bits. A frequency
+ * with whole nanoseconds a tick needs no fraction.
  */
 #define FRACTION (GIGA % HZ == 0 ? 0 : HZ < GIGA ? FLOOR_LOG2((HZ << 31) / GIGA) : 34)
 #define NSEC ((((uint64_t)GIGA << FRACTION) + HZ - 1) / HZ)
@@ -44,8 +45,8 @@ _Static_assert(HZ >= 32768 && HZ <= 4000000000, "VDSO_TIMEBASE_HZ must lie betwe
 #define MONOTONIC 1
 
 /*
- * MONOTONIC 1, MONOTONIC_RAW 4, MONOTONIC_COARSE 6, BOOTTIME 7 of Linux: with bits 0 and 2 turned over they are 4, 1, 3, 2,
- * and no other id is one of these. MONOTONIC, by far the most asked for, is found by one compare.
+ * Served are MONOTONIC 1, MONOTONIC_RAW 4, MONOTONIC_COARSE 6 and BOOTTIME 7 of Linux: with bits 0 and 2 inverted they are
+ * 4, 1, 3 and 2, and no other id is. MONOTONIC, which programs ask for most, takes one compare.
  */
 static inline int vdso_served(int clock)
 {
@@ -53,9 +54,9 @@ static inline int vdso_served(int clock)
 }
 
 /*
- * INVERSE as code. Left to itself the compiler loads it from .rodata, which must go where the function goes and is aligned
- * to 8: that can keep the function out of its slot. `li` of 64 bits is 8 instructions, this is 6. Beyond 1 GHz, where
- * the other constants are longer too, two loads keep the function short.
+ * Returns INVERSE, made by code. The compiler would load it from .rodata, which must lie beside the function and is aligned
+ * to 8: that can keep the function out of its slot. `li` of 64 bits takes 8 instructions, this 6. Beyond 1 GHz, where the
+ * other constants are longer too, two loads keep the function short.
  */
 static inline uint64_t vdso_inverse(void)
 {
@@ -63,7 +64,7 @@ static inline uint64_t vdso_inverse(void)
 
 	if (HZ > GIGA)
 		return INVERSE;
-	__asm__("" : "+r"(high)); /* or the compiler would put the halves together again */
+	__asm__("" : "+r"(high)); /* otherwise the compiler would join the halves again */
 	return ((uint64_t)high << 32) + (uint64_t)(int32_t)INVERSE;
 }
 

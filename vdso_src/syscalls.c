@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exports with the policy `syscall`: a plain system call of the same number. Each is its own section, and only those
- * that an image needs are linked. Those that only one architecture has are in its folder, in own_syscalls.c.
+ * Exports with the policy `syscall`: each makes the plain system call of the same number. Each is a section of its own, and
+ * only those that an image needs are linked. Exports of one architecture alone are in its folder, in own_syscalls.c.
  */
 #include "export.h"
 #include "syscall.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a function of your own in the vDSO (EXTRA_SRC) may use. What it may not, and an example: docs/user-functions.md.
+ * Everything that a function of your own in the vDSO (EXTRA_SRC) may use. docs/user-functions.md says what it may not do, and
+ * has examples.
  *
- *	long VDSO_EXPORT(NAME)(...)	every global function of such a name is an export: it takes the place of the base's,
- *					or is new. Functions of other names are for yourself. export.h says what Linux
- *					calls an export on this architecture; the name may be written out as well.
+ *	long VDSO_EXPORT(NAME)(...)	every global function with such a name is an export: it replaces that of the base,
+ *					or is new. Functions with other names are not exported. export.h has the names
+ *					of exports on this architecture; you may also write the name out.
  *
  *	vdso_extra(word)		a word of the kernel's own part of the data page, 0 to 63; zero after vdso_data_init
  *	vdso_data			the whole page, const: take its fields with VDSO_LOAD
@@ -17,7 +18,7 @@
  *
  *	vdso_syscall0(number) to vdso_syscall6(number, ...)	a system call: its answer, -errno if it failed
  *
- * With DATA_PAGE=none the first three are not there; VDSO_TIMEBASE_HZ is, and VDSO_DATA_PAGE_NONE to tell.
+ * With DATA_PAGE=none vdso_extra, vdso_data and vdso_time are missing; VDSO_TIMEBASE_HZ and VDSO_DATA_PAGE_NONE are defined.
  */
 #ifndef VDSO_STUB_H
 #define VDSO_STUB_H
@@ -37,7 +38,7 @@ uint64_t vdso_extra(unsigned word) __attribute__((error("there is no data page: 
 
 void vdso_extra_has_no_such_word(void) __attribute__((error("the kernel has the words 0 to 63 of the data page")));
 
-/* One load, never split: what is in the word was stored as a whole. A word that only runs tell may wrap, never leave. */
+/* Loads a word in one access, so it is never torn. An index that is known only at run time wraps, and never leaves the page. */
 static inline __attribute__((always_inline)) uint64_t vdso_extra(unsigned word)
 {
 	if (__builtin_constant_p(word) && word >= VDSO_EXTRA_WORDS)

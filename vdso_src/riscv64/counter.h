@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The counter of user space. The fences that keep it in its place are in fence.h. */
+/* Reads the counter in user space. The fences that order such a read are in fence.h. */
 #ifndef VDSO_COUNTER_H
 #define VDSO_COUNTER_H
 

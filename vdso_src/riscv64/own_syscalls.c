@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What syscalls.c is for, of exports that only RISC-V has. */
+/* Like syscalls.c, for the exports that only RISC-V has. */
 #include "export.h"
 #include "syscall.h"
 

@@ -5,7 +5,7 @@
 
 #include "kernel.h"
 
-/* 0: there is no such export. */
+/* The addresses of exports; 0: there is no such export. */
 extern uint64_t at_clock_gettime, at_clock_getres, at_gettimeofday;
 
 static inline long call_at(uint64_t function, long a, long b, long c, long d, long e)

@@ -9,13 +9,13 @@
 
 static enum { BY_NOTHING, BY_HANDLER, BY_CHILD } way;
 
-/* Of a guarded job: 2 it runs, 1 its handler was called and changed the pc, 0 there is none. */
+/* The state of a guarded job: 2 it runs, 1 its handler was called and changed the pc, 0 there is none. */
 static volatile int guard;
 static volatile int caught;
-static int linux_frame;	   /* the third argument of a handler is what Linux gives */
-static int illegal_signal; /* what an illegal instruction raises */
+static int linux_frame;	   /* the third argument of a handler is as on Linux */
+static int illegal_signal; /* the signal that an illegal instruction raises */
 static volatile uint64_t handler_return;
-static int handler_end; /* of the child that tried it */
+static int handler_end; /* how the child ended that tried a handler */
 
 static void on_harmless_signal(int signal, void *info, void *context)
 {
@@ -33,7 +33,7 @@ static void on_fault(int signal, void *info, void *context)
 	caught = signal;
 	if (context && !illegal_signal)
 		linux_frame = *pc == (uint64_t)machine_illegal;
-	/* Better to return and let the kernel end the handler, but only by a frame that it knows and heeds. */
+	/* The handler had better return, and let the kernel end it, but that works only with a frame that the kernel heeds. */
 	if (!linux_frame || guard == 1)
 		guard_leave();
 	guard = 1;
@@ -50,14 +50,14 @@ static int guarded(job *run, uint64_t argument)
 	return fault ? caught : CAME_BACK;
 }
 
-/* CAME_BACK, KILLED or the signal, or NOT_TRIED where there are no children. */
+/* Returns CAME_BACK, KILLED or the signal, or NOT_TRIED where there are no child processes. */
 static int in_child(job *run, uint64_t argument)
 {
 	long self = kernel_getpid(), child = kernel_fork();
 	int status = -1;
 
 	if (child == 0) {
-		if (kernel_getpid() == self) /* clone does nothing and answers 0 */
+		if (kernel_getpid() == self) /* clone does nothing but answer 0 */
 			return NOT_TRIED;
 		run(argument);
 		kernel_exit(CHILD_IS_FINE);
@@ -108,7 +108,7 @@ static void catch_or_die(uint64_t unused)
 		kernel_exit(1);
 }
 
-/* Both of these are tried in a child first, where there are children: a kernel may not be up to them. */
+/* Tries both in a child process first, if there are any: some kernels can't do either. */
 static int handlers_work(int children)
 {
 	if (children) {

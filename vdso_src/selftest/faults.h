@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Learning that code faults without dying of it: by a signal handler where the kernel has them, else in a child process,
- * else not at all.
+ * Tells whether code faults, without dying of it: with a signal handler if the kernel has them, or else in a child process,
+ * or else not at all.
  */
 #ifndef SELFTEST_FAULTS_H
 #define SELFTEST_FAULTS_H
@@ -10,27 +10,27 @@
 
 #define CAME_BACK 0
 #define NOT_TRIED -1
-#define KILLED 128 /* a child ended, and the kernel doesn't say of what signal */
+#define KILLED 128 /* a child was killed, and the kernel does not say by which signal */
 
 typedef void job(uint64_t argument);
 
-/* Finds out which way there is, and says so in a note. Before all else here. `allowed`: no fault is made without it. */
+/* Finds out which way the kernel has, and notes it. Call it first. No fault is made unless `allowed`. */
 void faults_learn(int allowed);
 
-/* Does job(argument) fault? CAME_BACK, NOT_TRIED, KILLED or the signal. What the job does may be done elsewhere. */
+/* Tells whether job(argument) faults: CAME_BACK, NOT_TRIED, KILLED or the signal. The job may run in another process. */
 int fault_of(job *run, uint64_t argument);
 
-/* Runs job(argument) here: CAME_BACK, or KILLED or the signal that would end it. Where that can't be known it runs
- * unguarded, after a note that says what is at stake. */
+/* Runs job(argument) in this process: CAME_BACK, or KILLED or the signal that would end it. If that can't be known before, the
+ * job runs unguarded, after a note that says `what` may go wrong. */
 int fault_risked(const char *what, job *run, uint64_t argument);
 
-/* Do a page fault and an illegal instruction look different? */
+/* Tells whether a page fault and an illegal instruction raise different signals. */
 int faults_differ(void);
 
-/* The harmless signal that was sent to a handler: NOT_TRIED (no handler was called), CAME_BACK or what ended it. */
+/* Returns what became of a harmless signal to a handler: NOT_TRIED (no handler was called), CAME_BACK or what ended it. */
 int faults_handler(void);
 
-/* Where that handler was to return to. */
+/* Returns the address that this handler was to return to. */
 uint64_t faults_handler_return(void);
 
 #endif

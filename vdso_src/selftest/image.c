@@ -5,7 +5,7 @@
 #include "mark.h"
 #include "strings.h"
 
-#define SIZE_LIMIT 0x100000 /* beyond, a program header is wrong and not the image large */
+#define SIZE_LIMIT 0x100000 /* if PT_LOAD has more, the program header is wrong */
 
 struct image image;
 const char *image_trouble;
@@ -36,7 +36,7 @@ static void read_load(const struct elf_header *header)
 	const struct elf_segment *load = 0;
 	unsigned i;
 
-	image.size = PAGE; /* program headers are looked for in the one page that is known to be there */
+	image.size = PAGE; /* the program headers are searched in the first page, which is there */
 	for (i = 0; i < header->phnum && !load; i++) {
 		load = segment(header, i);
 		if (!load || load->type != PT_LOAD)
@@ -51,7 +51,7 @@ static void read_load(const struct elf_header *header)
 	}
 }
 
-/* The offset that an entry of PT_DYNAMIC tells, 0 without one. */
+/* Returns the offset in an entry of PT_DYNAMIC, 0 where there is no such entry. */
 static uint64_t dynamic(const struct elf_segment *table, uint64_t tag)
 {
 	uint64_t at = table->vaddr - image.vaddr;
@@ -73,7 +73,7 @@ static void read_dynamic(const struct elf_segment *table)
 	image.definitions = dynamic(table, DT_VERDEF);
 }
 
-/* Our mark, which is one note of several. */
+/* Reads our mark, which is one of several notes. */
 static void read_notes(const struct elf_segment *notes)
 {
 	uint64_t at = notes->vaddr - image.vaddr, end = at + notes->memsz;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The system calls that the selftest makes. None is taken for granted: an answer of -ENOSYS is an answer. */
+/* The system calls that the selftest makes. The kernel may lack any of them: -ENOSYS is an answer, too. */
 #ifndef SELFTEST_KERNEL_H
 #define SELFTEST_KERNEL_H
 
@@ -16,7 +16,7 @@
 #define SIGBUS 7
 #define SIGSEGV 11
 #define SIGCHLD 17
-#define SIGURG 23 /* ignored by default: no harm where a kernel took a handler and forgot it */
+#define SIGURG 23 /* ignored by default: it does no harm if a kernel forgot the handler */
 
 #define PROT_READ 1
 #define PROT_WRITE 2
@@ -29,7 +29,7 @@ static inline long kernel_write(int file, const char *bytes, long length)
 static inline void __attribute__((noreturn)) kernel_exit(int status)
 {
 	vdso_syscall2(VDSO_NR_EXIT_GROUP, status, 0);
-	for (;;) /* a kernel may know no threads, and so no exit_group */
+	for (;;) /* a kernel without threads may have no exit_group */
 		vdso_syscall2(VDSO_NR_EXIT, status, 0);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vdso-selftest: tells whether a kernel includes a vDSO rightly, from where it matters: a process on that kernel.
+ * vdso-selftest: a process that tells whether its kernel uses the vDSO as it should.
  *
- * Freestanding: what it needs of the kernel is to load a static ELF file, and write(). It makes faults on purpose; with
- * the argument `nofaults` it makes none.
+ * It is freestanding: the kernel must only load a static ELF file and know write(). The test makes faults on purpose; with the
+ * argument `nofaults` it makes none.
  */
 #include "elf.h"
 #include "faults.h"
@@ -12,7 +12,7 @@
 #include "strings.h"
 #include "tests.h"
 
-#define AUXV_LIMIT 64 /* beyond, there is no auxiliary vector and this is something else */
+#define AUXV_LIMIT 64 /* entries; a longer table is no auxiliary vector */
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 const char *lacking[NEEDS];
@@ -43,7 +43,7 @@ static const struct test before_clocks[] = {
 	{ "a call of the vDSO comes back", test_call, CALLS },
 };
 
-/* Those that the vDSO serves, and some that it leaves to the kernel. */
+/* The clocks that the vDSO serves, and some that it leaves to the kernel. */
 static const struct clock {
 	const char *name;
 	long id;
@@ -83,7 +83,7 @@ static void run_clocks(void)
 		tap_result(clock->name, lacking[CALLS] ? skip("%s", lacking[CALLS]) : test_clock(clock->id));
 }
 
-/* The auxiliary vector lies behind arguments and environment, each of which ends with a NULL. */
+/* Returns an entry of the auxiliary vector, which lies behind arguments and environment; each of those ends with a NULL. */
 static uint64_t auxv(const uint64_t *stack, uint64_t type)
 {
 	const struct elf_auxv *entry;
@@ -98,7 +98,7 @@ static uint64_t auxv(const uint64_t *stack, uint64_t type)
 	return 0;
 }
 
-static int is_told(const uint64_t *stack, const char *word)
+static int has_argument(const uint64_t *stack, const char *word)
 {
 	uint64_t i;
 
@@ -108,13 +108,13 @@ static int is_told(const uint64_t *stack, const char *word)
 	return 0;
 }
 
-/* Called by _start. */
+/* Runs all tests. _start calls it. */
 void __attribute__((noreturn)) selftest(const uint64_t *stack)
 {
 	tap_plan(COUNT(before_clocks) + COUNT(clocks) + COUNT(behind_clocks));
 	lacking[ENTRY] = lacking[IMAGE] = lacking[DATA] = lacking[CALLS] = "there is no image";
 	image.address = auxv(stack, AT_SYSINFO_EHDR);
-	faults_learn(!is_told(stack, "nofaults"));
+	faults_learn(!has_argument(stack, "nofaults"));
 	run(before_clocks, COUNT(before_clocks));
 	tap_note("vDSO against system call");
 	run_clocks();

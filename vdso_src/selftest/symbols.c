@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How C libraries and Go find an export: by one hash table or the other, and by its version. */
+/* Finds an export as C libraries and Go do: by one of the hash tables, and by its version. */
 #include "image.h"
 
 #include "machine.h"
@@ -15,7 +15,7 @@ static const uint32_t *word(uint64_t table, uint64_t index)
 	return found ? found : &outside;
 }
 
-/* DT_GNU_HASH tells no count. Without the other, what every linker does must do: the strings follow the symbols. */
+/* DT_GNU_HASH has no count. Without DT_HASH the strings tell it: every linker puts them behind the symbols. */
 uint64_t image_symbol_count(void)
 {
 	if (image.hash)

@@ -5,7 +5,7 @@
 
 typedef __builtin_va_list arguments;
 
-/* A line goes out in one write, so that what a kernel prints meanwhile does not tear it. */
+/* A line is written in one call, so that the kernel's own output does not tear it. */
 static struct text {
 	long length;
 	char bytes[1024];
@@ -121,7 +121,7 @@ void tap_plan(long tests)
 	end_line();
 }
 
-/* Behind what stands in the line. */
+/* Appends the reason to the line, and writes it. */
 static void show_reason(void)
 {
 	long i;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What may a process do with the pages that it was given, and what may it not? */
+/* What may a process do with the pages of the vDSO, and what not? */
 #include "faults.h"
 #include "image.h"
 #include "kernel.h"
@@ -9,10 +9,10 @@
 
 #define NO_MEANS "there are neither signal handlers nor child processes"
 
-/* Of a page of the image, where ELF headers have padding. What is written is what was there. */
+/* A byte of a page of the image; in the first page, ELF headers have padding there. Its old value is written. */
 #define ANY_BYTE 15
 
-/* In the data page, a row that is zero for ever: written, it harms nobody; executed, it is illegal. */
+/* A row of the data page that is always zero: to write it harms nobody, and to execute it is illegal. */
 #define UNUSED_ROW 128
 
 static void load(uint64_t address)
@@ -32,7 +32,7 @@ static void execute(uint64_t address)
 	((void (*)(void))address)();
 }
 
-/* A refusal ends like a fault: so nobody need ask what mprotect said, perhaps in another process. */
+/* Faults if mprotect refuses, since the job may run in another process, which can't report the answer. */
 static void allow_and_store(uint64_t address)
 {
 	if (kernel_mprotect(address & -(uint64_t)PAGE, PAGE, PROT_READ | PROT_WRITE) != 0)
@@ -40,7 +40,7 @@ static void allow_and_store(uint64_t address)
 	store(address);
 }
 
-/* Comes back if it is. */
+/* Comes back if the code at `address` is that of rt_sigreturn. */
 static void is_sigreturn(uint64_t address)
 {
 	const volatile uint16_t *code = (const volatile uint16_t *)address;
@@ -51,7 +51,7 @@ static void is_sigreturn(uint64_t address)
 			machine_illegal(0);
 }
 
-/* The verdict on what must fault; `consequence` where it does not. */
+/* Returns the verdict on a job that must fault; `consequence` is the reason if it does not. */
 static enum verdict must_fault(job *what, uint64_t address, const char *consequence)
 {
 	int fault = fault_of(what, address);
@@ -73,7 +73,7 @@ enum verdict test_image_write(void)
 	return verdict;
 }
 
-/* Why there is none that could be tried; NULL: there is one. */
+/* Returns why there is no data page to try; NULL: there is one. */
 static const char *no_data_page(void)
 {
 	if (!image.layout)

@@ -8,12 +8,12 @@
 #include "vdso_data.h"
 
 #define ROUNDS 200
-#define TRIES 3 /* a clock that is set may go back; not each time that we look */
-#define CLOSE (100 * MILLISECOND) /* of vDSO, system call and vDSO, the least of all rounds */
+#define TRIES 3 /* a clock goes back when it is set, but not in every try */
+#define CLOSE (100 * MILLISECOND) /* limit for the shortest round of vDSO, system call and vDSO */
 
 /*
- * How far an image that is none of ours may be off: Linux writes its COARSE clocks at two places, one after the other,
- * and CPU time is counted where it wants. Ours: not at all.
+ * The difference that is allowed in an image that is none of ours: Linux writes its COARSE clocks at two places, one after
+ * the other, and counts CPU time elsewhere. An image of ours may not differ at all.
  */
 #define TOLERANCE (image.layout ? 0 : 10 * MILLISECOND)
 
@@ -64,7 +64,7 @@ static enum verdict no_time(long clock, long vdso, long system_call)
 
 static int disagreed, advised;
 
-/* `off`: by how many ns the system call is outside of what the vDSO told before and after it. */
+/* `off`: how many ns the system call is before (negative) or after the times that the vDSO gave around it. */
 static enum verdict disagree(long off)
 {
 	long size = off < 0 ? -off : off;
@@ -74,7 +74,7 @@ static enum verdict disagree(long off)
 		      size < 10 * SECOND ? "ns" : "s", off < 0 ? "behind" : "ahead of");
 }
 
-/* Three times that follow on each other: of the vDSO, of the system call, of the vDSO. */
+/* Judges three times that were read one after the other: by vDSO, system call and vDSO. */
 static enum verdict in_order(const struct vdso_timespec time[3])
 {
 	if (!is_time(&time[1]))
@@ -115,7 +115,7 @@ static enum verdict compare(long clock)
 static enum verdict compare_gettimeofday(void)
 {
 	struct vdso_timespec time[3];
-	struct vdso_timeval *tv = (struct vdso_timeval *)time; /* microseconds lie where nanoseconds do */
+	struct vdso_timeval *tv = (struct vdso_timeval *)time; /* microseconds lie in the place of nanoseconds */
 	long vdso, system_call, i;
 
 	time[0].nsec = time[1].nsec = time[2].nsec = -1;
@@ -129,7 +129,7 @@ static enum verdict compare_gettimeofday(void)
 	return in_order(time);
 }
 
-/* One reason most often holds for all clocks: it is told once. */
+/* Adds the likely reason once: mostly it is the same for all clocks. */
 static void advise(void)
 {
 	if (disagreed && !advised++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* May user mode read the counter, or is each read a trap that firmware answers? What does all of it cost? */
+/* May user mode read the counter, or does firmware emulate each read? What do the calls cost? */
 #include "calls.h"
 #include "counter.h"
 #include "faults.h"
@@ -9,7 +9,7 @@
 #include "vdso_data.h"
 
 #define BATCHES 16
-#define BATCH_TICKS 200	      /* of a batch of system calls, so that the counter's steps don't matter */
+#define BATCH_TICKS 200	      /* a batch of system calls takes so many ticks, so that the counter's steps don't matter */
 #define BATCH_LIMIT (1l << 20)
 
 static void read_counter(uint64_t unused)
@@ -82,7 +82,7 @@ static long nanoseconds(void)
 	return between(&zero, &now);
 }
 
-/* What a batch costs, in the unit of `clock`: the least of several, as the others were interrupted. */
+/* Returns the cost of a batch, in the unit of `clock`: the least of several, since others may be interrupted. */
 static long cost(void (*volatile what)(void), long (*clock)(void))
 {
 	long batch, i, least = INT64_MAX;

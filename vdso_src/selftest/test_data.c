@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Is what lies where the image expects its data page a data page, and what did the kernel do with it? */
+/* Is there a data page where the image expects one, and what did the kernel do with it? */
 #include "image.h"
 #include "tests.h"
 #include "vdso_data.h"
@@ -14,7 +14,7 @@ static int is_zero(const volatile uint64_t *word)
 	return 1;
 }
 
-/* k and giga never change: they tell a data page from any other. */
+/* Judges by k and giga, which never change: no other page has them. */
 enum verdict test_data(void)
 {
 	const volatile struct vdso_data *page = (const volatile struct vdso_data *)image_data();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Is the image where the auxiliary vector says, and does everyone find its exports? */
+/* Is the image where the auxiliary vector says, and do all programs find its exports? */
 #include "calls.h"
 #include "faults.h"
 #include "image.h"
@@ -64,7 +64,7 @@ enum verdict test_exports(void)
 	return not_ok("clock_gettime, clock_getres, gettimeofday or rt_sigreturn is missing: " MAP_IT);
 }
 
-/* Does `find` lead to each export? */
+/* Judges whether `find` leads to each export. */
 static enum verdict finds_all(uint64_t table, uint64_t (*find)(const char *))
 {
 	uint64_t i, count = image_symbol_count(), found = 0;

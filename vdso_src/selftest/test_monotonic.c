@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Does MONOTONIC never go back, in one thread and from one to the other? */
+/* Does MONOTONIC never go back, in one thread and between threads? */
 #include "calls.h"
 #include "machine.h"
 #include "tests.h"
 #include "time.h"
 #include "vdso_data.h"
 
-#define READS_LIMIT 100000000 /* of a clock that does not move on */
+#define READS_LIMIT 100000000 /* after so many reads a clock that has not moved is judged */
 #define SYSTEM_CALL_EVERY 64
 #define THREADS 3 /* beside the first */
 #define STACK 4096
 #define PATIENCE 10000000
 
-/* What glibc and musl start threads with (include/uapi/linux/sched.h): VM, FS, FILES, SIGHAND, THREAD, SYSVSEM,
- * SETTLS, PARENT_SETTID and CHILD_CLEARTID. Any less a kernel might refuse that only ever met them. */
+/* The flags of glibc and musl for threads (include/uapi/linux/sched.h): VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, SETTLS,
+ * PARENT_SETTID and CHILD_CLEARTID. A kernel that was tried only with those may refuse others. */
 #define CLONE_FLAGS 0x3d0f00
 
 static char stacks[THREADS][STACK] __attribute__((aligned(16)));
@@ -24,7 +24,7 @@ static long started, ended, stop;
 static struct vdso_timespec origin;
 static long latest, worst;
 
-static int by_system_call; /* one can read the clock */
+static int by_system_call; /* the system call reads the clock, too */
 
 static long atomic_get(long *number)
 {
@@ -40,7 +40,7 @@ static void atomic_max(long *number, long value)
 		;
 }
 
-/* Reads the clock after what the others have read. */
+/* Reads the clock after a time that another thread has read. */
 static long step(long read)
 {
 	struct vdso_timespec now;

@@ -5,10 +5,10 @@
 #include "machine.h"
 #include "tests.h"
 
-/* Those that the vDSO serves, and some that it does not. */
+/* The clocks that the vDSO serves, and some that it does not. */
 static const signed char clocks[] = { 0, 1, 4, 5, 6, 7, 11, 2, 3, 99, -1 };
 
-/* All of it in one place, and 0 if nothing was written. */
+/* Returns the resolution in nanoseconds; 0 if nothing was written. */
 static long resolution(const struct vdso_timespec *res)
 {
 	return res->sec * 1000000000 + res->nsec;
@@ -43,7 +43,7 @@ static const struct other {
 	long number;
 } others[] = { MACHINE_OTHERS };
 
-/* Asked for nothing at all, each does nothing and says so. */
+/* Calls each export with arguments that ask for nothing, so that it does nothing. */
 enum verdict test_others(void)
 {
 	unsigned i;

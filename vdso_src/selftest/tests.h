@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tests, in the order in which main.c runs them, and what each needs that an earlier one finds out. */
+/* The tests, in the order in which main.c runs them. A test may need something that an earlier one finds out. */
 #ifndef SELFTEST_TESTS_H
 #define SELFTEST_TESTS_H
 
@@ -7,7 +7,7 @@
 
 enum need { NOTHING, ENTRY, IMAGE, DATA, COUNTER, CALLS, NEEDS };
 
-/* Why there is no such thing; NULL: there is. */
+/* The reason why a need is not met; NULL: it is. */
 extern const char *lacking[NEEDS];
 
 /* test_image.c */

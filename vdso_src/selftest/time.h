@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Times in nanoseconds from a second of one's choice: 64 bits would not hold every time that a kernel may answer. */
+/* Differences of times in nanoseconds: 64 bits could not hold every time that a kernel may answer. */
 #ifndef SELFTEST_TIME_H
 #define SELFTEST_TIME_H
 
@@ -10,7 +10,7 @@
 #define SECOND 1000000000l
 #define FAR (INT64_MAX / SECOND - 1)
 
-/* b - a in nanoseconds; what is beyond 292 years is 292 years. */
+/* Returns b - a in nanoseconds, at most 292 years. */
 static inline long between(const struct vdso_timespec *a, const struct vdso_timespec *b)
 {
 	long seconds;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Every export a plain system call: what libc would do without a vDSO, and a base whose functions wait to be replaced. */
+ * A base whose exports all make their plain system call, as a C library does without a vDSO. */
 #include "numbers.h"
 
 	.text
 	.option norvc	/* unwinders match rt_sigreturn as two 4-byte instructions */
 
-/* Unwinders look up the address before the one that a signal handler returns to: a nop, in no FDE, stands there. */
+/* Unwinders look up the address before the one that a signal handler returns to: this nop, which no FDE covers. */
 	nop
 	.globl	__vdso_rt_sigreturn
 	.type	__vdso_rt_sigreturn, @function

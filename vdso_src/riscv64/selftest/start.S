@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the kernel enters: argc, argv, environment and auxiliary vector lie at sp. */
+/* The kernel enters at _start: argc, argv, environment and auxiliary vector lie at sp. */
 #include "numbers.h"
 
 	.text
@@ -52,7 +52,7 @@ guard_leave:
 	ret
 
 	.globl	machine_thread
-machine_thread:		/* the arguments lie where clone takes them, but for the last two */
+machine_thread:		/* clone takes the first five arguments in the same registers */
 	addi	a1, a1, -16
 	sd	a5, 0(a1)
 	sd	a6, 8(a1)
