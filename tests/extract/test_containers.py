@@ -13,7 +13,7 @@ import zlib
 
 import lz4.block
 import pytest
-from container_builder import COMPRESS, LZ4_BLOCK, UNCHECKED, ar, deb, lz4_legacy, named, zboot
+from container_builder import COMPRESS, LZ4_BLOCK, UNCHECKED, ar, deb, lz4_legacy, named, tar, zboot
 from elf_builder import Spec, build
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
@@ -250,6 +250,17 @@ def test_what_a_decoder_refuses(packed: bytes, what: str) -> None:
     text = error(packed)
     assert what in text
     assert text.endswith("; decompress it first")
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_an_ar_archive_has_a_limit_of_members(extra: int) -> None:
+    """ArFile keeps each in memory: a member of no bytes takes 60 of the file and a thousand of memory."""
+    others = {f"m{i}": b"" for i in range(63 + extra)}
+    package = ar(**others, **{"data.tar": tar(**{"boot/vmlinux-7": KERNEL})})
+    if extra:
+        assert "more than 64 members" in error(package)
+    else:
+        assert find("input", package, RISCV64) == PLAIN
 
 
 def test_nested_without_end() -> None:

@@ -108,10 +108,11 @@ class _ArchiveFile(io.BytesIO):
     headers = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.headers += size == 60
+        data = super().read(size)
+        self.headers += size == len(data) == 60
         if self.headers > MOST_MEMBERS:
             raise ArError(f"more than {MOST_MEMBERS} members")
-        return super().read(size)
+        return data
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == 1 and offset < 0:
