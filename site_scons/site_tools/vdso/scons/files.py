@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,4 +42,5 @@ def write_files(files: Mapping[Path, bytes]) -> None:
         raise VdsoError(str(error.filename or next(iter(files))), f"can't be written: {error.strerror}") from error
     finally:
         for path in aside.values():
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a file that was moved is not there, nor is one whose folder is none
+                path.unlink()
