@@ -20,7 +20,7 @@ from .subject import Subject, ours, theirs
 
 
 def foreign(base: Path) -> list[Subject]:
-    """The base's own functions, and those of the other bases at hand, each vDSO once."""
+    """Return the base's own functions, and those of the other bases at hand, each vDSO once."""
     folder = os.environ.get("VDSO_BASES")
     paths = [base, *(sorted(Path(folder).glob("*.so"), reverse=True) if folder else [])]
     found = {subject.sha256: subject for subject in map(theirs, paths) if subject is not None}

@@ -74,13 +74,13 @@ def seconds(command: Sequence[str], cwd: Path) -> float:
 
 
 def imported(command: Sequence[str], cwd: Path) -> set[str]:
-    """The top-level modules that a Python command imports, and those that it starts."""
+    """Return the top-level modules that a Python command, and each Python that it starts, imports."""
     log = run(command, cwd, PYTHONPROFILEIMPORTTIME="1").stderr
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in log.splitlines() if line.startswith("import")}
 
 
 def tool_commands(log: str) -> tuple[list[str], list[str]]:
-    """The first compile and the first link among the commands that a build printed with V=1."""
+    """Return the first compile and the first link among the commands that a build printed with V=1."""
     commands = [shlex.split(line) for line in log.splitlines() if re.match(r"\S*(gcc|cc|clang|ld)(\.bfd)? ", line)]
     compiles = [command for command in commands if "-c" in command]
     links = [command for command in commands if "-c" not in command]
@@ -90,7 +90,7 @@ def tool_commands(log: str) -> tuple[list[str], list[str]]:
 
 
 def idle(build: Sequence[str], work: Path, runs: int) -> Idle:
-    """Nothing to do, in `work`, where `build` has already been run."""
+    """Measure builds with nothing to do, in `work`, where `build` has already been run."""
     nothing = work / "empty"
     nothing.mkdir()
     (nothing / "SConstruct").touch()
@@ -111,7 +111,7 @@ def idle(build: Sequence[str], work: Path, runs: int) -> Idle:
 
 
 def clean(build: Sequence[str], out: Path, root: Path, work: Path, runs: int) -> Clean:
-    """From clean, each time into a new folder, and then its parts: a machine that is busy slows both."""
+    """Measure builds from clean, each into a new folder, and after each its parts: a busy machine slows both."""
     shutil.rmtree(out)
     compile_one, link_one = tool_commands(run([*build, "V=1"], work).stdout)
     parts: dict[str, list[float]] = {"interpreter and lief": [], "one compile": [], "one link": []}
@@ -134,7 +134,7 @@ def clean(build: Sequence[str], out: Path, root: Path, work: Path, runs: int) ->
 
 
 def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: int = 15, clean_runs: int = 9) -> dict[str, Any]:
-    """Both ratios, as plain data. Builds in `work`, which is made anew."""
+    """Return both ratios, as plain data. The builds run in `work`, which is made anew."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     variables = list(variables)
@@ -158,7 +158,7 @@ def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: i
 
 
 def text(report: dict[str, Any]) -> str:
-    """What measure() gave, for a person."""
+    """Return the result of measure() as text for a person."""
     words = [f"{name}={Path(value).name}" for name, _, value in (word.partition("=") for word in report["variables"])]
     nothing, fresh = Idle(**report["nothing to do"]), Clean(**report["from clean"])
     lines = [
@@ -174,7 +174,7 @@ def text(report: dict[str, Any]) -> str:
 
 
 def status(report: dict[str, Any]) -> int:
-    """1 where a build with nothing to do imports LIEF."""
+    """Return 1 if a build with nothing to do imports LIEF, else 0."""
     return 1 if "lief" in report["nothing to do"]["imports"] else 0
 
 

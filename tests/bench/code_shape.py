@@ -15,7 +15,7 @@ BRANCHES = ("beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "blez", 
 
 
 def faults(image: bytes, address: int, size: int) -> list[str]:
-    """Divides, calls, frames, loops and ways out of the function at [address, address + size), each with its place."""
+    """Return the divides, calls, frames, loops and exits of the function at [address, address + size), each with its place."""
     found: list[str] = []
     follows: dict[int, list[int]] = {}
     work = [address]
@@ -66,7 +66,7 @@ def _next(instruction: capstone.CsInsn) -> list[int]:
 
 
 def _loops(entry: int, follows: Mapping[int, list[int]]) -> list[int]:
-    """Where a path comes back to a place that it has been to."""
+    """Return the addresses at which a path comes back to a place where it has been."""
     loops: set[int] = set()
     done: set[int] = set()
     stack = [(entry, iter(follows[entry]))]

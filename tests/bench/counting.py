@@ -42,7 +42,7 @@ def count(subject: Subject, call: Call) -> Count:
 
 
 def judge(subject: Subject, call: Call, result: Result) -> None:
-    """`Wrong` unless the call asked the kernel once where it has to, and answered within 1 ns (or 1 us) where not."""
+    """Raise `Wrong` unless the call made one system call where it must, or answered within 1 ns (or 1 us) where not."""
     exact = subject.exact(call)
     if exact is None:
         right = len(result.syscalls) == 1

@@ -39,7 +39,7 @@ COUNTER = UPDATED + HZ // 1000  # the counter of the calls: 1 ms later, in the m
 
 
 def times() -> dict[int, tuple[int, int]]:
-    """Seconds and nanoseconds of each clock at the last update, no two of them alike."""
+    """Return seconds and nanoseconds of each clock at the last update, no two of them alike."""
     return {clock: (1_700_000_000 + 1000 * clock, 123_456_789 + 1_000_000 * clock) for clock in exact_clock.SERVED}
 
 
@@ -56,7 +56,7 @@ class Layout:
 
 
 def layout(base: Vdso) -> Layout | str:
-    """As the code of clock_gettime has it; why not, where it does not tell."""
+    """Return the layout that the code of clock_gettime uses, or the reason why the code does not tell."""
     function = analyse(base.data, base.exports["__vdso_clock_gettime"].value, base.arch)
     formed = sorted({(f.target, f.kind) for f in outside(function, len(base.data), None) if not f.absolute})
     if not formed:
@@ -69,7 +69,7 @@ def layout(base: Vdso) -> Layout | str:
 
 
 def page(found: Layout) -> bytes:
-    """The page as a Linux of HZ writes it at UPDATED."""
+    """Return the page as a Linux of HZ writes it at UPDATED."""
     data = bytearray(PAGE)
     for start in (0, found.raw):
         HEAD.pack_into(data, start, 2, ARCHTIMER, UPDATED, 2**64 - 1, MULT, SHIFT)
@@ -82,7 +82,7 @@ def page(found: Layout) -> bytes:
 
 
 def exact(call: Call) -> Fraction | None:
-    """The time, or the resolution, that a call must give in seconds; None: the kernel's to say."""
+    """Return the time, or the resolution, that a call must give, in seconds; None if the kernel must answer."""
     if call.clock not in times():
         return None
     if call.export == "clock_getres":

@@ -30,7 +30,7 @@ class Mode:
 
     @property
     def title(self) -> str:
-        """The name for a person: `none 10 MHz`."""
+        """Return the name for a person: `none 10 MHz`."""
         if self.hz is None:
             return self.data_page
         unit, size = next((u, s) for u, s in (("GHz", 10**9), ("MHz", 10**6), ("Hz", 1)) if self.hz >= s)
@@ -56,7 +56,7 @@ class Made:
 
 
 def make(out: Path, base: str | Path, modes: Iterable[Mode] = MODES) -> list[Made]:
-    """The blobs of all modes, by one run of SCons, in a folder each below `out`."""
+    """Make the blobs of all modes by one run of SCons, each in a folder of its own below `out`."""
     modes = tuple(modes)
     words = [f"OUT={out}", f"BASE={base}", "MODES=" + json.dumps({mode.name: mode.settings for mode in modes})]
     command = [sys.executable, "-m", "SCons", "-Q", "-C", str(HERE), *words]

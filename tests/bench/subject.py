@@ -55,7 +55,7 @@ class Subject:
 
 
 def ours(made: Made) -> Subject:
-    """A blob of ours; a data page is written by the functions of its own vdso.h."""
+    """Return a blob of ours as a subject; the functions of its own vdso.h write its data page."""
     hz = made.mode.hz or HZ
     counter, clock = UP * hz, Clock.init(hz)
     machine = Machine(made.image, None if made.mode.hz else made.facts["data_offset"])
@@ -81,7 +81,7 @@ def ours(made: Made) -> Subject:
 
 
 def theirs(path: Path) -> Subject | None:
-    """The base itself, with a data page of Linux made for it. None for what is no vDSO for the table (CFI, 32 bits)."""
+    """Return the base itself as a subject, with a data page of Linux made for it; None for a vDSO with CFI or of 32 bits."""
     try:
         base = read_vdso(path.name, path.read_bytes(), RISCV64)
     except VdsoError:

@@ -19,7 +19,7 @@ SIZE = "bytes of code"
 
 
 def columns(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
-    """A column a subject: its code sizes by export, and its counts in the order of CALLS."""
+    """Return a column for each subject: its code sizes by export, and its counts in the order of CALLS."""
     return [
         {
             "name": subject.name,
@@ -41,7 +41,7 @@ def columns(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
 
 
 def text(made: Sequence[dict[str, Any]]) -> str:
-    """What columns() gave, for a person."""
+    """Return the result of columns() as text for a person."""
     heads = [column["name"].split(" ", 1) for column in made]
     rows = [["", "", *(words[0] for words in heads)], ["", "", *(" ".join(words[1:]) for words in heads)]]
     for export, calls in groupby(range(len(CALLS)), key=lambda index: CALLS[index].export):
@@ -57,14 +57,14 @@ def _cell(call: dict[str, Any]) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Two columns of words to the left, numbers to the right."""
+    """Align two columns of words to the left, and the numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     sides = [str.ljust, str.ljust, *[str.rjust] * (len(widths) - 2)]
     return ["  ".join(side(*cell) for side, *cell in zip(sides, row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _reasons(made: Sequence[dict[str, Any]]) -> list[str]:
-    """Why there is no number, a line an export."""
+    """Say for each export, in a line, why there is no number."""
     lines = []
     for export in dict.fromkeys(call.export for call in CALLS):
         reasons: dict[str, list[str]] = {}

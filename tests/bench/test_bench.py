@@ -43,7 +43,7 @@ def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def linux_vdsos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Those of VDSO_BASES, else the one of Debian's kernel."""
+    """Return the vDSOs of VDSO_BASES, or else that of Debian's kernel."""
     if LINUX:
         return LINUX
     path = tmp_path_factory.mktemp("debian") / "riscv64-linux-debian.so"

@@ -32,7 +32,7 @@ class Program:
         return self.call(GETTIME, clock, BUFFER, **more)
 
     def read(self, page: DataPage, clock: int, counter: int) -> tuple[int, ...] | None:
-        """(sec, nsec) without the kernel; None: a system call."""
+        """Return (sec, nsec) without the kernel; None if it was a system call."""
         self.machine.set_page(bytes(page))
         result = self.gettime(clock, counter=counter)
         assert result.value == 0
@@ -48,7 +48,7 @@ class Clockwork:
 
 @cache
 def clockwork(folder: Path) -> Clockwork:
-    """All three, made in `folder`."""
+    """Make all three in `folder`."""
     out = build(folder / "blob", "BASE=minimal")
     return Clockwork(
         Program(stubs(folder, "after")), kernel_side.build(folder), kernel_side.build_rust(folder, out / "vdso.rs")
@@ -56,7 +56,7 @@ def clockwork(folder: Path) -> Clockwork:
 
 
 def broken_header(folder: Path, old: str, new: str) -> ctypes.CDLL:
-    """The kernel's side of a copy of vdso_data.h in which `old`, which stands there once, is `new`."""
+    """Build the kernel's side from a copy of vdso_data.h in which `new` replaces the one `old`."""
     text = (kernel_side.SOURCES / "vdso_data.h").read_text()
     assert text.count(old) == 1, old
     (folder / "vdso_data.h").write_text(text.replace(old, new))
@@ -64,7 +64,7 @@ def broken_header(folder: Path, old: str, new: str) -> ctypes.CDLL:
 
 
 def without_check(linked: Stubs) -> Stubs:
-    """clock_gettime that believes whatever it reads: the branch on the second load of `state` is a nop."""
+    """Return stubs whose clock_gettime believes whatever it reads: the branch on the second load of `state` is a nop."""
     address, _ = linked.functions[GETTIME]
     engine = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC)
     code = list(engine.disasm(linked.code(GETTIME), address))

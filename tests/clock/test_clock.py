@@ -46,7 +46,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def times(seed: int) -> Iterator[tuple[int, int, tuple[int, int, int]]]:
-    """(hz, counter, (counter, sec, nsec) of the wall clock), extremes among them."""
+    """Yield (hz, counter, (counter, sec, nsec) of the wall clock), extremes among them."""
     chance = random.Random(seed)
     for _ in range(ROUNDS):
         hz = chance.choice([HZ_MIN, HZ_MAX, 10**7, 10**9, chance.randint(HZ_MIN, HZ_MAX)])

@@ -49,7 +49,7 @@ class Machine:
         self.rebased = False
 
     def go(self, share: float) -> None:
-        """On by a share of what is left of the machine's life."""
+        """Let a share of the rest of the machine's life pass."""
         ticks = int(share * (LIFE * (self.hz or 1) - self.elapsed))
         self.counter, self.elapsed = self.counter + ticks, self.elapsed + ticks
 
@@ -65,7 +65,7 @@ class Machine:
             self.rebased |= name in ("adjust", "suspend") and self.model != before
 
     def check(self, counter: int) -> Fraction:
-        """Every clock, every way to read it; the worst error in nanoseconds."""
+        """Check every clock by every way to read it, and return the worst error in nanoseconds."""
         worst = Fraction(0)
         for clock in SERVED:
             exact = self.model.time(clock, counter)

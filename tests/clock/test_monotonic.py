@@ -57,7 +57,7 @@ class Play:
         return self.now - self.behind[hart]
 
     def read(self) -> int:
-        """Nanoseconds, from any hart, by vDSO or system call."""
+        """Return the nanoseconds that any hart reads, by vDSO or system call."""
         counter = self.counter(self.chance.randrange(HARTS))
         answer = None
         if self.chance.random() < 0.5:
@@ -67,7 +67,7 @@ class Play:
         return sec * NSEC + nsec
 
     def update(self) -> Iterator[int]:
-        """A writer; yields what others read meanwhile."""
+        """Update the page, and yield the readings of others meanwhile."""
         hart = self.chance.randrange(HARTS)
         counter = self.counter(hart)
         if self.early:
@@ -103,7 +103,7 @@ class Play:
 
 
 def furthest_back(play: Play, steps: int = 80) -> int:
-    """By how many nanoseconds a reading was below an earlier one."""
+    """Return by how many nanoseconds a reading was below an earlier one, at most."""
     highest, back = None, 0
     for ns in play.run(steps):
         highest = ns if highest is None else max(highest, ns)

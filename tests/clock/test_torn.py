@@ -63,7 +63,7 @@ def after(writer: Writer, page: bytes, calls: Iterable[tuple]) -> bytes:
 
 
 def stages(writer: Writer, page: bytes, calls: Iterable[tuple], clock: int) -> list[bytes]:
-    """`page` and what it is after each store of `calls` that changes the row of `clock`."""
+    """Return `page`, and the page after each store of `calls` that changes the row of `clock`."""
     row = slice(64 * clock, 64 * clock + 64)
     seen = [page]
     for name, *arguments in calls:
@@ -77,14 +77,14 @@ def stages(writer: Writer, page: bytes, calls: Iterable[tuple], clock: int) -> l
 
 
 def answer(program: Program, clock: int, page: bytes, before_load: Callable[[int], bytes] | None = None) -> object:
-    """What clock_gettime says; None: it asked the kernel."""
+    """Return the answer of clock_gettime; None if it asked the kernel."""
     program.machine.set_page(page)
     result = program.gettime(clock, counter=COUNTER, before_load=before_load)
     return None if result.syscalls else result.words()
 
 
 def read_amid(program: Program, clock: int, pages: list[bytes], seen: tuple[int, ...], whole: set[object]) -> object:
-    """The k-th load sees pages[seen[k]]. Torn unless the answer is one of `whole` or the kernel's."""
+    """Return the answer of a reader whose k-th load sees pages[seen[k]]. Torn unless it is one of `whole`, or the kernel's."""
     got = answer(program, clock, pages[0], lambda k: pages[seen[k]])
     if got is not None and got not in whole:
         raise Torn(seen, got)
@@ -92,7 +92,7 @@ def read_amid(program: Program, clock: int, pages: list[bytes], seen: tuple[int,
 
 
 def every_way(program: Program, clock: int, pages: list[bytes]) -> list[object]:
-    """All answers of a reader whose loads fall between the stores in each possible way."""
+    """Return all answers of a reader whose loads fall between the stores in each possible way."""
     whole = {answer(program, clock, pages[0]), answer(program, clock, pages[-1])}
     ways = itertools.combinations_with_replacement(range(len(pages)), LOADS - 2)
     # k and giga are the last two and never change on a live page: they see what the load before them saw

@@ -52,7 +52,7 @@ class Writer:
         self._engine.hook_add(unicorn.UC_HOOK_MEM_WRITE, self._store, begin=PAGE_AT, end=PAGE_AT + PAGE - 1)
 
     def call(self, name: str, page: bytes, *arguments: int) -> tuple[list[Store], bytes]:
-        """The stores of `k_<name>(page, *arguments)` in their order, and the page after it."""
+        """Return the stores of `k_<name>(page, *arguments)` in their order, and the page after the call."""
         self._stores: list[Store] = []
         self._engine.mem_write(PAGE_AT, page)
         self._engine.reg_write(regs.UC_RISCV_REG_SP, STACK + PAGE - 64)

@@ -31,7 +31,7 @@ class Source:
                 self.scopes.setdefault(node.name, []).extend(_own(node))
 
     def messages(self) -> Iterator[tuple[int, str]]:
-        """(line, message): without backticks, and without the remedy behind `; `. ANY where its words can't be found."""
+        """Yield (line, message), without backticks and without the remedy behind `; `; ANY where its words can't be found."""
         for scope, nodes in self.scopes.items():
             for call in nodes:
                 if isinstance(call, ast.Call):
@@ -58,7 +58,7 @@ class Source:
         return {_bare(f"{file}: {text}") for file, text in product(files, texts - {ANY})} or {ANY}
 
     def _values(self, node: ast.AST | None, scope: str, deep: int = DEEP) -> set[str]:
-        """The texts that an expression can be, as far as it is made of constants, names and functions of this file."""
+        """Return the texts that an expression can be, as far as constants, names and functions of this file make it."""
 
         def joined(*parts: ast.AST) -> set[str]:
             return {"".join(each) for each in product(*(self._values(part, scope, deep - 1) for part in parts))}

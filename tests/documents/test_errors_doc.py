@@ -14,12 +14,12 @@ SOURCES = [*(ROOT / "site_scons").rglob("*.py"), *(ROOT / "examples").glob("*.py
 
 
 def patterns(doc: str) -> list[str]:
-    """What the rows say that stands on the terminal: code, in the lines of an item that end with a backslash."""
+    """Return the messages of the rows: the code in those lines of an item that end with a backslash."""
     return [text for head in re.findall(r"^- (`.*?)\\$", doc, re.M | re.S) for text in re.findall(r"`([^`]+)`", head)]
 
 
 def complaints(doc: str, messages: Iterable[tuple[str, str]]) -> list[str]:
-    """What is missing in the page, stale, or there twice; `messages`: (place, message)."""
+    """Return what is missing in the page, stale, or there twice; `messages`: (place, message)."""
     found, rows = [], {text: re.compile(".*".join(map(re.escape, text.split(ANY)))) for text in patterns(doc)}
     left = set(rows)
     for place, message in messages:

@@ -28,7 +28,7 @@ RUNS = {"run", "Popen", "call", "check_call", "check_output"}
 
 
 def faults(source: str) -> list[str]:
-    """Calls that give text to a shell or an interpreter, or let an archive say where its files go."""
+    """Return calls that give text to a shell or an interpreter, or let an archive choose the places of its files."""
     found = []
     for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
         name = ast.unparse(call.func)

@@ -29,7 +29,7 @@ def blocks(*languages: str) -> list[tuple[str, str]]:
 
 
 def appear(printed: str, lines: list[str]) -> bool:
-    """Do these lines stand there in this order? `…` is any text."""
+    """Tell whether these lines were printed, in this order; `…` is any text."""
     rest = iter(printed.splitlines())
     return all(any(re.fullmatch(".*".join(map(re.escape, line.split("…"))), said) for said in rest) for line in lines)
 

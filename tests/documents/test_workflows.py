@@ -31,13 +31,13 @@ def schema(file: Path) -> subprocess.CompletedProcess[str]:
 
 
 def zizmor(file: Path) -> subprocess.CompletedProcess[str]:
-    """Status 0: no finding, not even one that may be none."""
+    """Run zizmor. Status 0 means that there is no finding, not even a doubtful one."""
     command = [TOOLS / "zizmor", "--offline", "--no-config", "--persona=auditor", "--strict-collection", "--format=plain", file]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def changed(folder: Path, old: str, new: str) -> Path:
-    """A copy of ci.yml with another text in one place."""
+    """Return a copy of ci.yml with another text in one place."""
     text = CI.read_text()
     assert old in text
     file = folder / ".github" / "workflows" / "ci.yml"
@@ -51,13 +51,13 @@ def jobs(file: Path = CI) -> dict[str, dict]:
 
 
 def step(job: str, name: str) -> str:
-    """The script of a step."""
+    """Return the script of a step."""
     (found,) = (step["run"] for step in jobs()[job]["steps"] if step.get("name") == name)
     return found
 
 
 def bash(script: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Runs it as GitHub runs `shell: bash`."""
+    """Run a script as GitHub does with `shell: bash`."""
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
     return subprocess.run(command, cwd=folder, env=os.environ | environ, capture_output=True, text=True, check=False)
 
@@ -145,7 +145,7 @@ def test_the_matrix_reaches_the_build(tmp_path: Path) -> None:
 
 
 def blob(folder: Path, **files: bytes) -> None:
-    """As `dist` leaves it, unpacked by actions/download-artifact."""
+    """Make the files that `dist` leaves, as actions/download-artifact unpacks them."""
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / f"vdso-{name}.tar.gz").write_bytes(data)

@@ -35,7 +35,7 @@ def padded(data: bytes) -> bytes:
 
 @st.composite
 def functions(draw: st.DrawFn) -> list[Fde]:
-    """Functions that don't overlap, in any order, with one of two CIEs and some instructions."""
+    """Draw functions that don't overlap, in any order, with one of two CIEs and some instructions."""
     start, made = draw(st.integers(-0x1000, 0x1000)), []
     for _ in range(draw(st.integers(1, 6))):
         size = draw(st.integers(0, 0x100))

@@ -86,7 +86,7 @@ int main(void) {{
 
 
 def expected(out: Path) -> dict[str, int]:
-    """The constants, from the image itself and the settings."""
+    """Return the constants that follow from the image itself and the settings."""
     image = (out / "vdso.so").read_bytes()
     known = facts(out)
     offset = {"after": len(image), "before": -4096, "none": 0}[known["data_page"]]

@@ -224,7 +224,7 @@ def test_bomb_takes_little_memory(kind: str) -> None:
 
 
 def xz_with_filter(number: int) -> bytes:
-    """An xz stream whose BCJ filter is another one."""
+    """Return an xz stream with another BCJ filter."""
     filters = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2}]
     packed = bytearray(lzma.compress(KERNEL, filters=filters))
     size = (packed[12] + 1) * 4

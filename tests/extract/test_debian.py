@@ -235,7 +235,7 @@ def test_key_that_is_not_debians_is_refused(archive: Archive, monkeypatch: pytes
 
 @pytest.fixture(scope="module")
 def real() -> debian.Kernel:
-    """The kernel that BASE=debian gets here, today."""
+    """Download the kernel that BASE=debian gets here, today."""
     if not shutil.which("apt-get") or not any(path.is_file() for path in debian.KEYRINGS):
         pytest.skip("no apt, or no keyring of Debian, on this machine")
     try:

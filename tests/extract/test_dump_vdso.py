@@ -28,7 +28,7 @@ NEXT = "next: copy vdso.so to the machine that builds, and there: ./sconsw vdso 
 
 
 def proc(folder: Path, memory: dict[int, bytes], **mapped: tuple[int, int]) -> Path:
-    """A /proc/self whose maps hold `mapped`, [name] to place and size, among others. Its memory ends where `memory` does."""
+    """Make a /proc/self whose maps hold `mapped` ([name] to place and size) among others, and whose memory is `memory`."""
     lines = ["55f0f8a000-55f0f8b000 r--p 00000000 fe:01 1234                           /usr/bin/\udcffpython3"]
     lines += [f"{at:x}-{at + size:x} r-xp 00000000 00:00 0                 [{name}]" for name, (at, size) in mapped.items()]
     lines += ["55f0f8c000-55f0f8d000 rw-p 00000000 00:00 0"]

@@ -68,7 +68,7 @@ def test_offset_and_words() -> None:
 
 
 def local(size: int) -> Function:
-    """A local function of nops."""
+    """Return a local function of nops."""
     return Function("local", size, lambda _address, _all: b"\x01\0" * (size // 2), export=False)
 
 
@@ -140,7 +140,7 @@ def test_all_that_was_found_is_named() -> None:
 
 
 def header(**fields: int) -> bytes:
-    """An ELF file of headers alone."""
+    """Return an ELF file of headers alone."""
     ehdr = elf64.Ehdr(b"\x7fELF\2\1\1" + bytes(9), 2, 243, 1, 0, 0, 0, 0, 64, 56, 0, 64, 0, 0)._replace(**fields)
     return elf64.EHDR.pack(*ehdr)
 
@@ -199,7 +199,7 @@ def test_truncated_at_every_byte(spec: Spec) -> None:
 
 
 def sound(data: bytes) -> None:
-    """It is a vDSO, of which at least the segments are taken, or refused in one line."""
+    """Check that the file is a vDSO, of which at least the segments are taken, or is refused in one line."""
     try:
         taken = find("input", data, RISCV64)
     except VdsoError:

@@ -51,14 +51,14 @@ ZBOOT = {"gzip": "Image.gz", "lzma": "Image.lzma", "xzkern": "Image.xz", "zstd22
 
 @pytest.fixture(scope="module")
 def base() -> bytes:
-    """A real vDSO where there is one."""
+    """Return a real vDSO if there is one."""
     real = [path for path in bases("riscv64-linux-*.so") if "-cfi" not in path.name]
     return real[0].read_bytes() if real else build_base(Spec())
 
 
 @pytest.fixture(scope="module")
 def kernel(base: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with vmlinux and Image, which takes three blocks of lz4, and all that is compressed."""
+    """Make a folder with vmlinux, an Image of three blocks of lz4, and the compressed forms of it."""
     folder = tmp_path_factory.mktemp("kernel")
     (folder / "noise").write_bytes(random.Random(5).randbytes(0x8000))
     (folder / "vdso.so").write_bytes(base)

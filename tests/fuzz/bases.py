@@ -35,21 +35,21 @@ SPECS = (
 
 @cache
 def sound() -> tuple[bytes, ...]:
-    """Bases that an image can be made of."""
+    """Return bases that an image can be made of."""
     real = (path.read_bytes() for path in bases("riscv64*.so") if "cfi" not in path.name)
     return (*(build_base(spec) for spec in SPECS), *real)
 
 
 @cache
 def images() -> tuple[bytes, ...]:
-    """Images that keep every rule, of ours and of others."""
+    """Return images that keep every rule, of ours and of others."""
     ours, header = image_builder.ours, image_builder.HEADER
     return (ours(), ours(-PAGE, -PAGE), ours(0, header), ours(eh_frame=False), image_builder.foreign())
 
 
 @cache
 def strange() -> tuple[bytes, ...]:
-    """Bases that have to be refused, or of which another kind is made."""
+    """Return bases that must be refused, or that are of another kind."""
     made = (
         *(Spec(bits=32), Spec(endian=">"), Spec(second_load=True), Spec(relocations=2), Spec(alternatives=1)),
         *(Spec(auxiliary="cf-protection=full"), Spec(machine=183), Spec(spare=0), Spec(build_id=None, linux=None)),
@@ -59,7 +59,7 @@ def strange() -> tuple[bytes, ...]:
 
 
 def any_spec(choices: Choices) -> Spec:
-    """A base of any size, order and kind of function, with whatever of the tables may be absent or not."""
+    """Choose a base: any size, order and kind of function, with or without each table that may be absent."""
     functions = [_function(f, choices) for f in FUNCTIONS if f.name.endswith(("gettime", "sigreturn")) or not choices.chance(6)]
     for i in range(choices.pick((0, 0, 0, 1, 2))):
         body = SYSTEM_CALL + b"\x01\x00" * choices.below(40) + b"\x82\x80"

@@ -21,19 +21,19 @@ def case(choices: Choices) -> Case:
 
 
 def changed(choices: Choices) -> Case:
-    """A base of those that are known, changed."""
+    """Return a known base, changed."""
     data = mutate(choices.pick(bases.sound()), choices, SEVERAL)
     return Case(choices.pick(("model", "model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
 
 
 def nearly(choices: Choices) -> Case:
-    """The same, changed so little that most are still sound."""
+    """Return a known base, changed so little that most are still sound."""
     data = mutate(choices.pick(bases.sound()), choices)
     return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
 
 
 def made(choices: Choices) -> Case:
-    """A base as random as it may be, mostly changed."""
+    """Return a base as random as possible, mostly changed."""
     data = build_base(any_spec(choices))
     data = mutate(data, choices, SEVERAL) if not choices.chance(8) else data
     return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
@@ -46,12 +46,12 @@ def wrapped(choices: Choices) -> Case:
 
 
 def checked(choices: Choices) -> Case:
-    """An image for `check`."""
+    """Return an image for `check`."""
     return Case("image", mutate(choices.pick(bases.images()), choices))
 
 
 def odd(choices: Choices) -> Case:
-    """Neither sound nor near to it."""
+    """Return a file that is not nearly sound."""
     data = bytearray(choices.pick(choices.pick((bases.strange(), bases.sound()))))
     for _ in range(choices.pick((1, 4, 64))):
         data[choices.below(min(len(data), choices.pick((64, 512, 1 << 16))))] = choices.below(256)

@@ -30,5 +30,5 @@ class Choices:
 
 
 def seeded(number: int) -> Choices:
-    """The same decisions for the same number, on every machine."""
+    """Return choices that are the same for the same number, on every machine."""
     return Choices(random.Random(number).randrange)

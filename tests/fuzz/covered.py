@@ -23,7 +23,7 @@ PARTS = {
 
 
 def covered(folder: Path, runs: int) -> tuple[runner.Tally, dict[str, tuple[int, int]]]:
-    """What came of the first `runs` cases, and for each part the branches that they took, and all that there are."""
+    """Return the results of the first `runs` cases, and for each part how many branches they took, of how many."""
     data = folder / "coverage"
     options = ["--branch", "--parallel-mode", f"--data-file={data}", f"--source={TOOL}"]
     coverage = [sys.executable, "-m", "coverage"]

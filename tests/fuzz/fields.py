@@ -49,7 +49,7 @@ class Map:
 
 
 def _record(at: int, layout: str) -> list[Field]:
-    """Fields side by side: `4a` four bytes that are an address; s size, c count, i index, f flags, o offset."""
+    """Return fields side by side: `4a` four bytes that are an address; s size, c count, i index, f flags, o offset."""
     kinds = {"a": ADDRESS, "s": SIZE, "c": COUNT, "i": INDEX, "f": FLAGS, "o": OFFSET, "t": TEXT}
     made = []
     for word in layout.split():
@@ -100,7 +100,7 @@ def read(data: bytes) -> Map:
 def _symbols(
     fields: dict[str, list[Field]], tables: dict[str, Table], tags: dict[int, int], pointers: dict[int, Field], data: bytes
 ) -> int:
-    """Hash tables and symbols; the number of symbols."""
+    """Add hash tables and symbols, and return the number of symbols."""
     count = 0
     if HASH in tags:
         at = tags[HASH]
@@ -165,7 +165,7 @@ def _notes(data: bytes, at: int, size: int) -> list[Field]:
 
 
 def _frames(fields: dict[str, list[Field]], tables: dict[str, Table], data: bytes, at: int) -> None:
-    """The search table, and each FDE and CIE that it leads to."""
+    """Add the search table, and each FDE and CIE to which it leads."""
     (count,) = struct.unpack_from("<8xI", data, at)
     fields["frame header"] = _record(at, "1f 1f 1f 1f 4o 4c") + _record(at + 12, "4o " * (2 * count))
     tables["frame header"] = Table(at + 12, 8, count)

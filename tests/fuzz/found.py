@@ -38,7 +38,7 @@ class Found:
 
 
 def base(name: str, before: str, ends: str, change: Callable[[Patch], object], policy: str = "", **spec: object) -> Found:
-    """A sound base, changed."""
+    """Return a find: a sound base, changed."""
 
     def made() -> Case:
         patch = Patch(build_base(replace(Spec(sections=False), **spec)))
@@ -49,7 +49,7 @@ def base(name: str, before: str, ends: str, change: Callable[[Patch], object], p
 
 
 def image(name: str, before: str, change: Callable[[Patch], object]) -> Found:
-    """An image of ours, changed, for `check`."""
+    """Return a find for `check`: an image of ours, changed."""
 
     def made() -> Case:
         patch = Patch(image_builder.ours())
@@ -64,7 +64,7 @@ def file(name: str, before: str, ends: str, data: Callable[[], bytes]) -> Found:
 
 
 def as_it_is(_patch: Patch) -> None:
-    """The base itself is the find."""
+    """Leave the base as it is: it is the find itself."""
 
 
 def last_entry(patch: Patch, tag: int, value: int) -> None:
@@ -77,7 +77,7 @@ def definition(patch: Patch, form: str, offset: int, value: int) -> None:
 
 
 def many_versions(patch: Patch) -> None:
-    """8,000 definitions that say to have 65,535 names each, all of them the same."""
+    """Write 8,000 definitions that state to have 65,535 names each, all of them the same."""
     start = 0x2000
     for at in range(start, start + 20 * 8000, 20):
         patch.put(at, "<HHHHIII", 1, 0, 2, 0xFFFF, 0, start + 20 * 8001 - at, 20)
@@ -114,7 +114,7 @@ def note_first(patch: Patch) -> None:
 
 
 def falling_through(count: int, size: int) -> tuple[Function, ...]:
-    """Exports that all go on through the same code."""
+    """Return exports that all go on through the same code."""
     return (*(raw(f"__vdso_f{i}", NOP * 2) for i in range(count)), raw("code", NOP * (size // 2 - 1) + RET, export=False))
 
 
@@ -128,12 +128,12 @@ def elf_header(phnum: int, phoff: int) -> bytes:
 
 
 def many_segments() -> bytes:
-    """4 MiB of ELF headers, each of which names 60,000 program headers."""
+    """Return 4 MiB of ELF headers, each of which names 60,000 program headers."""
     return bytes(64) + elf_header(60000, 64) * (4 * MIB // 64)
 
 
 def long_dynamic() -> bytes:
-    """Headers with a PT_DYNAMIC of 1 MiB each, one in the other."""
+    """Return headers with a PT_DYNAMIC of 1 MiB each, one in the other."""
     count, size = 4300, 120
     data = bytes(64)
     for left in range(count, 0, -1):
@@ -146,14 +146,14 @@ def cut_headers() -> bytes:
 
 
 def overlapping() -> bytes:
-    """4,000 vDSOs of 1 MiB in 16 MiB."""
+    """Return 4,000 vDSOs of 1 MiB in 16 MiB."""
     patch = Patch(build_base(Spec(sections=False)))
     patch.segment(elf64.PT_LOAD, filesz=MIB, memsz=MIB)
     return patch.image.ljust(0x1000, b"\0") * 4000 + bytes(MIB)
 
 
 def zstd_of(head: bytes, mib: int) -> bytes:
-    """`head`, then zeros: a block of four bytes stands for 128 KiB of them (RFC 8878, 3.1.1.2)."""
+    """Compress `head` and zeros behind it: a block of four bytes stands for 128 KiB of them (RFC 8878, 3.1.1.2)."""
     raw_block = struct.pack("<I", len(head) << 3)[:3] + head
     zeros = struct.pack("<I", (1 << 17) << 3 | 1 << 1)[:3] + b"\0"
     last = struct.pack("<I", 1)[:3]
@@ -173,17 +173,17 @@ def tar_header(kind: bytes, size: bytes) -> bytes:
 
 
 def long_pax_header() -> bytes:
-    """The pax records of a file take 7 GiB, which tarfile reads at once."""
+    """Return a .deb whose pax records take 7 GiB, which tarfile reads at once."""
     return deb(zst=zstd_of(tar_header(b"x", b"%011o\0" % (7 << 30)), 7 << 10))
 
 
 def long_member() -> bytes:
-    """A member of 2^60 bytes, which tarfile skips in steps of 10 KiB."""
+    """Return a .deb with a member of 2^60 bytes, which tarfile skips in steps of 10 KiB."""
     return deb(zst=zstd_of(tar_header(b"0", b"\x80\0\0\0" + (1 << 60).to_bytes(8, "big")), 1))
 
 
 def cut_sparse_map() -> bytes:
-    """The map of a sparse file goes on in a block that is not there."""
+    """Return a .deb in which the map of a sparse file goes on in a block that is not there."""
     header = bytearray(tar_header(b"S", b"%011o\0" % 5))
     header[482] = 1  # isextended
     header[148:156] = b" " * 8
@@ -196,7 +196,7 @@ def deb(**data_tar: bytes) -> bytes:
 
 
 def note_by_note() -> bytes:
-    """A core of 20,000 segments PT_NOTE, all of the same 40,000 notes."""
+    """Return a core of 20,000 segments PT_NOTE, all with the same 40,000 notes."""
     count, notes = 20000, core_builder.note("<", b"odd", 1, b"") * 40000
     ident = b"\x7fELF\2\1\1" + bytes(9)
     head = elf64.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
@@ -204,7 +204,7 @@ def note_by_note() -> bytes:
 
 
 def large_auxv() -> bytes:
-    """An auxiliary vector of 256 MiB."""
+    """Return a core with an auxiliary vector of 256 MiB."""
     note = struct.pack("<III", 5, 256 * MIB, core_builder.NT_AUXV) + b"CORE\0\0\0\0"
     ident = b"\x7fELF\2\1\1" + bytes(9)
     head = elf64.EHDR.pack(ident, 4, 243, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)

@@ -17,7 +17,7 @@ MOST_BYTES = 1024  # a case asks for some fifty answers
 
 
 def answers(data: bytes) -> Choices:
-    """Two bytes an answer; more than two where more options are."""
+    """Return choices made by `data`: two bytes for an answer, more where there are more options."""
     at = 0
 
     def below(count: int) -> int:

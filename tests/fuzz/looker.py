@@ -24,7 +24,7 @@ class Looker:
         self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __call__(self, image: bytes, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """For each name what each of LOOKERS found: an address in hex, "-", or why it crashes."""
+        """Return for each name what each of LOOKERS found: an address in hex, "-", or why it crashes."""
         write, read = self._pipes()
         with contextlib.suppress(BrokenPipeError):  # said below
             write.write(f"{len(image)} {' '.join(names)}\n".encode() + image)

@@ -24,7 +24,7 @@ INSTRUCTIONS = tuple(
 
 
 def mutate(data: bytes, choices: Choices, counts: Sequence[int] = (1, 1, 1, 1, 2, 2, 3, 4)) -> bytes:
-    """As many changes as one of `counts` says."""
+    """Make as many changes as one of `counts` says."""
     known = fields.read(data)
     changed = bytearray(data)
     for _ in range(choices.pick(counts)):
@@ -34,7 +34,7 @@ def mutate(data: bytes, choices: Choices, counts: Sequence[int] = (1, 1, 1, 1, 2
 
 
 def _pack(data: bytearray, at: int, form: str, *values: int) -> None:
-    """What an earlier change has cut off stays away."""
+    """Write values, unless an earlier change has cut off the place."""
     if at + struct.calcsize(form) <= len(data):
         struct.pack_into(form, data, at, *values)
 
@@ -83,7 +83,7 @@ def record(data: bytearray, known: Map, choices: Choices) -> None:
 
 
 def move(data: bytearray, known: Map, choices: Choices) -> None:
-    """A table at another place, and the pointer to it right."""
+    """Move a table to another place, and correct the pointer to it."""
     table = known.tables[choices.pick([name for name, table in known.tables.items() if table.pointer])]
     content = bytes(data[table.at : table.at + table.step * table.count])
     to = choices.below(max(known.load - len(content), 1)) & ~choices.pick((7, 7, 7, 3, 1, 0))
@@ -112,7 +112,7 @@ def code(data: bytearray, known: Map, choices: Choices) -> None:
 
 
 def load(data: bytearray, known: Map, choices: Choices) -> None:
-    """A load of another size, in the file and in memory; the file may end with it, and zeros may follow."""
+    """Change the size of the load, in the file and in memory; the file may end with it, and zeros may follow."""
     table = known.tables["segments"]
     for at in range(table.at, table.at + 56 * table.count, 56):
         if data[at : at + 4] == b"\1\0\0\0":
@@ -124,7 +124,7 @@ def load(data: bytearray, known: Map, choices: Choices) -> None:
 
 
 def damage(data: bytearray, _known: Map, choices: Choices) -> None:
-    """What no field explains: bytes changed, taken out, put in."""
+    """Change, take out or insert bytes anywhere."""
     for _ in range(choices.pick((1, 2, 4, 16))):
         data[choices.below(len(data))] = choices.below(256)
     at, size = choices.below(len(data)), choices.pick((0, 0, 1, 8, 64))

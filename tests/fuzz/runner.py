@@ -34,7 +34,7 @@ class Tally:
     peak: int = 0
 
     def violation(self, number: int, what: str) -> None:
-        """Said at once: a run takes half an hour."""
+        """Record a violation, and print it at once: a run takes half an hour."""
         self.violations[number] = what
         print(f"{number}: {what}", file=sys.stderr, flush=True)
 
@@ -46,7 +46,7 @@ class Tally:
         return sum(end in endings for end in self.ends.values()) / max(self.runs, 1)
 
     def table(self) -> str:
-        """For docs/reliability.md."""
+        """Return the table of docs/reliability.md."""
         counts = Counter(self.ends.values())
         rows = [f"| {end} | {counts[end]:,} | {counts[end] / self.runs:.1%} |" for end in ENDINGS]
         rows += [f"| a violation | {len(self.violations):,} | {len(self.violations) / self.runs:.1%} |"]
@@ -61,7 +61,7 @@ class Tally:
 
 
 def run(folder: Path, cases: str, first: int, last: int, python: Sequence[str] = (sys.executable,)) -> Tally:
-    """Cases `first` to `last` - 1. `python`: the interpreter, under `coverage` too."""
+    """Run the cases `first` to `last` - 1. `python`: the interpreter, perhaps under `coverage`."""
     tally, started = Tally(), time.monotonic()
     while first < last:
         first = _worker(tally, [*python, "-m", "fuzz.worker", str(folder), cases, str(first), str(last)], first)
@@ -70,7 +70,7 @@ def run(folder: Path, cases: str, first: int, last: int, python: Sequence[str] =
 
 
 def _worker(tally: Tally, command: Sequence[str], number: int) -> int:
-    """Reads one worker until it ends; the number of the next case."""
+    """Read from one worker until it ends, and return the number of the next case."""
     paths = [*IMPORTS, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)

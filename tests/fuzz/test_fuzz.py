@@ -93,7 +93,7 @@ def test_hypothesis(way: Way, data: st.DataObject) -> None:
 
 
 def corpus(folder: Path) -> Path:
-    """Bytes for the harness to begin with."""
+    """Make files of bytes that the harness begins with."""
     folder.mkdir()
     for number in range(32):
         (folder / str(number)).write_bytes(random.Random(number).randbytes(400))
@@ -134,7 +134,7 @@ def fed_by_hypothesis(way: Way) -> None:
 
 
 def ends_badly(kind: str) -> str:
-    """A module whose case number 1 of three goes wrong in the worker, and no other."""
+    """Return a module whose case number 1 of three goes wrong in the worker, and no other."""
     return f"""
 import os, signal, sys, time
 from fuzz.way import Case
@@ -226,7 +226,7 @@ def version_of(patch: Patch) -> None:
 
 
 def ending_bits(patch: Patch) -> None:
-    """No chain of DT_GNU_HASH has an end."""
+    """Clear the bits that end the chains of DT_GNU_HASH."""
     for at in range(gnu_chain(patch) - 4 * 20, gnu_chain(patch) + 4, 4):
         patch.put(at, "<I", patch.get(at) & ~1)
 

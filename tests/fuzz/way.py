@@ -106,7 +106,7 @@ class Way:
             self.objects[kind] = [read_object(file.name, file.read_bytes(), file.stem, False, RISCV64) for file in files]
 
     def end(self, case: Case) -> str:
-        """Where the case ended, one of ENDINGS."""
+        """Run the case, and return where it ended, one of ENDINGS."""
         if case.entry == "image":
             return self._check(case.data)
         try:
@@ -153,7 +153,7 @@ class Way:
                     raise Disagreement(f"{looker} finds {name} at {found}, the record says {wanted}")
 
     def _link(self, kind: str, script: str) -> bytes:
-        """stubs.elf; the same placement is linked once."""
+        """Return stubs.elf; the same placement is linked only once."""
         known = kind, script
         if known not in self.linked:
             path, out = self.folder / "stubs.ld", self.folder / "stubs.elf"

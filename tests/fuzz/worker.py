@@ -41,7 +41,7 @@ def _hang(_signal: int, _frame: Any) -> None:
 
 
 def _story(error: BaseException) -> str:
-    """The error, and the innermost places that it comes from."""
+    """Return the error, and the innermost places that it comes from."""
     frames = traceback.extract_tb(error.__traceback__)[:-4:-1]
     places = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
     return f"{type(error).__name__}: {str(error)[:600]} ({places})"

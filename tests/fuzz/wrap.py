@@ -20,7 +20,7 @@ FAST = tuple(name for name in COMPRESS if name != "zstd")  # level 22 takes long
 
 
 def dump(inner: bytes, choices: Choices) -> bytes:
-    """Memory around it, page by page."""
+    """Put memory around `inner`, page by page."""
     page = bytes(0x1000)
     before = choices.pick((b"", page, b"MZ" + bytes(0x3E), b"\x7fELF" * 16, choices.bytes(64)))
     after = choices.pick((b"", bytes(-len(inner) % 0x1000), page, inner, choices.bytes(32)))
@@ -51,7 +51,7 @@ def core(inner: bytes, choices: Choices) -> bytes:
 
 
 def archive(inner: bytes, choices: Choices) -> bytes:
-    """A .deb: names, types and sizes of members as tar has them, pax and GNU headers too."""
+    """Put `inner` into a .deb: names, types and sizes of members as tar has them, pax and GNU headers too."""
     out = io.BytesIO()
     form = choices.pick((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT))
     with tarfile.open(fileobj=out, mode="w", format=form) as tar:
@@ -77,7 +77,7 @@ def archive(inner: bytes, choices: Choices) -> bytes:
 
 
 def tar_header(data: bytearray, choices: Choices) -> None:
-    """Another type or size in the first header, its checksum right."""
+    """Change type or size in the first header, and correct its checksum."""
     header = data[:512]
     if choices.chance(2):
         header[156:157] = choices.pick((b"x", b"g", b"L", b"K", b"S", b"0", b"7", b"D", b"V"))
@@ -95,7 +95,7 @@ WAYS: tuple[Callable[[bytes, Choices], bytes], ...] = (dump, stream, kernel, cor
 
 
 def wrap(inner: bytes, choices: Choices) -> bytes:
-    """`inner` in one file or two, and a few bytes of the outer one changed, half of the times."""
+    """Put `inner` into one file or two, and half of the times change a few bytes of the outer one."""
     data = inner
     for _ in range(choices.pick((1, 1, 1, 2, 2, 3))):
         data = choices.pick(WAYS)(data, choices)

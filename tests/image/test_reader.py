@@ -153,12 +153,12 @@ def frame_header(form: str, offset: int, value: int) -> Callable[[Patch], None]:
 
 
 def first_fde(patch: Patch) -> int:
-    """Address of the FDE that the table of .eh_frame_hdr names first."""
+    """Return the address of the FDE that the table of .eh_frame_hdr names first."""
     return patch.frames + patch.get(patch.frames + 16, "<i")
 
 
 def too_many_symbols(patch: Patch) -> None:
-    """Chains for one symbol more than there may be, in DT_HASH alone."""
+    """Give DT_HASH alone chains for one symbol more than there may be."""
     patch.retag(elf64.DT_GNU_HASH)
     patch.put(patch.value(elf64.DT_HASH) + 4, "<I", MOST_SYMBOLS + 1)
 

@@ -16,7 +16,7 @@ SECONDS = 90
 
 
 def with_vdso(kernel: bytes, base: bytes, image: bytes) -> bytes:
-    """The kernel with `image` in the place of its own vDSO, `base`, whose pages it maps and whose offsets it knows."""
+    """Put `image` into the kernel in place of its own vDSO, `base`, whose pages it maps and whose offsets it knows."""
     assert kernel.count(base) == 1, "the vDSO must lie uncompressed in the kernel, once"
     at = kernel.index(base)
     room = align_up(len(base), PAGE)
@@ -27,7 +27,7 @@ def with_vdso(kernel: bytes, base: bytes, image: bytes) -> bytes:
 
 
 def initramfs(files: Mapping[str, bytes]) -> bytes:
-    """A cpio archive of executable files, in the form newc (Linux: driver-api/early-userspace/buffer-format.rst)."""
+    """Return a cpio archive of executable files, in the form newc (Linux: driver-api/early-userspace/buffer-format.rst)."""
     out = bytearray()
     for number, (name, data) in enumerate([*files.items(), ("TRAILER!!!", b"")]):
         mode = 0o100755 if data else 0
@@ -76,7 +76,7 @@ def boot(folder: Path, kernel: bytes, programs: Mapping[str, Path], commands: Se
 
 
 def first_page(image: bytes) -> int:
-    """The FNV-1a hash that init gives of what is mapped."""
+    """Return the FNV-1a hash that init prints of the mapped bytes."""
     value = 0xCBF29CE484222325
     for byte in image[:PAGE].ljust(PAGE, b"\0"):
         value = (value ^ byte) * 0x100000001B3 % 2**64

@@ -44,7 +44,7 @@ class Report:
 
 
 def read_tap(text: str) -> Report:
-    """The report in `text`, which may have other lines before it and behind."""
+    """Return the report in `text`, which may have other lines before and behind it."""
     start = text.index("TAP version 13\n1..")
     text = text[start:]
     plan = int(text.split("\n")[1].removeprefix("1.."))

@@ -79,7 +79,7 @@ class Killed(Exception):
 
 class Kernel:
     def __init__(self, program: bytes, image: bytes, data_offset: int, clock: DataPage, manners: Manners) -> None:
-        """`data_offset`: 0 for an image without a data page. `clock`: at HZ, of the kernel's system calls."""
+        """Load the program. `data_offset`: 0 for an image without a data page. `clock`: of the kernel's system calls, at HZ."""
         self.output = b""
         self._manners, self._clock, self._counter = manners, clock, 1000 * HZ
         self._image, self._data_offset = image, data_offset
@@ -100,7 +100,7 @@ class Kernel:
         self._engine.hook_add(unicorn.UC_HOOK_INTR, self._trapped)
 
     def run(self, *arguments: str) -> int:
-        """The exit status of the program, 128 + signal if it was killed. `output` is what it wrote."""
+        """Run the program and return its exit status, 128 + signal if it was killed. `output` is what it wrote."""
         self._build_stack(["program", *arguments])
         try:
             self._go()
@@ -155,7 +155,7 @@ class Kernel:
     # ---- The processor.
 
     def _go(self) -> None:
-        """Runs until the process ends, which is a Killed."""
+        """Run until the process ends, which raises Killed."""
         while True:
             pc = self._engine.reg_read(PC)
             try:
@@ -172,7 +172,7 @@ class Kernel:
                 self._fault(SIGSEGV, self._engine.reg_read(PC))
 
     def _trapped(self, engine: unicorn.Uc, cause: int, _: object) -> None:
-        """Unicorn has no rdtime: it is illegal to it. It counts the pc on by 4 before it asks."""
+        """Handle a trap. To Unicorn rdtime is illegal, and it adds 4 to the pc before it calls this."""
         pc = engine.reg_read(PC) - 4
         if cause == ILLEGAL and self._manners.rdtime is not None:
             word = int.from_bytes(engine.mem_read(pc, 4), "little")
@@ -201,7 +201,7 @@ class Kernel:
         self._deliver(signal)
 
     def _deliver(self, signal: int) -> None:
-        """A frame as Linux makes it: siginfo of 128 bytes, ucontext behind it."""
+        """Make a signal frame as Linux does: siginfo of 128 bytes, ucontext behind it."""
         saved = [self._engine.reg_read(register) for register in X]
         sp = (saved[2] - 128 - 1024) & -16
         shown = struct.pack("<32Q", self._engine.reg_read(PC), *saved[1:]) if self._manners.frame else bytes(256)
@@ -252,7 +252,7 @@ class Kernel:
     # ---- Processes.
 
     def _clone(self, arguments: list[int]) -> int:
-        """A child runs at once, to its end, in the memory of its parent, which is then put back."""
+        """Run a child at once, to its end, in the memory of its parent, which is then put back."""
         if arguments[0] != 17:
             return EINVAL
         registers = [self._engine.reg_read(register) for register in [PC, *X]]

@@ -30,7 +30,7 @@ def test_the_target(tmp_path: Path) -> None:
 
 
 def outcome(kernel: Path, blob: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """The status and the error lines of a demo with one kernel, in the place of that in C, and fewer calls."""
+    """Return the status and the error lines of a demo with fewer calls, and with one kernel, in place of that in C."""
 
     def make(out: Path, _vdso: Path) -> None:
         out.mkdir(parents=True)

@@ -28,7 +28,7 @@ def build(*words: object, path: str | None = None) -> subprocess.CompletedProces
 
 
 def toolchain(folder: Path, *files: str) -> str:
-    """A folder for PATH with a cargo whose compiler has these files in its lib/rustlib."""
+    """Make a folder for PATH with a cargo whose compiler has these files in its lib/rustlib."""
     for name, script in {"cargo": "exit 1", "rustc": f"echo {folder}"}.items():
         program = folder / "bin" / name
         program.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def test_wrong_words(words: list[str]) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of the repository, with a sconsw that runs the SCons at hand."""
+    """Return a copy of the repository, with a sconsw that runs the SCons at hand."""
     root = tmp_path / "checkout"
     for name in ("examples/kernel-rust", "site_scons", "templates", "vdso_src"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "target"))

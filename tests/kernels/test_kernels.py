@@ -24,7 +24,7 @@ kernels = pytest.mark.parametrize("name", KERNELS)
 
 
 def demo(guest: Path, calls: int, log: Path, *words: str, harts: int = 1, more: tuple[str, ...] = ()) -> tuple[Run, float]:
-    """A run of the demo's program, and the nanoseconds of a call that it measured."""
+    """Run the demo's program. Return the run, and the nanoseconds of a call that the program measured."""
     done = boot(guest, program(EXAMPLES / "demo.c"), words, [str(calls)], harts=harts, log=log, more=more)
     said = re.search(rf"^demo: calls={calls} ns_per_call=([0-9.]+)$", done.text, re.M)
     assert done.exit == 0, done.text
@@ -170,7 +170,7 @@ def test_what_is_no_program_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def running(word: str) -> list[str]:
-    """The command lines of this machine's processes that have this word; a bare Debian has no `ps`."""
+    """Return the command lines of this machine's processes that have this word; a bare Debian has no `ps`."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has ended meanwhile

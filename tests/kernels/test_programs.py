@@ -27,7 +27,7 @@ libcs = pytest.mark.parametrize("libc", ["glibc", "musl"])
 
 
 def run(guest: Path, program: str, libc: str, *args: str, log: Path, vdso: str = "on") -> tuple[Run, dict[str, int]]:
-    """One boot of a kernel with two harts, and what the program said in its last line: ok NAME=VALUE..."""
+    """Boot a kernel with two harts. Return the run, and the values of the program's last line, ok NAME=VALUE..."""
     done = boot(guest, static(program, libc), [f"vdso={vdso}"], args, harts=2, log=log)
     lines = [line for line in done.text.splitlines() if line.startswith("ok ")]
     assert done.exit == 0, done.text
@@ -81,7 +81,7 @@ def test_cancelled_threads_unwind_through_the_image(name: str, tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The outputs from Debian's newest Linux, in whose image rt_sigreturn and what unwinders read of it are Linux's own."""
+    """Make the outputs from Debian's newest Linux: in that image rt_sigreturn and its unwind information are Linux's own."""
     return build_vdso(tmp_path_factory.mktemp("linux"), f"BASE={deb(KERNEL)}")
 
 

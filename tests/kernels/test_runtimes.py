@@ -74,7 +74,7 @@ class Run:
 
 @cache
 def image(base: str) -> Path:
-    """The folder with the outputs for a base."""
+    """Return the folder with the outputs for a base."""
     return build_vdso(session_folder() / f"runtimes-{base}", f"BASE={BASES[base]()}")
 
 

@@ -110,7 +110,7 @@ def clock() -> DataPage:
 
 
 def report(manners: Manners, status: int, *arguments: str, out: Path | None = None) -> Report:
-    """What it prints on a kernel with those manners; it must end with that status."""
+    """Return the report of the selftest on a kernel with those manners; the program must end with that status."""
     out = out or minimal()
     offset = json.loads((out / "vdso.json").read_text())["data_offset"]
     small = Kernel(selftest().read_bytes(), (out / "vdso.so").read_bytes(), offset or 0, clock(), manners)

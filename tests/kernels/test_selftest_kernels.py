@@ -39,7 +39,7 @@ HOSTS_OWN = re.compile(r"mprotect|clock_gettime\(|gettimeofday|clock_getres|MONO
 
 
 def launched(*options: str) -> Report:
-    """With options of the launcher, and without what the host answers in the place of the kernel."""
+    """Run the launcher with options. Return the report without the lines that the host answers in place of the kernel."""
     out = minimal()
     offset = json.loads((out / "vdso.json").read_text())["data_offset"]
     command = ["qemu-riscv64", launcher(), *options, out / "vdso.so", str(offset), selftest()]

@@ -41,7 +41,7 @@ EARLY_COUNTER = {
 
 
 def torture(kernel: Path, log: Path) -> tuple[Run, dict[str, int]]:
-    """The record of a run, and what the program counted. It stops at the first read that is wrong."""
+    """Return the record of a run, and the program's counts. The program stops at the first read that is wrong."""
     program = kernel_builds.program(kernel_builds.PROGRAMS / "torture.c")
     args = [str(THREADS), str(READS), str(HZ)]
     run = boot(kernel, program, [f"write={SECONDS * 1000}"], args, harts=4, seconds=SECONDS, log=log)

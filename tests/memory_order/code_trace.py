@@ -35,7 +35,7 @@ class Step:
 
     @property
     def samples(self) -> bool:
-        """Does it read the counter."""
+        """Tell whether the step reads the counter."""
         return self.word & RDTIME_MASK == RDTIME
 
     @property
@@ -96,9 +96,9 @@ class Tracer:
         loads: Mapping[int, int] | None = None,
         buffer: int = BUFFER,
     ) -> Run:
-        """counter(k) is the k-th time that is read; `loads`: to the number of an access what it loads, if not memory's.
+        """Run the function. counter(k) is the k-th time that is read; `loads`: number of an access to its value.
 
-        `buffer` is where the function leaves its answer.
+        A load that `loads` does not have reads memory. The function leaves its answer in `buffer`.
         """
         self._steps: list[Step] = []
         self._accesses, self._counts, self._asked = 0, 0, False
@@ -148,7 +148,7 @@ class Tracer:
 
 
 def width(word: int) -> int:
-    """Bytes that a load or store accesses: of a full instruction funct3 says it, compressed ones are told by theirs."""
+    """Return how many bytes a load or store accesses: funct3 says it in a full instruction as in a compressed one."""
     if word & 3 == 3:
         return 1 << (word >> 12 & 3)
     return 8 if word >> 13 & 3 == 3 else 4  # c.ld, c.sd, c.ldsp, c.sdsp; c.lw, c.sw, c.lwsp, c.swsp

@@ -43,7 +43,7 @@ def fence(step: Step) -> Fence:
 
 
 def items(calls: Iterable[Sequence[Step]]) -> list[Item]:
-    """What one hart does that executes these functions one after the other.
+    """Return the accesses and fences of a hart that executes these functions one after the other.
 
     Between calls registers pass nothing on: what a caller does with results could only add order.
     """
@@ -51,7 +51,7 @@ def items(calls: Iterable[Sequence[Step]]) -> list[Item]:
 
 
 def deciding(steps: Sequence[Step]) -> int:
-    """On which accesses (a mask) the path of this call depends."""
+    """Return the accesses (a mask) on which the path of this call depends."""
     return _flow([steps])[1]
 
 
@@ -116,7 +116,7 @@ def _union(taint: dict[str, int], registers: Iterable[str]) -> int:
 
 
 def weakened(steps: Sequence[Step], ordinal: int, instead: Fence | None) -> tuple[Step, ...]:
-    """The trace with another fence, or none, in place of its fence number `ordinal`."""
+    """Return the trace with another fence, or none, in place of its fence number `ordinal`."""
     at = [i for i, step in enumerate(steps) if is_fence(step)][ordinal]
     if instead is None:
         return (*steps[:at], *steps[at + 1 :])

@@ -48,7 +48,7 @@ def clock_getres(clock: int) -> Call:
 
 
 def system_call(clock: int, lock: int, unlock: int, fenced: bool) -> Call:
-    """The kernel's own clock_gettime. It gets its lock by the flag `lock` and hands it on by the flag `unlock`."""
+    """Return the kernel's own clock_gettime, which gets its lock by the flag `lock` and hands it on by the flag `unlock`."""
     arguments = (DATA, ANSWER, clock, FLAGS + 8 * lock, FLAGS + 8 * unlock)
     return Call("system_call_fenced" if fenced else "system_call", arguments, reads=True)
 
@@ -58,7 +58,7 @@ def tell(flag: int) -> Call:
 
 
 def told(flag: int) -> Call:
-    """Waits for `tell`: only executions are looked at in which it has loaded what that stored."""
+    """Return a call that waits for `tell`: only executions count in which it has loaded what `tell` stored."""
     return Call("told", (FLAGS + 8 * flag,))
 
 

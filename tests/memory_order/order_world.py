@@ -52,13 +52,13 @@ class Code:
 
     @functools.cached_property
     def stored(self) -> dict[HartAccess, int]:
-        """To each access its value."""
+        """Return the value of each access."""
         values = [[step.value for call in calls for step in call if step.accesses] for calls in self.steps]
         return {(hart, i): value for hart, row in enumerate(values) for i, value in enumerate(row)}
 
     @functools.cached_property
     def reads(self) -> dict[HartCall, list[tuple[int, int, Step]]]:
-        """For each call what it loads: number of the access of its hart, of the call, and the step."""
+        """Return for each call its loads: number of the access in its hart, in the call, and the step."""
         found: dict[HartCall, list[tuple[int, int, Step]]] = {}
         for hart, calls in enumerate(self.steps):
             of_hart = itertools.count()
@@ -104,7 +104,7 @@ class World:
         self._tracer = Tracer(linked.image, DATA)
 
     def page(self, *calls: Call) -> bytes:
-        """What is made of an empty page by these calls, without a tick."""
+        """Return the page that these calls make of an empty page, without a tick."""
         page = EMPTY
         for call in calls:
             self._run(call, page)
@@ -126,7 +126,7 @@ class World:
         return Verdict(mix, back, answers)
 
     def executions(self, scenario: Scenario, *weak: Weak) -> Iterator[tuple[dict[HartCall, Read], tuple[bytes, ...]]]:
-        """For each outcome in which all reading calls answer: their reads, and the states that the page goes through."""
+        """Yield for each outcome in which all reading calls answer their reads, and the states that the page goes through."""
         nominal = next(self._codes(scenario, weak, ())).items
         shapes: dict[Items, dict[tuple[Source, ...], list[Code]]] = {}
         for ticks in itertools.product(range(len(_counters(nominal))), repeat=len(_counters(nominal, scenario))):
@@ -147,7 +147,7 @@ class World:
     def _run(
         self, call: Call, page: bytes, hart: int = 0, ticks: Iterator[Source] | None = None, **kw: Mapping[int, int]
     ) -> Run:
-        """The call on this page; its samples of the counter are taken at these ticks, else at the start."""
+        """Run the call on this page; it samples the counter at these ticks, or else at the start."""
         buffer = BUFFER + 0x40 * hart
         values = [buffer if a == ANSWER else a for a in call.arguments]
         registers = {f"a{i}": value for i, value in enumerate(values)} | {"sp": STACK + 0x400 * (hart + 1)}
@@ -161,7 +161,7 @@ class World:
         return self._tracer.run(self._functions[call.function], registers, counter, buffer=buffer, **kw)
 
     def _codes(self, scenario: Scenario, weak: tuple[Weak, ...], ticks: tuple[Source, ...]) -> Iterator[Code]:
-        """What all harts execute if the writers take their samples at these ticks: one for each choice of readers' paths."""
+        """Yield the code of all harts if the writers take their samples at these ticks, for each choice of readers' paths."""
         runs, pages = self._written(scenario, ticks)
         harts = [
             [[runs[h, c]] if (h, c) in runs else self._paths(call, h, pages) for c, call in enumerate(calls)]
@@ -177,7 +177,7 @@ class World:
             yield Code(steps, pages, tuple(path for call, path in zip(calls, choice, strict=True) if call.reads))
 
     def _written(self, scenario: Scenario, ticks: tuple[Source, ...]) -> tuple[dict[HartCall, Run], tuple[bytes, ...]]:
-        """All calls that don't read, one hart after the other, each on the page that the one before has left."""
+        """Run all calls that don't read, one hart after the other, each on the page that the one before has left."""
         key = (scenario.start, scenario.harts, ticks)
         if key not in self._known:
             samples = itertools.chain(ticks, itertools.repeat(0))
@@ -192,7 +192,7 @@ class World:
         return self._known[key]  # type: ignore[return-value]
 
     def _paths(self, call: Call, hart: int, pages: tuple[bytes, ...]) -> list[Run]:
-        """Runs that answer, one for each path: the counter may be ahead of the row's base, or behind."""
+        """Return runs that answer, one for each path: the counter may be ahead of the row's base, or behind."""
         key = (call, hart, pages)
         if key not in self._known:
             paths: dict[tuple[Item, ...], Run] = {}
@@ -204,7 +204,7 @@ class World:
         return self._known[key]  # type: ignore[return-value]
 
     def _wanted(self, scenario: Scenario, reduced: Reduced, codes: Sequence[Code]) -> tuple[Wanted, ...]:
-        """Of messages that they arrive; of the reading calls that they answer, which hangs on the states that they load."""
+        """Return the wanted reads: messages must arrive, and reading calls must load states with which they answer."""
         stores: dict[int, list[HartAccess]] = {}
         accesses = [((h, k), a) for h, program in enumerate(reduced.programs) for k, a in enumerate(program.accesses)]
         for name, access in accesses:
@@ -231,7 +231,7 @@ class World:
         return tuple(wanted)
 
     def _answers(self, call: Call, hart: int, states: tuple[tuple[int, int], ...]) -> bool:
-        """Whether the call answers by itself when it loads these states. Nothing else may decide that it does not."""
+        """Tell whether the call answers by itself when it loads these states. Nothing else may decide that."""
         if (call, hart, states) not in self._known:
             run = self._run(call, EMPTY, hart, loads=dict(states))
             if run.asked and deciding(run.steps) & ~sum(1 << i for i, _ in states):
@@ -264,7 +264,7 @@ class World:
         return reads
 
     def _mixed(self, scenario: Scenario, name: HartCall, read: Read, pages: tuple[bytes, ...]) -> bool:
-        """Is what it loaded, but for the states, the row in none of the states of the page in which the call answers."""
+        """Tell whether the loaded row, but for its state, is in none of the pages in which the call answers."""
         fields = [load for load in read.loads if not _is_state(load.start)]
         states = [load for load in read.loads if _is_state(load.start)]
         for page in pages:
@@ -302,7 +302,7 @@ def _weakened(call: Call, run: Run, weak: tuple[Weak, ...]) -> Steps:
 
 
 def _counters(shape: Items, scenario: Scenario | None = None) -> list[HartAccess]:
-    """All reads of the counter; with a scenario those of its writers only."""
+    """Return all reads of the counter; with a scenario only those of its writers."""
     harts = [h for h in range(len(shape)) if scenario is None or any(call.writes for call in scenario.harts[h])]
     accesses = [(h, [item for item in shape[h] if isinstance(item, Access)]) for h in harts]
     return [(h, i) for h, row in accesses for i, access in enumerate(row) if access.counter]

@@ -64,7 +64,7 @@ class Access:
 
     @property
     def classes(self) -> frozenset[str]:
-        """The letters by which fences name it."""
+        """Return the letters by which fences name the access."""
         return frozenset("i" if self.counter else "r" * self.reads + "w" * self.writes)
 
 
@@ -108,7 +108,7 @@ def bits(mask: int) -> Iterator[int]:
 
 
 def order(items: Sequence[Access | Fence]) -> Program:
-    """Program order to preserved program order, by rules 1, 4, 9, 10, 11 and 13."""
+    """Reduce program order to preserved program order, by rules 1, 4, 9, 10, 11 and 13."""
     accesses: list[Access] = []
     before: list[int] = []
     fences: list[tuple[Fence, int]] = []  # with a mask of the earlier accesses that they hold back others for
@@ -168,7 +168,7 @@ class _Machine:
             self.rivals.append(sum(1 << f for f in others))
 
     def source(self, g: int, done: int, latest: tuple[Source, ...]) -> tuple[bool, Source]:
-        """Whether read `g` can be taken now, and what it returns."""
+        """Tell whether read `g` can be taken now, and what it returns."""
         pending = next((s for s in self.own_stores[g] if not done >> s & 1), None)
         if pending is None:
             return True, latest[self.place[g]]
@@ -176,7 +176,7 @@ class _Machine:
         return forwards, self.names[pending]
 
     def agrees(self, g: int, done: int, returned: Source, results: tuple[Source, ...]) -> bool:
-        """Rule 2, with the later reads of the same place that were taken before `g`; and what the caller wants."""
+        """Tell whether read `g` keeps rule 2, with later reads of the same place that were taken before it, and is wanted."""
         for group, sources in self.wanted[g]:
             known = [(k, results[self.slot[f]]) for k, f in enumerate(group) if done >> f & 1]
             known.append((group.index(g), returned))
@@ -186,7 +186,7 @@ class _Machine:
 
 
 def outcomes(programs: Sequence[Program], wanted: Sequence[Wanted] = ()) -> set[Outcome]:
-    """All outcomes; with `wanted` only those in which, for each of it, the reads return one of the choices of sources."""
+    """Return all outcomes; with `wanted` only those in which the reads of each entry return one of its choices of sources."""
     m = _Machine(programs, wanted)
     start = (0, (None,) * len(m.ranges), -1, (None,) * len(m.reading))
     seen, stack, ends = {start}, [start], set()
@@ -204,7 +204,7 @@ def outcomes(programs: Sequence[Program], wanted: Sequence[Wanted] = ()) -> set[
 
 
 def _following(m: _Machine, done: int, latest: tuple[Source, ...], ticks: int, results: tuple[Source, ...]) -> list[State]:
-    """The states that the next operation may lead to."""
+    """Return the states that the next operation may lead to."""
     following: list[State] = []
     for g in bits(m.all & ~done):
         if m.before[g] & ~done:

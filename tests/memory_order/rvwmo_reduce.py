@@ -26,15 +26,15 @@ class Reduced:
     known: tuple[tuple[Source, ...], ...]
 
     def place(self, hart: int, access: int) -> HartAccess | None:
-        """Where an access of the whole programs is now; None if it is left out."""
+        """Return where an access of the whole programs is now; None if it is left out."""
         return (hart, self.kept[hart].index(access)) if access in self.kept[hart] else None
 
     def old(self, place: HartAccess) -> HartAccess:
-        """What an access of the reduced programs was called before."""
+        """Return the place in the whole programs of an access of the reduced ones."""
         return place[0], self.kept[place[0]][place[1]]
 
     def returned(self, outcome: Outcome, hart: int, access: int) -> Source:
-        """What an access of the whole programs returned; None for stores."""
+        """Return what an access of the whole programs returned; None for stores."""
         place = self.place(hart, access)
         source = None if place is None else outcome.reads[hart][place[1]]
         if source is None:
@@ -42,7 +42,7 @@ class Reduced:
         return self.old(source) if isinstance(source, tuple) else source
 
     def whole(self, outcome: Outcome) -> tuple[tuple[Source, ...], ...]:
-        """What each access of the whole programs returned."""
+        """Return what each access of the whole programs returned."""
         return tuple(tuple(self.returned(outcome, h, i) for i in range(len(row))) for h, row in enumerate(self.known))
 
 
@@ -80,7 +80,7 @@ def _without_private(programs: Sequence[Program], hart: int) -> tuple[Program, t
         return sum(1 << rank[i] for i in bits(mask) if i in rank)
 
     def feeding(mask: int) -> int:
-        """What must have happened before all of `mask` has: itself as far as it remains, and what precedes the rest."""
+        """Return what must happen before all of `mask` has: the accesses of it that remain, and those before the rest."""
         for i in bits(mask):
             mask |= 0 if i in rank else closed[i]
         return remaining(mask)
@@ -94,7 +94,7 @@ def _meets(access: Access, ranges: Sequence[tuple[int, int]]) -> bool:
 
 
 def _sources(accesses: Sequence[Access], load: int) -> list[int]:
-    """The stores that the bytes of a load come from, if its hart is the only writer; in program order."""
+    """Return the stores that the bytes of a load come from, if its hart is the only writer; in program order."""
     missing = set(range(accesses[load].start, accesses[load].start + accesses[load].size))
     found = []
     for i in range(load - 1, -1, -1):

@@ -67,7 +67,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def changed(world: World, before: tuple[Call, ...], updates: tuple[Call, ...]) -> list[int]:
-    """The clocks whose rows do not stay as they are, of those that are served in the end."""
+    """Return the clocks, of those that are served in the end, whose rows do not stay as they are."""
     pages = [world.page(*before, *updates[:n]) for n in range(len(updates) + 1)]
     rows = {clock: {page[ROW * clock + 8 : ROW * clock + ROW] for page in pages} for clock in SERVED}
     valid = [clock for clock in SERVED if pages[-1][ROW * clock] & VALID]
@@ -106,12 +106,12 @@ def test_a_writer_that_dies_leaves_no_mix(world: World, name: str) -> None:
 
 
 def twice(start: bytes, *updates: Call) -> Scenario:
-    """One hart reads twice."""
+    """Return the scenario in which one hart reads twice."""
     return Scenario(start, (updates, (clock_gettime(MONOTONIC), clock_gettime(MONOTONIC))), (((1, 0), (1, 1)),))
 
 
 def passed_on(start: bytes, *updates: Call) -> Scenario:
-    """A hart reads and tells another, which then reads."""
+    """Return the scenario in which a hart reads and tells another, which then reads."""
     harts = (updates, (clock_gettime(MONOTONIC), tell(0)), (told(0), clock_gettime(MONOTONIC)))
     return Scenario(start, harts, (((1, 0), (2, 1)),))
 

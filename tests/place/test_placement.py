@@ -37,7 +37,7 @@ def read(spec: Spec) -> Vdso:
 
 
 def unit(*functions: str, size: int, align: int = 2, source: str = "a.c") -> Unit:
-    """One section of code. All of its functions are as long as it is."""
+    """Return a unit of one section of code. All of its functions are as long as the unit."""
     section = Section(f".text.{functions[0]}", size, align, executable=True)
     return Unit("a.o", source, False, (section,), {name: Span(0, size) for name in functions})
 
@@ -68,7 +68,7 @@ def fixed(base: Vdso) -> list[Span]:
 
 
 def refuse_overlaps(base: Vdso, plan: Plan) -> None:
-    """Everything has bytes of its own, within the image, and code lies together."""
+    """Check that each part has bytes of its own, within the image, and that code lies together."""
     code = [*plan.kept, *(placed.span for placed in plan.units)]
     tables = [*fixed(base), *(area.span for area in plan.areas)]
     for one, other in itertools.combinations([*code, *tables], 2):

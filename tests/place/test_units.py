@@ -37,7 +37,7 @@ def file(
 
 
 def one(name: str, *uses: int | str, users: bool = False) -> Object:
-    """A file with one function of 16 bytes."""
+    """Return an object file with one function of 16 bytes."""
     return file(name, {1: code(name)}, {name: (1, 0, 16)}, {1: uses}, users=users)
 
 

@@ -33,7 +33,7 @@ class Dist(Scons):
         return ["dist" if word == "vdso" else word for word in super().command(*words)]
 
     def made(self, *words: str) -> dict[str, bytes]:
-        """What a run that must go well left in `dist`."""
+        """Run `dist`, which must go well, and return the files that it left."""
         done = self.run(*words)
         assert done.returncode == 0, done.stdout + done.stderr
         return self.there()
@@ -50,7 +50,7 @@ def base(folder: Path, **spec: int | None) -> str:
 
 
 def unpacked(archive: bytes, folder: Path) -> Path:
-    """The one folder in an archive, as tar unpacks it."""
+    """Unpack an archive with tar, and return the one folder in it."""
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["tar", "-xzf", "-", "-C", folder], input=archive, check=True)
     (inside,) = folder.iterdir()
@@ -58,7 +58,7 @@ def unpacked(archive: bytes, folder: Path) -> Path:
 
 
 def sums_hold(folder: Path) -> bool:
-    """What `sha256sum -c` thinks of the SHA256SUMS in `folder`."""
+    """Tell whether `sha256sum -c` accepts the SHA256SUMS in `folder`."""
     return (
         subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, capture_output=True, check=False).returncode
         == 0
@@ -67,7 +67,7 @@ def sums_hold(folder: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
-    """Made from a base of Linux, as a file, with a stub and a policy of the user's."""
+    """Make the archives from a base of Linux, as a file, with a stub and a policy of the user."""
     folder = tmp_path_factory.mktemp("dist")
     (folder / "mine.c").write_text(STUB)
     dist = Dist(folder / "out")
