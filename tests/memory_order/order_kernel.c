@@ -3,6 +3,7 @@
 #include "counter.h"
 #include "vdso_data.h"
 
+#ifndef UPDATES_ELSEWHERE /* in order_kernel.rs */
 /* `update_`: the counter is read after begin, as vdso_data.h demands; `early_`: before it, as it forbids. */
 #define UPDATE(name, call)                                                                     \
 	void update_##name(struct vdso_data *d, int64_t a, uint32_t b)                         \
@@ -36,6 +37,7 @@ void bare_init(struct vdso_data *d, int64_t a) { vdso_data_init(d, (uint64_t)a);
 void bare_set_realtime(struct vdso_data *d, int64_t a, uint32_t b) { vdso_data_set_realtime(d, vdso_counter(), a, b); }
 void bare_set_tai_offset(struct vdso_data *d, int64_t a) { vdso_data_set_tai_offset(d, (int32_t)a); }
 void bare_disable(struct vdso_data *d) { vdso_data_disable(d); }
+#endif
 
 /*
  * Release store and acquire load as compilers make them (RISC-V psABI, "Memory order mapping"): the least that a program

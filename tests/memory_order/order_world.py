@@ -89,17 +89,23 @@ class Read:
 
 @dataclass
 class World:
-    """All the code there is, linked once, and a machine to run it. flags: what the kernel's side is compiled with, too."""
+    """All the code there is, linked once, and a machine to run it.
+
+    flags       what the kernel's side is compiled with, too
+    updates     the object code of all updates of the page, where that is not order_kernel.c
+    """
 
     folder: Path
     flags: tuple[str, ...] = ()
+    updates: Path | None = None
     _known: dict[object, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
         stubs = [compile_stub(self.folder, name) for name in ("clock_gettime", "gettimeofday", "clock_getres")]
-        source = Path(__file__).with_name("order_kernel.c")
-        linked = link(self.folder, [*stubs, compile_source(source, self.folder / "order_kernel.o", *self.flags)])
+        source, elsewhere = Path(__file__).with_name("order_kernel.c"), ["-DUPDATES_ELSEWHERE"] if self.updates else []
+        kernel = compile_source(source, self.folder / "order_kernel.o", *self.flags, *elsewhere)
+        linked = link(self.folder, [*stubs, kernel, *([self.updates] if self.updates else [])])
         self._functions = linked.functions
         self._tracer = Tracer(linked.image, DATA)
 

@@ -24,7 +24,9 @@ from memory_order.order_scenarios import (
     update,
 )
 from memory_order.order_world import EMPTY, HZ, ROW, World
+from memory_order.rust_kernel import compile_rust
 from memory_order.rvwmo import Fence
+from scons_build import build
 
 REALTIME, MONOTONIC, SERVED = 0, 1, (1, 0, 11, 4, 5, 6, 7)
 VALID = 64  # in the state of a row
@@ -34,7 +36,7 @@ PLAIN = (
     "-D__atomic_store_n(p, v, o)=(*(volatile __typeof__(*(p)) *)(p) = (v))",
     '-D__atomic_thread_fence(o)=__asm__ volatile("fence rw,w" ::: "memory")',
 )
-BUILDS = {"as-emitted": (), "as-gcc-14": PLAIN}
+BUILDS = {"as-emitted": (), "as-gcc-14": PLAIN, "rust": PLAIN}
 
 INIT = update("bare_init", HZ)
 RUNNING = (INIT, update("update_set_tai_offset", 36), update("update_set_realtime", 10**9, 5))
@@ -58,7 +60,17 @@ MOVES_MONOTONIC = ("set_monotonic", "adjust", "suspend", "resume")
 
 @pytest.fixture(scope="module", params=BUILDS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    if request.param == "rust":
+        return request.getfixturevalue("rust")  # type: ignore[no-any-return]
     return World(tmp_path_factory.mktemp("order"), BUILDS[request.param])
+
+
+@pytest.fixture(scope="module")
+def rust(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The updates of vdso.rs."""
+    folder = tmp_path_factory.mktemp("rust")
+    module = build(folder / "blob", "BASE=minimal") / "vdso.rs"
+    return World(folder / "world", PLAIN, compile_rust(folder, module))
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +183,9 @@ def parsed(text: str | None) -> Fence | None:
     return Fence(frozenset(before), frozenset(after))
 
 
-def test_the_fences_are_those_of_the_table(plain: World) -> None:
+@pytest.mark.parametrize("language", ["plain", "rust"])
+def test_the_fences_are_those_of_the_table(language: str, request: pytest.FixtureRequest) -> None:
+    plain: World = request.getfixturevalue(language)
     start = plain.page(*RUNNING)
     for side, call in (("reads", clock_gettime(MONOTONIC)), ("reads", gettimeofday()), ("writes", SLOWER)):
         emitted = [str(fence) for fence in plain.fences(call, start)]
