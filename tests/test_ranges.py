@@ -20,7 +20,7 @@ def members(*spans: Span) -> set[int]:
 
 
 def tidy(spans: list[Span]) -> bool:
-    """Ascending, none of them empty, and at least a byte between two."""
+    """Tell whether spans ascend, none is empty, and at least a byte lies between two."""
     return all(span.size > 0 for span in spans) and all(a.end < b.start for a, b in itertools.pairwise(spans))
 
 

@@ -18,13 +18,14 @@ VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text().split())
 SCRIPTS = ("sconsw", "SConstruct", "SConscript")
 UNPUBLISHED = re.compile(r"\bDESIGN\b|\b[Tt]raps? \d")
 HERE = Path(__file__).resolve()
+WITH_BAD_EXAMPLES = (HERE, HERE.with_name("test_documents.py"))
 
 
 def sources() -> list[Path]:
-    """Return every text of ours that git tracks, but for this file and its neighbour, which have bad examples."""
+    """Return every text of ours that git tracks, but for those WITH_BAD_EXAMPLES."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     ours = [ROOT / name for name in tracked if not name.startswith(("LICENSE", "requirements")) and not name.endswith(".png")]
-    return [path for path in ours if path.exists() and path not in (HERE, HERE.with_name("test_documents.py"))]
+    return [path for path in ours if path.exists() and path not in WITH_BAD_EXAMPLES]
 
 
 def wrong_docstrings(text: str) -> list[str]:
@@ -49,8 +50,8 @@ def _documented(tree: ast.AST) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunc
 
 
 def modules() -> list[Path]:
-    product = [path for path in sources() if "tests" not in path.relative_to(ROOT).parts[:1]]
-    return [path for path in product if path.suffix == ".py" or path.name in SCRIPTS]
+    """Return every module and script of ours."""
+    return [*(path for path in sources() if path.suffix == ".py" or path.name in SCRIPTS), *WITH_BAD_EXAMPLES]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -67,7 +67,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def rust(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The updates of vdso.rs."""
+    """Return the world whose updates are those of vdso.rs."""
     folder = tmp_path_factory.mktemp("rust")
     module = build(folder / "blob", "BASE=minimal") / "vdso.rs"
     return World(folder / "world", PLAIN, compile_rust(folder, module))

@@ -30,7 +30,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what a build needs, to be changed."""
+    """Return a copy of all that a build needs, to be changed."""
     for name in TREE:
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__")

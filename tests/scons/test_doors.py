@@ -42,12 +42,12 @@ def scons(folder: Path, *words: str, status: int = 0) -> str:
 
 
 def steps(printed: str, under: str = "") -> list[str]:
-    """The steps that were done for a target whose path has `under` in it, in their order."""
+    """Return the steps that ran for a target whose path has `under` in it, in their order."""
     return re.findall(rf"^  ([A-Z]+) +.*{re.escape(under)}", printed, re.M)
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All but what SCons remembers, which it writes also with -n."""
+    """Return all files but SCons's database, which SCons writes also with -n."""
     found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".sconsign.dblite")
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
@@ -57,7 +57,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def project(folder: Path, sconstruct: str) -> Path:
-    """A kernel's folder, with a space and other letters in its path; the base and a stub of its own lie in src/."""
+    """Make a kernel's folder with a space and other letters in its path; base and a stub of its own lie in src/."""
     folder = folder / "ein Kérnel"
     (folder / "src").mkdir(parents=True)
     (folder / "SConstruct").write_text(TOP + sconstruct)
@@ -69,7 +69,7 @@ def project(folder: Path, sconstruct: str) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a build without any variant directory makes of the same."""
+    """Return the outputs of a build of the same without any variant directory."""
     folder = project(tmp_path_factory.mktemp("plain"), 'env.Vdso("blob", "src/base.so", VDSO_EXTRA_SRC="src/mine.c")\n')
     assert steps(scons(folder, "blob", "-j8")) == STEPS
     return contents(folder / "blob")

@@ -47,7 +47,7 @@ class System(ABC):
     @property
     @abstractmethod
     def out(self) -> Path:
-        """The folder with all that is made."""
+        """Return the folder of everything that is made."""
 
     @property
     def kernel(self) -> Path:
@@ -55,7 +55,7 @@ class System(ABC):
 
     @abstractmethod
     def build(self) -> str:
-        """Builds, and returns what was printed."""
+        """Build, and return what was printed."""
 
     def run(self, *words: object, cwd: str, **environ: str) -> str:
         clean = {name: value for name, value in os.environ.items() if name not in ("SCONSFLAGS", "MAKEFLAGS", "VDSO", "BASE")}
@@ -72,7 +72,7 @@ class System(ABC):
         return {re.sub(r"(\.[cS])?\.o(bj)?$", ".o", path.name): path.stat().st_mtime_ns for path in files}
 
     def made_anew(self) -> set[str]:
-        """What a build makes."""
+        """Build, and return the names of the files that were made anew."""
         before = self.times()
         self.build()
         return {name for name, time in self.times().items() if before.get(name) != time}
@@ -156,7 +156,7 @@ def toolchain() -> Any:
 
 
 def check_kernel(elf: bytes, image: bytes, image_symbol: str, page_symbol: str) -> None:
-    """The image is in the kernel as it is, and both it and the data page lie on pages that are theirs alone."""
+    """Check that the kernel holds the image unchanged, and that image and data page lie on pages of their own."""
     file = ELFFile(io.BytesIO(elf))
     symbols = [symbol for symbol in file.get_section_by_name(".symtab").iter_symbols() if symbol["st_size"]]
     (at,) = {symbol["st_value"] for symbol in symbols if re.search(image_symbol, symbol.name)}
@@ -184,7 +184,7 @@ TEMPLATE = ("templates/vdso.h.j2", "do not edit", "do never edit")
 
 
 def follow_changes(system: System, by_time: bool) -> None:
-    """`by_time`: the build system links anew also where an object came out as it was."""
+    """Check that the build follows each change. `by_time`: it links again also if an object came out unchanged."""
     user = {"vdso_kernel.o", "kernel.elf"}  # what includes vdso.h, and what that goes into
     assert system.made_anew() >= VDSO | user | {"boot.o", "main.o"}
     check_c(system)

@@ -29,7 +29,7 @@ FORGETFUL = {"site_scons/site_tools/vdso/scons/build_memory.py": ("        build
 
 @pytest.fixture(scope="module")
 def right(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], dict[str, bytes]]:
-    """What clean builds make."""
+    """Return the outputs of clean builds."""
     return {words: Scons(tmp_path_factory.mktemp("clean") / "out").good(*words) for words in (ONE, OTHER, MOVED)}
 
 

@@ -18,7 +18,7 @@ NAME, VERSION = "linux-image-6.12.107-riscv64", "6.12.107-1"
 
 @contextmanager
 def fetching(folder: Path) -> Iterator[tuple[Scons, tuple[str, ...]]]:
-    """scons in `folder`, and the words for a base from an archive that is there as long as this lasts."""
+    """Yield scons in `folder`, and the arguments for a base from an archive that exists until the end."""
     with serve() as archive:
         archive.publish("testing", (NAME, VERSION, package(build(Spec()))))
         trusting = ('Path("/usr/share/keyrings")', f'Path("{archive.keyring.parent}")')

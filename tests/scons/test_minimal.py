@@ -22,7 +22,7 @@ PREFIX = next((p for p in RISCV64.prefixes if shutil.which(p + "gcc")), None)
 
 
 def link(folder: Path) -> bytes:
-    """The base, from sources copied to `folder`: the result may not depend on where they lie."""
+    """Link the base from sources copied to `folder`: the result must not depend on where they lie."""
     assert PREFIX
     for name in ("vdso.S", "vdso.lds"):
         shutil.copy(SOURCE / name, folder)

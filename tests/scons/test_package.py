@@ -34,7 +34,7 @@ Default(made, selftest, env.VdsoDist("the blob", "minimal", VDSO_LOAD_ADDR="0x40
 
 
 def run(*words: object, cwd: Path | None = None, **environ: str) -> str:
-    """What a command printed that must go well, in an environment that leads to no Python but its own."""
+    """Run a command, which must go well, in an environment with no Python but its own. Return what it printed."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SCONSFLAGS", "VIRTUAL_ENV")}
     command = [str(word) for word in words]
     done = subprocess.run(command, cwd=cwd, env={**kept, **environ}, capture_output=True, text=True, check=False)
@@ -43,7 +43,7 @@ def run(*words: object, cwd: Path | None = None, **environ: str) -> str:
 
 
 def package(tree: Path, out: Path, **environ: str) -> tuple[Path, Path]:
-    """(sdist, wheel) of a tree."""
+    """Make (sdist, wheel) of a tree."""
     run(sys.executable, "-m", "hatchling", "build", "-d", out, cwd=tree, **environ)
     (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
     return sdist, wheel
@@ -51,14 +51,14 @@ def package(tree: Path, out: Path, **environ: str) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(sdist, wheel) of this checkout."""
+    """Make (sdist, wheel) of this checkout."""
     folder = tmp_path_factory.mktemp("made")
     return package(fresh(folder / "checkout"), folder / "dist")
 
 
 @pytest.fixture(scope="module")
 def unpacked(made: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree of the sdist, in a folder with a space and other letters."""
+    """Unpack the sdist into a folder with a space and other letters."""
     folder = tmp_path_factory.mktemp("ein Ördner")
     run("tar", "-xzf", made[0], "-C", folder)
     (tree,) = folder.iterdir()
@@ -67,7 +67,7 @@ def unpacked(made: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def clean(made: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment that had nothing: into it came what the lock file names, then the wheel."""
+    """Return the bin folder of a new environment, into which the lock file's packages and then the wheel were installed."""
     home = tmp_path_factory.mktemp("clean") / "venv"
     run(sys.executable, "-m", "venv", home)
     python = home / "bin" / "python"

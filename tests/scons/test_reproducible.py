@@ -33,7 +33,7 @@ def sha256(path: Path) -> str:
 
 
 def given(folder: Path, base: bytes) -> tuple[str, ...]:
-    """The words for a base and a stub of the user's, as files in `folder`."""
+    """Return the arguments for a base and a stub of the user, as files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "base.so").write_bytes(base)
     (folder / "mine.c").write_text(STUB)
@@ -41,7 +41,7 @@ def given(folder: Path, base: bytes) -> tuple[str, ...]:
 
 
 def elsewhere(folder: Path, *words: str, sabotage: dict[str, tuple[str, str]] | None = None) -> dict[str, bytes]:
-    """A build that shares nothing with the others but its inputs: see the names of what it sets."""
+    """Run a build that shares only its inputs with the others, and return its outputs."""
     tree = copy_tree(folder / "ein Ördner", sabotage)
     for path in tree.rglob("*"):
         os.utime(path, (1, 1))
@@ -60,7 +60,7 @@ def elsewhere(folder: Path, *words: str, sabotage: dict[str, tuple[str, str]] | 
 
 
 def handed_out(out: Path) -> dict[str, bytes]:
-    """What `dist` made in `out`, and what is in its archives."""
+    """Return the files that `dist` made in `out`, and those in its archives."""
     made = {path.name: path.read_bytes() for path in (out / "dist").iterdir()}
     for archive in [data for name, data in made.items() if name.endswith(".tar.gz")]:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
@@ -69,7 +69,7 @@ def handed_out(out: Path) -> dict[str, bytes]:
 
 
 def leaks(made: dict[str, bytes], *places: Path) -> list[str]:
-    """Where outputs speak of this machine, of `places` or of a day."""
+    """Return the places at which outputs speak of this machine, of `places` or of a day."""
     words = [str(place).encode() for place in (ROOT, Path.home(), *places)] + [platform.node().encode()]
     found = [(name, word) for name, data in made.items() for word in words if len(word) > 3 and word in data]
     found += [(name, match[0]) for name, data in made.items() for match in DATES.finditer(data)]

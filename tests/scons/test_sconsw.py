@@ -61,7 +61,7 @@ def run(words: Sequence[str], cwd: Path, **environ: str) -> subprocess.Completed
 
 @pytest.fixture(name="bare")
 def _bare(tmp_path: Path) -> dict[str, str]:
-    """The environment of a machine whose Python has no ensurepip, with nothing on its PATH."""
+    """Return the environment of a machine whose Python has no ensurepip, and whose PATH is empty."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(NO_ENSUREPIP)
     (tmp_path / "empty").mkdir()
@@ -193,7 +193,7 @@ def test_every_program_that_packs_is_asked_for(sconsw: ModuleType, tmp_path: Pat
 
 @pytest.fixture(name="apt")
 def _apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """An apt that knows the packages in the file `known`, and after `update` those in `unknown` too; returns its log.
+    """Provide an apt that knows the packages in the file `known`, and after `update` those in `unknown` too. Return its log.
 
     An install fails while there is a file `stale`; `update` removes it.
     """
@@ -363,7 +363,7 @@ def test_tests_have_a_lock_of_their_own(sconsw: ModuleType) -> None:
 
 @pytest.fixture(name="maker")
 def _maker(sconsw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Plays `python -m venv` and pip; returns the commands."""
+    """Replace `python -m venv` and pip, and return their commands."""
     commands: list[list[str]] = []
 
     def play(command: list[str], short: str, *_: object, **__: object) -> None:
@@ -518,7 +518,7 @@ LOCKS = ["requirements.txt", "requirements-test.txt"]
 
 
 def pins(name: str) -> dict[str, str]:
-    """Each pinned package and version, with the text that stands for it."""
+    """Return each pinned package and version, with its text in the lock file."""
     text = (ROOT / name).read_text()
     return {f"{m[1]}=={m[2]}": m[0] for m in re.finditer(r"^([a-z0-9-]+)==(\S+)(?:.*\\\n)+.*$", text, re.MULTILINE)}
 
@@ -537,7 +537,7 @@ def test_locks_hold_what_the_project_asks_for() -> None:
     assert {name.lower() for name in project["dependencies"]} <= pins("requirements.txt").keys()
 
     def hashes(name: str) -> dict[str, list[str]]:
-        """Without the markers: what the tool needs for old Pythons alone, a test may need for all."""
+        """Return the hashes of each pin, without markers: a test may need for all Pythons what the tool needs for old ones."""
         return {pin: re.findall(r"--hash=\S+", text) for pin, text in pins(name).items()}
 
     assert hashes("requirements.txt").items() <= hashes("requirements-test.txt").items()

@@ -57,11 +57,11 @@ class Browser:
         return self.driver.execute_cdp_cmd(command, arguments)
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """The value of a JavaScript function body. What the page allows itself does not count for it."""
+        """Run the body of a JavaScript function and return its value. The page's security policy does not hold for it."""
         return self.driver.execute_script(script, *arguments)
 
     def said(self) -> tuple[list[str], list[str]]:
-        """(messages in the console of any level, addresses asked for) since this was asked the last time."""
+        """Return (messages in the console of any level, requested addresses) since the last call of this."""
         messages = [entry["message"] for entry in self.driver.get_log("browser")]
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
@@ -71,5 +71,5 @@ class Browser:
         return base64.b64decode(self.driver.get_screenshot_as_base64())
 
     def printed(self) -> bytes:
-        """The page as PDF, as Ctrl-P makes it without background graphics."""
+        """Return the page as PDF, as Ctrl-P makes it without background graphics."""
         return base64.b64decode(self.devtools("Page.printToPDF", preferCSSPageSize=True, printBackground=False)["data"])

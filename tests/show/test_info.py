@@ -31,7 +31,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 
 
 def on_a_terminal(words: tuple[str, ...], **environ: str) -> str:
-    """What `scons words` writes to a pseudo terminal."""
+    """Run `scons words` on a pseudo terminal, and return its output."""
     leader, follower = pty.openpty()
     kept = {name: value for name, value in os.environ.items() if name not in ("SCONSFLAGS", "NO_COLOR", "TERM")}
     command = [sys.executable, "-m", "SCons", "-Q", "-C", str(ROOT), *words]
@@ -49,7 +49,7 @@ def on_a_terminal(words: tuple[str, ...], **environ: str) -> str:
 
 
 def lines(told: str) -> list[str]:
-    """From the first line of info on: what SCons says of its own steps comes before it."""
+    """Return the lines of info: SCons's lines about its own steps come before them."""
     return told[told.index("vDSO of Linux") :].splitlines()
 
 

@@ -42,7 +42,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Made]:
-    """The report of a case, built once."""
+    """Return a function that builds the report of a case once."""
 
     @cache
     def built(name: str) -> Made:
@@ -171,7 +171,7 @@ def test_every_link_leads_somewhere_and_addresses_to_the_map(browser: Browser, m
 
 
 def hits(browser: Browser, which: str) -> list:
-    """What a pointer meets in the middle of each byte, page after page: (start of the region, kind)."""
+    """Return what a pointer meets in the middle of each byte, page after page: (start of the region, kind)."""
     return [tuple(hit) if hit else None for page in browser.run(HITS, which) for hit in page]
 
 

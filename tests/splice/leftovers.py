@@ -40,7 +40,7 @@ class Blob:
 
     @cached_property
     def tables(self) -> dict[str, Range]:
-        """Headers, segments but the load, sections but code, and the hash tables, which only PT_DYNAMIC names."""
+        """Return headers, segments but the load, sections but code, and the hash tables, which only PT_DYNAMIC names."""
         e = self.elf.header
         found = {
             "ELF header": (0, e["e_ehsize"]),
@@ -63,7 +63,7 @@ class Blob:
         return found
 
     def outside(self, ranges: list[Range]) -> Iterator[Range]:
-        """What is left of the image without `ranges`."""
+        """Yield the ranges of the image that are not in `ranges`."""
         at = 0
         for start, end in [*sorted(ranges), (len(self.image), len(self.image))]:
             if at < start:
@@ -72,7 +72,7 @@ class Blob:
 
 
 def padding(blob: Blob, filler: bytes) -> list[str]:
-    """Bytes that no header, table or function takes, and that are neither zero nor of a trap."""
+    """Return bytes that belong to no header, table or function, and are neither zero nor part of a trap."""
     used = [*blob.tables.values(), *blob.functions.values()]
     return [
         f"{at:#x}: {blob.image[at]:#04x}"
@@ -83,7 +83,7 @@ def padding(blob: Blob, filler: bytes) -> list[str]:
 
 
 def old_code(blob: Blob, code: list[bytes], kept: set[str], ours: set[str]) -> list[str]:
-    """Windows of `code`, the functions of the base that are not kept, anywhere but in kept functions and in stubs.
+    """Find pieces of `code`, the functions of the base that are not kept, anywhere but in kept functions and in stubs.
 
     A stub may have two instructions in a row that Linux has too: `li a7, 113; ecall`. Its bytes are proved elsewhere to be
     those that were linked, without the base.
@@ -100,7 +100,7 @@ def old_code(blob: Blob, code: list[bytes], kept: set[str], ours: set[str]) -> l
 
 
 def writable_code(blob: Blob) -> list[str]:
-    """Headers that ask for what a page of code must not be."""
+    """Return headers that ask for a page of code to be writable, or for data to be executable."""
     segments = [(s["p_type"], s["p_flags"]) for s in blob.elf.iter_segments()]
     found = [f"{kind} is writable" for kind, flags in segments if flags & P_FLAGS.PF_W]
     found += [f"{kind} is executable" for kind, flags in segments if flags & P_FLAGS.PF_X and kind != "PT_LOAD"]
@@ -111,7 +111,7 @@ def writable_code(blob: Blob) -> list[str]:
 
 
 def names(blob: Blob, known: set[bytes]) -> list[str]:
-    """Text outside of code that is no name of an export, version, section or note."""
+    """Return text outside of code that is no name of an export, version, section or note."""
     code = list(blob.functions.values())
     build_ids = [
         (s["sh_offset"] + 16, s["sh_offset"] + 36)

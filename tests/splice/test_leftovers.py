@@ -29,7 +29,7 @@ BASES = ["minimal", "both", "symtab", "two pages", *REAL]
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[Path]]:
-    """The stubs with a data page (True), and without."""
+    """Compile the stubs with a data page (True), and without."""
     folders = {True: tmp_path_factory.mktemp("page"), False: tmp_path_factory.mktemp("none")}
     return {page: compile_all(folder, *(() if page else HZ)) for page, folder in folders.items()}
 
@@ -40,7 +40,7 @@ def make(base: str | Path, page: str, compiled: dict[bool, list[Path]], folder: 
 
 
 def replaced(made: Made) -> list[bytes]:
-    """The code of the base that is not kept: all from its first to its last function, less what kept ones need."""
+    """Return the code of the base that is not kept: from its first to its last function, without what kept ones need."""
     base = made.base
     code = [*(s.span for s in base.exports.values()), *base.reached]
     text = Span.between(min(span.start for span in code), max(span.end for span in code))
@@ -48,7 +48,7 @@ def replaced(made: Made) -> list[bytes]:
 
 
 def sets(made: Made) -> tuple[set[str], set[str]]:
-    """Names of kept functions, and of those that are ours."""
+    """Return the names of kept functions, and of those that are ours."""
     kept = {d.export for d in made.plan.decisions if d.policy == KEEP}
     return kept, {d.export for d in made.plan.decisions if d.stub}
 
@@ -74,7 +74,7 @@ def test_nothing_to_find(base: str | Path, page: str, compiled: dict[bool, list[
 
 
 def free_byte(image: bytes, size: int) -> int:
-    """Where nothing lies for `size` bytes."""
+    """Return the address of `size` bytes that nothing uses."""
     blob = Blob(image)
     used = [*blob.tables.values(), *blob.functions.values()]
     return next(start + 1 for start, end in blob.outside(used) if end - start > size + 2)
@@ -177,7 +177,7 @@ WRITER = range(768, 928)  # what docs/data-page.md says
 
 
 def stray(page: bytes) -> list[int]:
-    """Bytes that are not zero, and lie neither in the row of a clock that is served nor with what the writer remembers."""
+    """Return bytes that are not zero, and lie neither in the row of a served clock nor in the writer's own part."""
     return [at for at, byte in enumerate(page) if byte and not (at // 64 in ROWS or at in WRITER)]
 
 

@@ -24,7 +24,7 @@ PROGRAM = lief_write._PROGRAM.read_bytes()
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A file that stands in the place of lief_child.py; no process runs before the test, and none after it."""
+    """Yield a file that replaces lief_child.py. No process runs before the test, and none after it."""
     path = tmp_path / "child.py"
     monkeypatch.setattr(lief_write, "_PROGRAM", path)
     monkeypatch.setattr(lief_write, "_child", None)
@@ -97,7 +97,7 @@ def test_it_ends_with_the_process_that_started_it() -> None:
 
 
 def _runs(pid: int) -> bool:
-    """A zombie that nobody waits for does not."""
+    """Tell whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -58,7 +58,7 @@ class Objects:
         return compile_all(self.folder, *defines)
 
     def of(self, *sources: Path | str, defines: Sequence[str] = ()) -> list[Path]:
-        """`sources`: files, or the text of one."""
+        """Compile `sources`, each a file or the text of one."""
         self._count += 1
         folder = self.folder / f"users{self._count}"
         folder.mkdir()
@@ -96,7 +96,7 @@ def found(made: Made, name: str) -> tuple[int, int]:
 
 
 def lookups(image: bytes) -> dict[str, Callable[[str], int | None]]:
-    """The address of an export as pyelftools finds it, by each of the hash tables."""
+    """Return for each hash table a function to the address of an export, as pyelftools finds it."""
     file = ELFFile(io.BytesIO(image))
     tags = {tag.entry.d_tag: tag.entry.d_val for tag in file.get_section_by_name(".dynamic").iter_tags()}
     symbols = file.get_section_by_name(".dynsym")
@@ -113,7 +113,7 @@ def lookups(image: bytes) -> dict[str, Callable[[str], int | None]]:
 
 
 def versions(image: bytes) -> dict[str, str]:
-    """The version of each export, by name."""
+    """Return the version of each export, by name."""
     file = ELFFile(io.BytesIO(image))
     definitions = file.get_section_by_name(".gnu.version_d")
     names = {definition["vd_ndx"]: next(iter(aux)).name for definition, aux in definitions.iter_versions()}
@@ -124,7 +124,7 @@ def versions(image: bytes) -> dict[str, str]:
 
 
 def without_warning(image: bytes, folder: Path, places: dict[str, int]) -> None:
-    """binutils and gdb have nothing to say against the image, and see the exports at `places`."""
+    """Check that binutils and gdb print no warning for the image, and see the exports at `places`."""
     path = folder / "vdso.so"
     path.write_bytes(image)
     for tool in (["readelf", "-aW"], ["objdump", "-d"], ["objdump", "-T"]):
@@ -140,7 +140,7 @@ def without_warning(image: bytes, folder: Path, places: dict[str, int]) -> None:
 
 
 def declared(made: Made) -> None:
-    """Each changed byte is in a range that says what it is, and no other."""
+    """Check that exactly the changed bytes are in a declared range."""
     new, old = made.image.data, padded(made.base.file, made.plan.size)
     told = [at for change in made.image.changes for at in range(change.start, change.end)]
     assert told == [at for at in range(len(new)) if new[at] != old[at]]
@@ -397,7 +397,7 @@ def finished(examples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def drop_from_hash(patch: Patch) -> None:
-    """The chain of DT_HASH passes the new export by."""
+    """Make the chain of DT_HASH pass the new export by."""
     at, index = patch.value(elf64.DT_HASH), patch.index(HZ)
     count, chains = patch.get(at), at + 8 + 4 * patch.get(at)
     follows = patch.get(chains + 4 * index)
@@ -407,7 +407,7 @@ def drop_from_hash(patch: Patch) -> None:
 
 
 def drop_from_gnu_hash(patch: Patch) -> None:
-    """The hash that stands for the new export is another's."""
+    """Give the new export the hash of another one."""
     at = patch.value(elf64.DT_GNU_HASH)
     count, first, words = (patch.get(at + 4 * i) for i in range(3))
     chain = at + 16 + 8 * words + 4 * count + 4 * (patch.index(HZ) - first)
@@ -466,7 +466,7 @@ def test_user_code_forms_no_address_outside(finished: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The outputs with both examples, and what the build printed."""
+    """Return the outputs with both examples, and what the build printed."""
     out = tmp_path_factory.mktemp("blob")
     sources = " ".join(str(EXAMPLES / name) for name in ("getcpu.c", "timebase_hz.c"))
     done = scons("vdso", "report", f"OUT={out}", "BASE=minimal", f"EXTRA_SRC={sources}")
@@ -549,7 +549,7 @@ def test_nor_in_rust(name: str, blob: Path, tmp_path: Path) -> None:
 
 
 def document() -> tuple[str, str]:
-    """The C of the document: the kernel's, and the function."""
+    """Return the C code of the document: the kernel's, and the function."""
     kernel, function = re.findall(r"^```c\n(.*?)^```$", DOC, re.M | re.S)
     return kernel, function
 
@@ -578,7 +578,7 @@ class Kernel:
         self._library = ctypes.CDLL(str(folder / "k.so"))
 
     def set(self, page: bytes, load: Sequence[int]) -> list[bytes]:
-        """`page`, and what it is after each store, in program order: count, words, count."""
+        """Return `page`, and the page after each store, in program order: count, words, count."""
         memory = ctypes.create_string_buffer(page, PAGE)
         self._library.load_average_set(memory, (ctypes.c_uint64 * 3)(*load))
         end = memory.raw

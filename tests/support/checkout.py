@@ -13,7 +13,7 @@ from repository import ROOT
 
 
 def fresh(folder: Path, *under: str) -> Path:
-    """`folder`, made, with all files of the checkout in it, or with those below the places `under` alone."""
+    """Copy all files of the checkout, or only those below the places `under`, to the new folder `folder`."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *under]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     for name in map(os.fsdecode, filter(None, listed.split(b"\0"))):
@@ -24,7 +24,7 @@ def fresh(folder: Path, *under: str) -> Path:
 
 
 def with_scons_at_hand(folder: Path) -> Path:
-    """Such a copy, with a sconsw that runs the SCons of the tests: the real one would look for an environment of its own."""
+    """Make such a copy with a sconsw that runs the SCons of the tests: the real one would make an environment of its own."""
     sconsw = folder / "sconsw"
     sconsw.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m SCons -Q -C "{folder}" "$@"\n')
     sconsw.chmod(0o755)

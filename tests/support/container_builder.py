@@ -18,7 +18,7 @@ LZ4_BLOCK = 8 << 20
 
 
 def lz4_legacy(data: bytes) -> bytes:
-    """As `lz4 -l` makes it: a size and a block for each 8 MiB."""
+    """Compress as `lz4 -l` does: a size and a block for each 8 MiB."""
     parts = (data[at : at + LZ4_BLOCK] for at in range(0, len(data), LZ4_BLOCK))
     blocks = [lz4.block.compress(part, mode="high_compression", store_size=False) for part in parts]
     return b"\x02\x21\x4c\x18" + b"".join(struct.pack("<I", len(block)) + block for block in blocks)
@@ -39,12 +39,12 @@ SUFFIX = {"gzip": "gz", "xz": "xz", "lzma": "lzma", "bzip2": "bz2", "zstd": "zst
 
 
 def named(kind: str) -> str:
-    """As errors and labels call it."""
+    """Return the name in errors and labels."""
     return kind.partition(" ")[0]
 
 
 def zboot(payload: bytes, kind: str, extra: int = 0) -> bytes:
-    """An EFI zboot image: header, a PE stub's worth of zeros, payload. `extra` bytes are claimed and not there."""
+    """Return an EFI zboot image: header, zeros for a PE stub, payload. The header claims `extra` bytes that are not there."""
     head = struct.pack("<2sxx4sII8x", b"MZ", b"zimg", 0x400, len(payload) + extra) + kind.encode()
     return head.ljust(0x400, b"\0") + payload
 

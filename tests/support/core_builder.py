@@ -83,7 +83,7 @@ def build(core: Core) -> bytes:
 
 
 def own_vdso() -> bytes:
-    """The vDSO of this process; the pages are the same in each."""
+    """Return the vDSO of this process; the pages are the same in each process."""
     maps = Path("/proc/self/maps").read_text().splitlines()
     start, _, end = next(line for line in maps if line.endswith("[vdso]")).split()[0].partition("-")
     with Path("/proc/self/mem").open("rb") as memory:

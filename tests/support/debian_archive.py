@@ -23,7 +23,7 @@ from vdso.elf import elf64
 
 
 def package(base: bytes) -> bytes:
-    """A .deb whose kernel image holds `base`."""
+    """Return a .deb whose kernel image holds `base`."""
     kernel, tar = bytes(elf64.PAGE) + base, io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w:gz") as archive:
         info = tarfile.TarInfo("./boot/vmlinux")
@@ -33,7 +33,7 @@ def package(base: bytes) -> bytes:
 
 
 def package_of(data_tar_gz: bytes) -> bytes:
-    """A .deb of this content."""
+    """Return a .deb of this content."""
     out = b"!<arch>\n"
     for name, data in (("debian-binary", b"2.0\n"), ("data.tar.gz", data_tar_gz)):
         out += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
@@ -50,7 +50,7 @@ class Archive:
     keyring: Path
 
     def publish(self, suite: str, *packages: tuple[str, str, bytes]) -> None:
-        """Writes `dists/suite` with (name, version, .deb), signed."""
+        """Write `dists/suite` with (name, version, .deb), signed."""
         index = ""
         for name, version, deb in packages:
             path = f"pool/{name}_{version}_riscv64.deb"
@@ -84,7 +84,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def serve() -> Iterator[Archive]:
-    """An empty archive; it is gone afterwards."""
+    """Yield an empty archive, which is deleted afterwards."""
     if not shutil.which("gpg") or not shutil.which("apt-get"):
         pytest.skip("no gpg, or no apt, on this machine")
     with tempfile.TemporaryDirectory() as name:

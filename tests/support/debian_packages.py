@@ -35,12 +35,12 @@ NO_NETWORK = ("no network", "Could not connect", "Could not resolve", "Temporary
 
 
 def deb(name: str) -> Path:
-    """The .deb of one of NAMES."""
+    """Return the .deb of one of NAMES."""
     return _cache() / f"{_newest()[name]}.deb"
 
 
 def unpacked(name: str) -> Path:
-    """The folder with the files of the package as they would lie below /."""
+    """Return a folder with the files of the package as they would lie below /."""
     package = deb(name)
     target = package.with_suffix("")
     with _locked():
@@ -52,7 +52,7 @@ def unpacked(name: str) -> Path:
 
 
 def kernel_image() -> bytes:
-    """Debian's newest kernel, as the raw Image that boots."""
+    """Return Debian's newest kernel, as the raw Image that boots."""
     data = deb(KERNEL).read_bytes()
     label, image = max(payloads(KERNEL, data), key=lambda payload: len(payload[1]))
     assert image[0x38:0x3C] == b"RSC\x05", f"{label} is no Image of riscv64"  # Linux: arch/riscv/boot-image-header.rst
@@ -72,14 +72,14 @@ def _cache() -> Path:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """One process at a time: pytest may run several."""
+    """Let one process in at a time: pytest may run several."""
     with (_cache() / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _newest() -> dict[str, str]:
-    """Of each of NAMES the file's name without .deb; the file is there."""
+    """Return for each of NAMES the name of its file without .deb; the file is there."""
     index = _cache() / "newest.json"
     with _locked():
         known: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}

@@ -50,28 +50,28 @@ def _u(word: int) -> bytes:
 
 
 def _hi_lo(offset: int) -> tuple[int, int]:
-    """The 20 and the 12 bits that auipc and the instruction after it take."""
+    """Return the 20 and the 12 bits that auipc and the instruction after it take."""
     high = (offset + 0x800) & ~0xFFF
     return high & 0xFFFFFFFF, (offset - high) & 0xFFF
 
 
 def raw(name: str, code: bytes, export: bool = True, gap: int = 0, align: int = 2, cfi: str = "") -> Function:
-    """A function of these very bytes."""
+    """Return a function of exactly these bytes."""
     return Function(name, len(code), lambda _address, _all: code, export, gap, align, cfi)
 
 
 def system_call(name: str, number: int, gap: int = 0) -> Function:
-    """li a7, number; ecall; ret: 10 bytes, as Linux's getcpu and flush_icache are."""
+    """Return li a7, number; ecall; ret: 10 bytes, as Linux's getcpu and flush_icache are."""
     return raw(name, _u(number << 20 | 0x893) + _u(0x73) + RET, gap=gap, align=4, cfi="zR")
 
 
 def sigreturn(name: str = "__vdso_rt_sigreturn") -> Function:
-    """li a7, 139; ecall: what unwinders match."""
+    """Return li a7, 139; ecall: the code that unwinders match."""
     return raw(name, _u(139 << 20 | 0x893) + _u(0x73), align=4, cfi="zRS")
 
 
 def reader(name: str, size: int, target: int = LINUX_DATA, export: bool = True, gap: int = 0) -> Function:
-    """Reads 8 bytes at image address `target` (auipc a5; ld a5), does nothing for a while, returns 0."""
+    """Return a function that reads 8 bytes at image address `target` (auipc a5; ld a5), runs nops, and returns 0."""
     assert size >= 12
     assert size % 2 == 0
 
@@ -84,7 +84,7 @@ def reader(name: str, size: int, target: int = LINUX_DATA, export: bool = True, 
 
 
 def thunk(name: str, target: str, gap: int = 0) -> Function:
-    """22 bytes, as Linux 6.8's: a stack frame made and undone, then a tail jump (auipc t1; jr) to `target`."""
+    """Return 22 bytes, as Linux 6.8's: a stack frame made and undone, then a tail jump (auipc t1; jr) to `target`."""
 
     def code(address: int, functions: Mapping[str, int]) -> bytes:
         frame = bytes.fromhex("4111 22e0 06e4 0008 a260 0264 4101")
@@ -95,7 +95,7 @@ def thunk(name: str, target: str, gap: int = 0) -> Function:
 
 
 def landing_pad(function: Function) -> Function:
-    """The same function of a user-CFI base: `lpad 0` (auipc zero, 0) comes first."""
+    """Return the same function of a user-CFI base: `lpad 0` (auipc zero, 0) comes first."""
 
     def code(address: int, functions: Mapping[str, int]) -> bytes:
         return _u(0x17) + function.code(address + 4, functions)
@@ -239,7 +239,7 @@ def _gnu_order(names: list[str], buckets: int) -> list[str]:
 
 
 def _sysv_table(form: _Form, names: list[str]) -> bytes:
-    """gABI, chapter 5, "Hash Table". `names` are those of the whole .dynsym, "" where there is none."""
+    """Return DT_HASH (gABI, chapter 5, "Hash Table"). `names` are those of the whole .dynsym, "" where there is none."""
     count = 3
     buckets, chains = [0] * count, [0] * len(names)
     for i, name in reversed(list(enumerate(names))):
@@ -269,7 +269,7 @@ def _cie(form: _Form, augmentation: str) -> bytes:
 
 
 def _eh_frame(form: _Form, at: int, functions: tuple[Function, ...], where: Mapping[str, int]) -> tuple[bytes, bytes]:
-    """(.eh_frame, the search table of .eh_frame_hdr without its head)."""
+    """Return (.eh_frame, the search table of .eh_frame_hdr without its head)."""
     out, table = b"", []
     for kind in ("zRS", "zR"):
         covered = [f for f in functions if f.cfi == kind]
@@ -438,7 +438,7 @@ class _Base:
         return struct.pack(f"{self.form.endian}{len(values)}H", *values)
 
     def verdef(self) -> bytes:
-        """The definitions of the object itself and of the one version."""
+        """Return the definitions of the object itself and of the one version."""
         half, words = self.form.endian + "4H", self.form.words
         own = struct.pack(half, 1, 1, 1, 1) + words(sysv_hash(self.spec.soname), 20, 28, self.soname, 0)
         return own + struct.pack(half, 1, 0, 2, 1) + words(sysv_hash(self.spec.version), 20, 0, self.version, 0)
@@ -528,5 +528,5 @@ def assemble(spec: Spec) -> Built:
 
 
 def build(spec: Spec = Spec()) -> bytes:
-    """The base of `spec` as a file."""
+    """Return the base of `spec` as a file."""
     return assemble(spec).data

@@ -34,7 +34,7 @@ class Line:
         return self.at + max(counter - self.base, 0) * self.rate
 
     def bend(self, counter: int, rate: Fraction) -> Line:
-        """Another rate from `counter` on, without a jump."""
+        """Return the line with another rate from `counter` on, without a jump."""
         return Line(max(counter, self.base), self.time(counter), rate)
 
 
@@ -61,7 +61,7 @@ class Clock:
 
     @property
     def rate(self) -> Fraction:
-        """Seconds a tick of all clocks but MONOTONIC_RAW."""
+        """Return the seconds a tick of all clocks but MONOTONIC_RAW."""
         return Fraction(0) if self.suspended else Fraction(NSEC + self.ppb, NSEC * self.hz)
 
     def begin(self) -> Clock:
@@ -82,7 +82,7 @@ class Clock:
         return replace(self, tai_offset=sec) if self.hz else self
 
     def set_monotonic(self, counter: int, sec: int, nsec: int, shown: tuple[int, int]) -> Clock:
-        """Forward only: `shown` is what MONOTONIC reads at `counter`, and no program has seen more."""
+        """Move MONOTONIC forward only: `shown` is its reading at `counter`, and no program has seen more."""
         if not self.depth or nsec >= NSEC or (sec, nsec) < shown:
             return self
         new = sec + Fraction(nsec, NSEC)
@@ -117,7 +117,7 @@ class Clock:
         return replace(self, monotonic=monotonic, boot=boot, raw=raw, wall=self.wall and self.wall.bend(counter, rate))
 
     def time(self, clock: int, counter: int) -> Fraction | None:
-        """Seconds that `clock` shows at `counter`, to the kernel's `read`; None: it is not for the page to say."""
+        """Return the seconds that `clock` shows the kernel's `read` at `counter`; None: the page does not have it."""
         lines = {MONOTONIC: self.monotonic, MONOTONIC_COARSE: self.monotonic, MONOTONIC_RAW: self.raw, BOOTTIME: self.boot}
         line = lines.get(clock, self.wall if clock in WALL_CLOCKS else None)
         if not self.hz or line is None:
@@ -125,15 +125,15 @@ class Clock:
         return line.time(counter) + (self.tai_offset if clock == TAI else 0)
 
     def served(self, clock: int) -> bool:
-        """Does user space read this clock without the kernel?"""
+        """Tell whether user space reads this clock without the kernel."""
         return self.time(clock, 0) is not None and not self.depth and not self.disabled
 
     def resolution_ns(self) -> int:
-        """One tick, rounded up to whole nanoseconds."""
+        """Return one tick, rounded up to whole nanoseconds."""
         return -(-NSEC // self.hz)
 
 
 def error_ns(sec: int, nsec: int, exact: Fraction) -> Fraction:
-    """What sec.nsec is off, in nanoseconds. The nanoseconds must be of a second."""
+    """Return the error of sec.nsec, in nanoseconds. nsec must be less than a second."""
     assert 0 <= nsec < NSEC, f"{nsec} is not the nanosecond of a second"
     return (sec + Fraction(nsec, NSEC) - exact) * NSEC

@@ -43,7 +43,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def copy_tree(folder: Path, sabotage: Mapping[str, tuple[str, str]] | None = None) -> Path:
-    """A copy of all that a build needs; sabotage: file to (text, what stands there instead)."""
+    """Copy all that a build needs; sabotage: file to (text, its replacement)."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in TREE:
         source = ROOT / name
@@ -66,7 +66,7 @@ class Scons:
         return [sys.executable, "-m", "SCons", "-Q", "vdso", f"OUT={self.out}", *words]
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
-        """In a process group of its own, as a shell starts it."""
+        """Start it in a process group of its own, as a shell does."""
         return subprocess.Popen(
             self.command(*words), cwd=self.root, env=clean() | environ, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
@@ -79,13 +79,13 @@ class Scons:
             capture_output=True, text=True, check=False)  # fmt: skip
 
     def good(self, *words: str, **environ: str) -> dict[str, bytes]:
-        """The outputs of a run that must go well."""
+        """Run it, which must go well, and return the outputs."""
         done = self.run(*words, **environ)
         assert done.returncode == 0, done.stdout + done.stderr
         return contents(self.out)
 
     def killed(self, after: float, *words: str, **environ: str) -> bool:
-        """SIGKILL to the whole group; False where the build was faster."""
+        """Send SIGKILL to the whole group; return False if the build was faster."""
         process = self.start(*words, **environ)
         try:
             process.communicate(timeout=after)
@@ -95,13 +95,13 @@ class Scons:
         return process.returncode == -signal.SIGKILL
 
     def faulty(self, hooks: Path, kind: str, at: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """A run that dies ("kill") before a file appears under the name `at`, or can't write it ("full")."""
+        """Run it so that it dies ("kill") before a file appears under the name `at`, or can't write that file ("full")."""
         (hooks / "sitecustomize.py").write_text(HOOK)
         return self.run(*words, PYTHONPATH=str(hooks), FAULT=kind, FAULT_AT=at)
 
 
 def clean() -> dict[str, str]:
-    """What a run inherits: nothing for SCons, and no proxy, which an archive on this machine does not need."""
+    """Return the environment of a run: nothing for SCons, and no proxy, which an archive on this machine does not need."""
     return {name: value for name, value in os.environ.items() if name != "SCONSFLAGS" and not name.lower().endswith("_proxy")}
 
 
@@ -112,7 +112,7 @@ def seconds(what: Callable[[], object]) -> float:
 
 
 def largest_file(size: int) -> Callable[[], None]:
-    """For a child: no file may become larger; a write behind it fails as on a full disk."""
+    """Return a function for a child process: no file may become larger, and a write behind that fails as on a full disk."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -123,7 +123,7 @@ def largest_file(size: int) -> Callable[[], None]:
 
 @functools.cache
 def other_user() -> tuple[str, ...]:
-    """A prefix that makes a command run as nobody, who may read everything (python lies in root's home) and write little."""
+    """Return a prefix that runs a command as nobody, who may read everything (python lies in root's home) and write little."""
     if os.geteuid() == 0:
         caps = ("--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search")
         return ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *caps)

@@ -23,12 +23,12 @@ DT_DEBUG = 21  # a dynamic tag that nobody looks at in a library
 
 
 def load_number(number: int) -> bytes:
-    """li a7, number."""
+    """Return li a7, number."""
     return struct.pack("<I", number << 20 | 0x893)
 
 
 def served(name: str, number: int, target: int) -> Function:
-    """Reads 8 bytes at image address `target`, then makes the system call: 18 bytes, as a stub in the small."""
+    """Return a tiny stub of 18 bytes: it reads 8 bytes at image address `target`, then makes the system call."""
     head = reader(name, 12, target).code
 
     def code(address: int, functions: Mapping[str, int]) -> bytes:
@@ -49,13 +49,13 @@ def functions(target: int) -> tuple[Function, ...]:
 
 
 def with_code(name: str, code: bytes | Code, target: int = HEADER) -> tuple[Function, ...]:
-    """The functions with another body for one of them."""
+    """Return the functions with another body for one of them."""
     made = raw(name, code) if isinstance(code, bytes) else Function(name, 18, code)
     return tuple(made if f.name == name else f for f in functions(target))
 
 
 def foreign(spec: Spec | None = None, **changes: Any) -> bytes:
-    """An image that carries no note of ours: laid out as Linux does it, its code keeps to the image."""
+    """Return an image without our note: its layout is Linux's, and its code reads nothing outside of the image."""
     spec = spec or Spec(functions=functions(HEADER))
     return assemble(replace(spec, **changes)).data
 
@@ -65,7 +65,7 @@ def note(owner: bytes, kind: int, desc: bytes) -> bytes:
 
 
 def ours(data_offset: int = DATA, target: int = DATA, spec: Spec | None = None, **changes: Any) -> bytes:
-    """An image with our note: whole pages, the section table in the load. The notes are behind everything else."""
+    """Return an image with our note: whole pages, the section table in the load, the notes behind everything else."""
     spec = spec or Spec(functions=functions(target))
     patch = Patch(foreign(spec, **changes))
     build_id = note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(range(20)))
@@ -115,7 +115,7 @@ class Patch:
         elf64.PHDR.pack_into(self.data, at, *phdr._replace(**fields))
 
     def shdr(self, kind: int) -> tuple[int, elf64.Shdr]:
-        """The first section of the type."""
+        """Return the first section of the type."""
         for at in range(self.ehdr.shoff, self.ehdr.shoff + self.ehdr.shnum * elf64.SHDR.size, elf64.SHDR.size):
             shdr = elf64.Shdr(*elf64.SHDR.unpack_from(self.data, at))
             if shdr.type == kind:
@@ -130,7 +130,7 @@ class Patch:
         return (self.shdr(kind)[0] - self.ehdr.shoff) // elf64.SHDR.size
 
     def tag(self, tag: int) -> int:
-        """Address of the first entry of the tag; DT_NULL finds the first spare one."""
+        """Return the address of the first entry of the tag; DT_NULL finds the first spare one."""
         start = self.phdr(elf64.PT_DYNAMIC)[1].offset
         at = next(at for at in range(start, len(self.data), 16) if self.get(at, "<q") == tag)
         return at
@@ -145,12 +145,12 @@ class Patch:
         self.put(self.tag(tag), "<q", to)
 
     def add(self, tag: int, value: int) -> None:
-        """Another dynamic entry, in place of a spare one."""
+        """Add a dynamic entry, in place of a spare one."""
         at = self.tag(elf64.DT_NULL)
         self.put(at, "<qQ", tag, value)
 
     def string(self, text: str) -> int:
-        """The offset of a string in DT_STRTAB."""
+        """Return the offset of a string in DT_STRTAB."""
         start = self.value(elf64.DT_STRTAB)
         return self.data.index(b"\0" + text.encode() + b"\0", start) + 1 - start
 
@@ -164,5 +164,5 @@ class Patch:
 
     @property
     def frames(self) -> int:
-        """Address of .eh_frame_hdr."""
+        """Return the address of .eh_frame_hdr."""
         return self.phdr(elf64.PT_GNU_EH_FRAME)[1].vaddr

@@ -24,7 +24,7 @@ CC = "riscv64-linux-gnu-gcc"
 
 @cache
 def session_folder() -> Path:
-    """A folder for what all tests of this process share; gone at its end."""
+    """Return a folder for the files that all tests of this process share; it is deleted at the end."""
     folder = Path(tempfile.mkdtemp(prefix="scons-vdso-kernels."))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -36,7 +36,7 @@ def run(*command: object) -> None:
 
 
 def patch(folder: Path, replace: Replace) -> None:
-    """In each file, relative to `folder`, replace the one occurrence of a text."""
+    """Replace in each file, relative to `folder`, the one occurrence of a text."""
     for name, (old, new) in replace.items():
         text = (folder / name).read_text()
         assert text.count(old) == 1, f"{name}: {old!r} occurs {text.count(old)} times, not once"
@@ -44,7 +44,7 @@ def patch(folder: Path, replace: Replace) -> None:
 
 
 def build_vdso(out: Path, *words: str, replace: Replace | None = None) -> Path:
-    """`out` with the outputs of `scons vdso BASE=minimal words`; `replace` is relative to a copy of the repository."""
+    """Return `out` with the outputs of `scons vdso BASE=minimal words`; `replace` is relative to a copy of the repository."""
     root = ROOT
     if replace:
         root = out / "repository"
@@ -60,7 +60,7 @@ def build_vdso(out: Path, *words: str, replace: Replace | None = None) -> Path:
 
 @cache
 def minimal() -> Path:
-    """The blob from BASE=minimal, as it is."""
+    """Return the folder of the blob from BASE=minimal, as it is."""
     return build_vdso(session_folder() / "vdso")
 
 
@@ -81,12 +81,12 @@ KERNELS: dict[str, tuple[Path, Callable[[Path, Path, Path], None]]] = {
 
 
 def outputs(folder: str, names: list[str]) -> list[str]:
-    """What somebody has built beside the sources."""
+    """Return the names of outputs that somebody has built beside the sources."""
     return [name for name in names if name in ("build", "target") and (Path(folder) / name).is_dir()]
 
 
 def build_kernel(name: str, out: Path, replace: Replace | None = None, vdso: Path | None = None) -> Path:
-    """kernel.elf of an example, made in `out`. `replace` is relative to a copy of its sources; `vdso`: see build_vdso."""
+    """Build kernel.elf of an example in `out`. `replace` is relative to a copy of its sources; `vdso`: see build_vdso."""
     sources, build = KERNELS[name]
     if replace:
         sources = shutil.copytree(sources, out / "sources", ignore=outputs)
@@ -97,13 +97,13 @@ def build_kernel(name: str, out: Path, replace: Replace | None = None, vdso: Pat
 
 @cache
 def kernel(name: str) -> Path:
-    """kernel.elf of an example as it is, built once."""
+    """Return kernel.elf of an example as it is, built once."""
     return build_kernel(name, session_folder() / f"kernel-{name}")
 
 
 @cache
 def program(source: Path, *flags: str) -> Path:
-    """A static program with Debian's cross glibc, built once."""
+    """Return a static program with Debian's cross glibc, built once."""
     out = session_folder() / "-".join([source.stem, *(flag.strip("-").replace("/", "_") for flag in flags)])
     run(CC, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", *flags, "-o", out, source)
     return out

@@ -15,7 +15,7 @@ PAGE = 4096
 
 
 def build(folder: Path, header: Path = SOURCES / "vdso_data.h") -> ctypes.CDLL:
-    """The functions of `header` (vdso_data.h or a generated vdso.h) as a library, made in `folder`."""
+    """Build the functions of `header` (vdso_data.h or a generated vdso.h) as a library, in `folder`."""
     library = folder / "kernel.so"
     strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
     command = ["cc", *strict, "-O2", "-fPIC", "-shared", *INCLUDES, f'-DKERNEL_HEADER="{header}"', HERE / "kernel.c"]
@@ -24,7 +24,7 @@ def build(folder: Path, header: Path = SOURCES / "vdso_data.h") -> ctypes.CDLL:
 
 
 def build_rust(folder: Path, module: Path) -> ctypes.CDLL:
-    """The methods of `module`, a generated vdso.rs, as a library with the same names, made in `folder`."""
+    """Build the methods of `module`, a generated vdso.rs, as a library with the same names, in `folder`."""
     shutil.copy(HERE / "kernel.rs", folder / "kernel.rs")
     shutil.copy(module, folder / "vdso.rs")
     library = folder / "kernel_rust.so"
@@ -46,7 +46,7 @@ class DataPage:
         return ctypes.string_at(self._at, PAGE)
 
     def set_extra(self, words: bytes) -> None:
-        """What the kernel keeps in its own part, at the end of the page."""
+        """Write the kernel's own part, at the end of the page."""
         ctypes.memmove(self._at + PAGE - len(words), words, len(words))
 
     def _call(self, name: str, *arguments: object) -> int:
@@ -86,7 +86,7 @@ class DataPage:
         self._call("k_resume", ctypes.c_uint64(counter), ctypes.c_uint64(slept_ns))
 
     def read(self, clock: int, counter: int) -> tuple[int, int] | None:
-        """(sec, nsec), or None where the kernel must answer by itself."""
+        """Return (sec, nsec), or None where the kernel must answer by itself."""
         return self._answer("k_read", ctypes.c_int(clock), ctypes.c_uint64(counter))
 
     def getres(self, clock: int) -> tuple[int, int] | None:

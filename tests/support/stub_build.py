@@ -56,7 +56,7 @@ def compile_all(folder: Path, *defines: str) -> list[Path]:
 
 
 def stubs(folder: Path, data_page: str, hz: int | None = None) -> Stubs:
-    """All stubs of vdso_src, linked for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
+    """Link all stubs of vdso_src for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
     offset = PLACES[data_page]
     defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
     sources = ("clock_gettime", "gettimeofday", "clock_getres", "syscalls", "own_syscalls")

@@ -37,13 +37,13 @@ class Result:
     memory: bytes
 
     def words(self, count: int = 2) -> tuple[int, ...]:
-        """The first signed 64-bit words of the buffer."""
+        """Return the first signed 64-bit words of the buffer."""
         return tuple(int.from_bytes(self.memory[8 * i : 8 * i + 8], "little", signed=True) for i in range(count))
 
 
 class Machine:
     def __init__(self, image: bytes, data_offset: int | None = None, load: int = LOAD) -> None:
-        """`data_offset`: of the data page from the load address; None: there is no data page."""
+        """Load the image. `data_offset`: of the data page from the load address; None: there is no data page."""
         self._engine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV64)
         self._load = load
         self._data = None if data_offset is None else load + data_offset
@@ -70,7 +70,7 @@ class Machine:
         answer: int = 0,
         before_load: Callable[[int], bytes | None] | None = None,
     ) -> Result:
-        """Calls the function at `address` (an offset in the image). `answer` is what a system call gives.
+        """Call the function at `address` (an offset in the image). `answer` is the answer of a system call.
 
         before_load(k) is asked before the k-th load from the data page, and may give the page new content.
         """

@@ -47,7 +47,7 @@ def built(rule: str, text: str, **changes: Any) -> Sabotage:
 
 
 def coded(rule: str, text: str, name: str, code: bytes) -> Sabotage:
-    """The body of one function is `code`, which then makes system call 169 and returns."""
+    """Return a sabotage: the body of one function is `code`, which then makes system call 169 and returns."""
     return built(rule, text, functions=with_code(name, code + load_number(169) + ECALL + RET))
 
 
@@ -56,13 +56,13 @@ def word(number: int) -> bytes:
 
 
 def sysv(patch: Patch) -> tuple[int, int, int]:
-    """nbucket, address of the buckets, address of the chains."""
+    """Return nbucket, address of the buckets, address of the chains."""
     at = patch.value(elf64.DT_HASH)
     return patch.get(at), at + 8, at + 8 + 4 * patch.get(at)
 
 
 def used_bucket(patch: Patch) -> int:
-    """The address of a bucket that has a chain."""
+    """Return the address of a bucket that has a chain."""
     count, buckets, _chains = sysv(patch)
     return next(buckets + 4 * i for i in range(count) if patch.get(buckets + 4 * i))
 
@@ -73,7 +73,7 @@ def drop_first(patch: Patch) -> None:
 
 
 def chain_end(patch: Patch) -> int:
-    """The address of the entry that ends a chain."""
+    """Return the address of the entry that ends a chain."""
     chains = sysv(patch)[2]
     index = patch.get(used_bucket(patch))
     while patch.get(chains + 4 * index):
@@ -82,7 +82,7 @@ def chain_end(patch: Patch) -> int:
 
 
 def gnu_chain(patch: Patch, name: str | None = None) -> int:
-    """The address of a symbol's entry in the chains of DT_GNU_HASH; of the last entry without a name."""
+    """Return the address of a symbol's entry in the chains of DT_GNU_HASH; that of the last entry without a name."""
     at = patch.value(elf64.DT_GNU_HASH)
     buckets, first, bloom = patch.get(at), patch.get(at + 4), patch.get(at + 8)
     nchain = patch.get(patch.value(elf64.DT_HASH) + 4)
@@ -125,7 +125,7 @@ def move_section(patch: Patch, kind: int, by: int) -> None:
 
 
 def our_layout(patch: Patch) -> None:
-    """The second half of our note's descriptor."""
+    """Change the second half of our note's descriptor."""
     patch.put(patch.data.index(b"scons-vdso\0") + 12 + 8, "<Q", 2)
 
 
@@ -135,7 +135,7 @@ def swap_entries(patch: Patch) -> None:
 
 
 def fde(patch: Patch, entry: int) -> int:
-    """The address of the FDE that entry number `entry` of .eh_frame_hdr leads to."""
+    """Return the address of the FDE to which entry number `entry` of .eh_frame_hdr leads."""
     return patch.frames + patch.get(patch.frames + 12 + 8 * entry + 4, "<i")
 
 
@@ -144,20 +144,20 @@ def bump(patch: Patch, at: int, by: int = 2) -> None:
 
 
 def longer_strings(patch: Patch) -> None:
-    """One byte more belongs to DT_STRTAB, and it is none that ends a string."""
+    """Add one byte to DT_STRTAB that does not end a string."""
     patch.put(patch.value(elf64.DT_STRTAB) + patch.value(elf64.DT_STRSZ), "B", 65)
     patch.set(elf64.DT_STRSZ, patch.value(elf64.DT_STRSZ) + 1)
 
 
 def half_outside(patch: Patch) -> None:
-    """Half of the versions, of two bytes each, lies behind the image. No section speaks of them, which would disagree."""
+    """Move half of the versions, of two bytes each, behind the image. No section speaks of them, which would disagree."""
     count = patch.get(patch.value(elf64.DT_HASH) + 4)
     patch.set(elf64.DT_VERSYM, len(patch.data) - count)
     patch.section(elf64.SHT_GNU_VERSYM, type=elf64.SHT_PROGBITS)
 
 
 def as_eh_frame(kind: int, **fields: int) -> Callable[[Patch], object]:
-    """PT_GNU_EH_FRAME becomes another segment: unwind information is allowed to be absent."""
+    """Turn PT_GNU_EH_FRAME into another segment: unwind information may be absent."""
     return lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=kind, **fields)
 
 
