@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import stub_build
 from stub_build import PREFIX as CROSS
-from stub_build import compile_stub
 from vdso import pipeline
 from vdso.arch.arch import KEEP
 from vdso.arch.riscv64.facts import RISCV64
@@ -37,7 +37,6 @@ from .looker import LOOKERS, Looker
 NAME = "given.so"
 LIBRARY = Path(pipeline.__file__).parent
 ABSENT = "__vdso_absent"
-STUBS = ("clock_getres", "clock_gettime", "gettimeofday", "syscalls")
 HZ = 10_000_000
 LONGEST = 10_000  # characters of an error
 
@@ -99,10 +98,10 @@ class Way:
         for kind, defines in {"page": (), "none": ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={HZ}")}.items():
             folder = self.folder / kind
             folder.mkdir(exist_ok=True)
-            files = [folder / f"{source}.o" for source in STUBS]
+            files = [folder / f"{source}.o" for source in stub_build.names()]
             for file in files:
                 if not file.exists():
-                    compile_stub(folder, file.stem, *defines).rename(file)
+                    stub_build.compile_stub(folder, file.stem, *defines).rename(file)
             self.objects[kind] = [read_object(file.name, file.read_bytes(), file.stem, False, RISCV64) for file in files]
 
     def end(self, case: Case) -> str:

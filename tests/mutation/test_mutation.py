@@ -190,18 +190,22 @@ def test_the_table_counts_by_place_and_names_what_was_not_found() -> None:
         return Result(Mutant(path, line, line, "", line, "constant"), LIBRARY, ended, "", 1.0, f"- {line}")
 
     tool = "site_scons/site_tools/vdso/"
-    made = [result(tool + "image/a.py", 1, KILLED), result(tool + "image/b.py", 2, SURVIVED), result(tool + "c.py", 3, KILLED)]
-    made += [result("vdso_src/d.h", 4, SAME), result("vdso_src/d.h", 5, NOTHING)]
+    made = [
+        result(tool + "image/load.py", 1, KILLED),
+        result(tool + "image/model.py", 2, SURVIVED),
+        result(tool + "ranges.py", 3, KILLED),
+    ]
+    made += [result("vdso_src/read.h", 4, SAME), result("vdso_src/read.h", 5, NOTHING)]
     assert results.table(made).splitlines() == [
         "| place | faults | found | not found | the same code |",
         "|---|---|---|---|---|",
-        "| c.py | 1 | 1 | 0 | 0 |",
         "| image/ | 2 | 1 | 1 | 0 |",
-        "| vdso_src/d.h | 1 | 0 | 0 | 1 |",
+        "| ranges.py | 1 | 1 | 0 | 0 |",
+        "| vdso_src/read.h | 1 | 0 | 0 | 1 |",
         "| all | 4 | 2 | 1 | 1 |",
         "",
-        f"{tool}image/b.py:2  constant  (survived)",
+        f"{tool}image/model.py:2  constant  (survived)",
         "- 2",
-        "vdso_src/d.h:4  constant  (the same code)",
+        "vdso_src/read.h:4  constant  (the same code)",
         "- 4",
     ]

@@ -20,7 +20,7 @@ from checkout import fresh
 
 from .mutant import Mutant
 
-FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.M)
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.M)
 WALL = 1800  # seconds after which even a machine that does much else is not only slow
 MEMORY = 12 << 30  # bytes of addresses of a process; compilers take some
 

@@ -49,18 +49,21 @@ def compile_stub(folder: Path, source: str, *defines: str) -> Path:
     return target
 
 
+def names() -> list[str]:
+    """Return the names of all stub sources, without their ending."""
+    return sorted(path.stem for sources in SOURCE_FOLDERS for path in sources.glob("*.c"))
+
+
 def compile_all(folder: Path, *defines: str) -> list[Path]:
     """Return the object files of all stub sources."""
-    paths = sorted(path for sources in SOURCE_FOLDERS for path in sources.glob("*.c"))
-    return [compile_stub(folder, path.stem, *defines) for path in paths]
+    return [compile_stub(folder, name, *defines) for name in names()]
 
 
 def stubs(folder: Path, data_page: str, hz: int | None = None) -> Stubs:
     """Link all stubs of vdso_src for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
     offset = PLACES[data_page]
     defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
-    sources = ("clock_gettime", "gettimeofday", "clock_getres", "syscalls", "own_syscalls")
-    objects = [compile_stub(folder, source, *defines) for source in sources]
+    objects = compile_all(folder, *defines)
     script, linked = folder / f"{data_page}.ld", folder / f"{data_page}-{hz}.elf"
     script.write_text(SCRIPT.format(symbol="" if offset is None else f"vdso_data = {offset};"))
     subprocess.run([f"{PREFIX}ld", "--no-relax", "-T", script, "-o", linked, *objects], check=True)
