@@ -15,7 +15,7 @@ import pytest
 from debian_packages import KERNEL, kernel_image
 from kernel_builds import build_vdso
 from kernels.linux_guest import SECONDS, Guest, boot, first_page, with_vdso
-from program_builds import static
+from kernels.program_builds import static
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.extract.find import find
 from vdso.image.reader import read_vdso

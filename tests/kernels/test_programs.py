@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from debian_packages import KERNEL, deb
 from kernel_builds import KERNELS, build_kernel, build_vdso, kernel, minimal
-from program_builds import static
+from kernels.program_builds import static
 from qemu import Run, boot
 
 pytestmark = pytest.mark.xdist_group("qemu")

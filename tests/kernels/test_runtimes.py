@@ -20,7 +20,7 @@ import pytest
 from bases import bases
 from debian_packages import KERNEL, deb
 from kernel_builds import build_vdso, session_folder
-from program_builds import CROSS, dynamic, go, launcher, static, sysroot
+from kernels.program_builds import CROSS, dynamic, go, launcher, static, sysroot
 
 TOLERANCE_NS = 2_000_000  # the launcher measures the counter's rate, and the system may slew its clock
 SECONDS = 300  # a run takes less than one, but for a machine with too much to do

@@ -13,6 +13,7 @@ import pytest
 from debian_packages import kernel_image
 from kernel_builds import KERNELS, build_kernel, kernel, minimal
 from kernels import linux_guest
+from kernels.program_builds import launcher, static
 from kernels.selftest_report import (  # fmt: skip
     CLOCKS,
     CONTENT,
@@ -26,7 +27,6 @@ from kernels.selftest_report import (  # fmt: skip
     read_tap,
     selftest,
 )
-from program_builds import launcher, static
 from qemu import boot
 
 SECONDS = 90
