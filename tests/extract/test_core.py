@@ -162,14 +162,14 @@ def test_a_dump_of_a_whole_machine_is_searched() -> None:
     assert "2 plain vDSOs that differ" in error(build(replace(PROCESS, auxv=False)))
 
 
-@pytest.mark.parametrize("filter", ["33", "0"])
-def test_what_gdb_writes(tmp_path: Path, filter: str) -> None:
+@pytest.mark.parametrize("coredump_filter", ["33", "0"])
+def test_what_gdb_writes(tmp_path: Path, coredump_filter: str) -> None:
     """A real core of this machine: its vDSO is found, and refused for its architecture alone."""
     core = tmp_path / "core"
     commands = [word for text in ("starti", f"generate-core-file {core}", "kill") for word in ("-ex", text)]
     # A program that gdb starts itself: an attachment needs rights that not every machine gives.
     shell = 'echo "$1" >/proc/self/coredump_filter; shift; exec gdb -nx -batch "$@"'
-    command = ["sh", "-c", shell, "sh", f"0x{filter}", *commands, "--args", "sleep", "600"]
+    command = ["sh", "-c", shell, "sh", f"0x{coredump_filter}", *commands, "--args", "sleep", "600"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert core.exists(), done.stdout + done.stderr
     data = core.read_bytes()

@@ -23,9 +23,9 @@ from vdso.errors import VdsoError
 from vdso.extract.find import find
 from vdso.image.reader import read_vdso
 from vdso.place.linked import linker_script, read_linked
-from vdso.place.plan import from_json
+from vdso.place.plan import plan_from_json
 from vdso.policy.base_check import nameable
-from vdso.policy.decide import parse
+from vdso.policy.decide import parse_policy
 from vdso.splice.changes import Export
 from vdso.stubs import toolchain
 from vdso.stubs.objects import Object, read_object
@@ -113,8 +113,8 @@ class Way:
             base = pipeline.base(NAME, data, RISCV64)
             page = DataPage(case.data_page)
             kind = "none" if page is DataPage.NONE else "page"
-            plan = pipeline.plan(base, self.objects[kind], parse(case.policy, RISCV64), page)
-            plan = from_json(plan.to_json())
+            plan = pipeline.plan(base, self.objects[kind], parse_policy(case.policy, RISCV64), page)
+            plan = plan_from_json(plan.to_json())
             stubs = read_linked("stubs.elf", self._link(kind, linker_script(plan)), plan)
             image = pipeline.image(base, plan, stubs, page, "image.so")
         except VdsoError as error:
@@ -157,7 +157,7 @@ class Way:
         if known not in self.linked:
             path, out = self.folder / "stubs.ld", self.folder / "stubs.elf"
             path.write_text(script)
-            files = [self.folder / kind / object.name for object in self.objects[kind]]
+            files = [self.folder / kind / stub.name for stub in self.objects[kind]]
             subprocess.run([f"{CROSS}ld", *toolchain.LDFLAGS, "-T", path, "-o", out, *files], check=True, capture_output=True)
             self.linked[known] = out.read_bytes()
         return self.linked[known]

@@ -17,7 +17,7 @@ from vdso.errors import VdsoError
 from vdso.image.analysis import analyse
 from vdso.image.model import Vdso
 from vdso.image.reader import read_vdso
-from vdso.policy.decide import Decision, decide, intended, parse, unsafe
+from vdso.policy.decide import Decision, decide, intended, parse_policy, unsafe
 from vdso.verify import verify
 
 CLOCK = PREFIX + "clock_gettime"
@@ -60,7 +60,7 @@ def policies(vdso: Vdso, overrides: dict[str, str] | None = None) -> dict[str, s
     ],
 )
 def test_policy_is_read_as_pairs(text: str, table: dict[str, str]) -> None:
-    assert parse(text, RISCV64) == table
+    assert parse_policy(text, RISCV64) == table
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_policy_is_read_as_pairs(text: str, table: dict[str, str]) -> None:
 )
 def test_policy_that_is_no_list_of_pairs_is_refused(text: str, what: str) -> None:
     with pytest.raises(VdsoError, match="^POLICY: " + re.escape(what)):
-        parse(text, RISCV64)
+        parse_policy(text, RISCV64)
 
 
 def test_exports_of_linux_have_the_policy_of_the_table() -> None:
@@ -159,7 +159,7 @@ def test_what_the_user_adds_comes_last() -> None:
 def test_a_policy_that_can_not_be_is_refused(override: str, what: str) -> None:
     vdso = base(plain_code(PREFIX + "two words", 20))
     with pytest.raises(VdsoError, match="^POLICY: " + re.escape(what)):
-        decide(vdso, parse(override, RISCV64), {**OURS, PREFIX + "hz": "hz.c"}, (PREFIX + "hz",))
+        decide(vdso, parse_policy(override, RISCV64), {**OURS, PREFIX + "hz": "hz.c"}, (PREFIX + "hz",))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from show.page_probes import CELLS, CONTRAST, FOCUSABLE, HITS, LINKS
 from show.report_case import CASES, HOSTILE, NASTY, Made, make
 from vdso import templating
 from vdso.arch.riscv64.facts import RISCV64
-from vdso.emit.blob import from_facts
+from vdso.emit.blob import blob_from_facts
 from vdso.place import plan
 from vdso.policy import decide
 from vdso.show import page
@@ -353,8 +353,8 @@ def test_nothing_of_this_machine_is_in_it(made: Made) -> None:
 
 def test_another_process_makes_the_same_bytes(made: Made) -> None:
     """Python orders sets anew in each."""
-    record = from_facts(made.facts, made.blob)
-    planned = plan.from_json((made.out / "work" / "plan.json").read_text())
+    record = blob_from_facts(made.facts, made.blob)
+    planned = plan.plan_from_json((made.out / "work" / "plan.json").read_text())
     assert page.html(page.shown(made.model, record, planned)) == made.page.read_bytes()
 
 

@@ -39,7 +39,7 @@ def test_only_what_is_mapped_is_read(flags: tuple[str, ...], tmp_path: Path) -> 
     file = compiled(tmp_path, SOURCE, *flags)
     assert sorted(names(file).values()) == [".rodata", ".text.first", ".text.inner", ".text.second"]
     assert set(file.uses) == set(file.sections)
-    assert (file.name, file.source, file.users, file.writable, file.fixed) == ("made.o", "source.c", True, (), {})
+    assert (file.name, file.source, file.users, file.writable, file.needs_loader) == ("made.o", "source.c", True, (), {})
 
 
 def test_what_code_uses_is_told_by_section_and_by_outer_symbol(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_can_be_written_is_told(source: str, section: str, tmp_path: Path) 
 def test_a_table_of_addresses_is_tied_to_an_address(tmp_path: Path) -> None:
     source = "extern long a, b; const long *const table[] = {&a, &b, &a}; const long *f(long i) { return table[i & 1]; }"
     file = compiled(tmp_path, source)
-    [(section, (offset, _))] = file.fixed.items()
+    [(section, (offset, _))] = file.needs_loader.items()
     assert file.sections[section].name == ".rodata"
     assert offset == 0, "the first of them is named"
 

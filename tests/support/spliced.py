@@ -17,8 +17,8 @@ from vdso.data_page import DataPage
 from vdso.emit.blob import Image
 from vdso.image.model import Vdso
 from vdso.place.linked import Linked, linker_script, read_linked
-from vdso.place.plan import Plan, from_json
-from vdso.policy.decide import parse
+from vdso.place.plan import Plan, plan_from_json
+from vdso.policy.decide import parse_policy
 from vdso.stubs import toolchain
 from vdso.stubs.objects import Object, read_object
 
@@ -53,14 +53,14 @@ def link(plan: Plan, compiled: Sequence[Path], folder: Path) -> bytes:
 def plan_of(data: bytes, compiled: Sequence[Path], page: str = "after", overrides: str = "") -> Plan:
     """Return the plan for a base of the bytes `data`. `page` and `overrides`: DATA_PAGE and POLICY."""
     base = pipeline.base("base.so", data, RISCV64)
-    return pipeline.plan(base, read_objects(compiled), parse(overrides, RISCV64), DataPage(page))
+    return pipeline.plan(base, read_objects(compiled), parse_policy(overrides, RISCV64), DataPage(page))
 
 
 def spliced(data: bytes, compiled: Sequence[Path], folder: Path, page: str = "after", overrides: str = "") -> Made:
     """Take a base of the bytes `data` the whole way."""
     base = pipeline.base("base.so", data, RISCV64)
     plan = plan_of(data, compiled, page, overrides)
-    assert from_json(plan.to_json()) == plan
+    assert plan_from_json(plan.to_json()) == plan
     elf = link(plan, compiled, folder)
     linked = read_linked("stubs.elf", elf, plan)
     return Made(base, plan, linked, elf, pipeline.image(base, plan, linked, DataPage(page), "image.so"))

@@ -14,7 +14,7 @@ from vdso.elf import elf64
 from vdso.image.model import Vdso
 from vdso.image.reader import read_vdso
 from vdso.policy.decide import Decision
-from vdso.tables.names import added, names, visible
+from vdso.tables.names import added, make_dynstr, visible
 
 CPU, CACHE = PREFIX + "getcpu", PREFIX + "flush_icache"
 SONAME, VERSION, KERNELS = "linux-vdso.so.1", "LINUX_4.15", "riscv_isa_ext_keys"
@@ -48,7 +48,7 @@ def test_a_local_symbol_goes() -> None:
 
 def test_names_of_what_went_are_blank_and_all_others_in_their_place() -> None:
     base = read()
-    table = names(base, hidden(base, CPU))
+    table = make_dynstr(base, hidden(base, CPU))
     span = base.tables[".dynstr"]
     old = base.data[span.start : span.end]
     assert strings(table) == strings(old) - {CPU, KERNELS}
@@ -60,8 +60,8 @@ def test_names_of_what_went_are_blank_and_all_others_in_their_place() -> None:
 def test_a_name_that_is_the_end_of_another_stays_with_it() -> None:
     """As linkers lay them out: `getcpu` is in `__vdso_getcpu`."""
     base = read(lambda patch: patch.symbol(KERNELS, name=patch.string(CPU) + len(PREFIX)))
-    assert CPU.encode() in names(base, hidden(base))
-    gone = names(base, hidden(base, CPU))
+    assert CPU.encode() in make_dynstr(base, hidden(base))
+    gone = make_dynstr(base, hidden(base, CPU))
     assert b"getcpu" not in gone
 
 
@@ -72,18 +72,18 @@ def test_a_name_that_the_object_or_a_version_has_stays(needed: str, by: int) -> 
     base = read(lambda patch: patch.symbol(KERNELS, name=patch.string(needed) + by))
     assert needed[by:] in {symbol.name for symbol in base.symbols}
     assert needed[by:] not in {symbol.name for symbol in visible(base, hidden(base)) if by}
-    assert strings(names(base, hidden(base, CPU))) >= {SONAME, VERSION}
+    assert strings(make_dynstr(base, hidden(base, CPU))) >= {SONAME, VERSION}
 
 
 def test_a_symbol_that_is_named_as_one_that_stays_takes_nothing_away() -> None:
     base = read(lambda patch: patch.symbol(KERNELS, name=patch.string(CACHE)))
-    assert strings(names(base, hidden(base, CPU))) >= {CACHE, SONAME, VERSION}
+    assert strings(make_dynstr(base, hidden(base, CPU))) >= {CACHE, SONAME, VERSION}
 
 
 def test_added_names_follow_those_of_the_base() -> None:
     base = read()
     decisions = [*hidden(base), *(Decision(PREFIX + name, "add", PREFIX + name) for name in ("one", "another"))]
-    size, table = base.tables[".dynstr"].size, names(base, decisions)
+    size, table = base.tables[".dynstr"].size, make_dynstr(base, decisions)
     new = added(base, decisions)
     assert [symbol.name for symbol in new] == [PREFIX + "one", PREFIX + "another"]
     for symbol in new:

@@ -13,7 +13,7 @@ from elftools.elf.structs import ELFStructs
 from vdso.elf import elf64
 from vdso.elf.elf64 import SYM, Sym
 from vdso.image.model import Symbol
-from vdso.tables.symbol_tables import Tables, gnu_hash, symbol_tables, sysv_hash
+from vdso.tables.symbol_tables import Tables, gnu_hash, make_symbol_tables, sysv_hash
 
 ONE = Symbol("", 0, elf64.STB_GLOBAL << 4 | elf64.STT_FUNC, 0, 5, 0x800, 16, 2)
 
@@ -62,7 +62,7 @@ def test_hashes_are_those_of_another_library(name: str) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 15, 16, 17, 33, 36, 37, 38, 67, 68, 200])
 def test_every_symbol_is_found_and_no_other(count: int) -> None:
     made = symbols(count)
-    tables = symbol_tables(made)
+    tables = make_symbol_tables(made)
     dynsym = Dynsym(tables, {s.name_offset: s.name for s in made})
     for table in (ELFHashTable(File(tables.hash), 0, len(tables.hash), dynsym), GNUHashTable(File(tables.gnu_hash), 0, dynsym)):
         assert table.get_number_of_symbols() == count + 1
@@ -73,7 +73,7 @@ def test_every_symbol_is_found_and_no_other(count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 16, 17, 32, 33, 200])
 def test_a_bloom_filter_has_a_word_for_sixteen_symbols_and_a_power_of_two(count: int) -> None:
-    words = struct.unpack_from("<IIII", symbol_tables(symbols(count)).gnu_hash)[2]
+    words = struct.unpack_from("<IIII", make_symbol_tables(symbols(count)).gnu_hash)[2]
     assert words & words - 1 == 0
     assert words * 16 >= count
     assert words == 1 or words * 8 < count
@@ -81,8 +81,8 @@ def test_a_bloom_filter_has_a_word_for_sixteen_symbols_and_a_power_of_two(count:
 
 def test_a_bloom_filter_lets_no_name_through_that_has_neither_bit() -> None:
     made = symbols(8)
-    buckets, first, words, shift = struct.unpack_from("<IIII", symbol_tables(made).gnu_hash)
-    (bloom,) = struct.unpack_from("<Q", symbol_tables(made).gnu_hash, 16)
+    buckets, first, words, shift = struct.unpack_from("<IIII", make_symbol_tables(made).gnu_hash)
+    (bloom,) = struct.unpack_from("<Q", make_symbol_tables(made).gnu_hash, 16)
     hashes = [gnu_hash(symbol.name.encode()) for symbol in made]
     assert bloom == sum(1 << bit for bit in {h >> by & 63 for h in hashes for by in (0, shift)})
     assert (buckets, first, words, shift) == (3, 1, 1, 6)
@@ -90,7 +90,7 @@ def test_a_bloom_filter_lets_no_name_through_that_has_neither_bit() -> None:
 
 def test_records_and_versions_are_in_the_order_of_the_hash_table() -> None:
     made = [replace(symbol, version=i + 2, size=i + 1, other=i % 2) for i, symbol in enumerate(symbols(20))]
-    tables = symbol_tables(made)
+    tables = make_symbol_tables(made)
     records = [Sym(*record) for record in SYM.iter_unpack(tables.dynsym)]
     versions = struct.unpack(f"<{len(made) + 1}H", tables.versym)
     assert (records[0], versions[0]) == (Sym(0, 0, 0, 0, 0, 0), 0)

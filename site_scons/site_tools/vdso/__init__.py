@@ -93,12 +93,12 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
         sources.append(out.File(layout.FETCHED))
     sums = out.File(layout.SUMS)
     texts = [env.File(str(path)) for path in archive.licences(own=False).values()]
-    made = env.VdsoRelease(sums, [*sources, *texts], VDSO_OWN=str(own))
-    env.Precious(made)  # the next build reads SHA256SUMS, and deletes archives that are no longer made
-    env.Clean(made, [sums.dir.File(name) for name in archive.listed(Path(sums.abspath))])
+    archives = env.VdsoRelease(sums, [*sources, *texts], VDSO_OWN=str(own))
+    env.Precious(archives)  # the next build reads SHA256SUMS, and deletes archives that are no longer made
+    env.Clean(archives, [sums.dir.File(name) for name in archive.listed(Path(sums.abspath))])
     if not archive.intact(Path(sums.abspath)):
-        env.AlwaysBuild(made)
-    return made
+        env.AlwaysBuild(archives)
+    return archives
 
 
 def vdso_report(env: Any, target: Any, outputs: Any) -> Any:

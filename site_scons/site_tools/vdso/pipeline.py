@@ -61,8 +61,8 @@ def plan(base: Vdso, objects: Sequence[Object], overrides: Mapping[str, str], da
     users = user_exports(objects, base.exports, base.arch)
     defined = {symbol: file.source for file in objects for symbol in file.defined}
     decisions = decide(base, overrides, defined, users)
-    wanted = [decision.stub for decision in decisions if decision.stub]
-    return place(base, decisions, units(objects, wanted, data_page), data_page)
+    stubs = [decision.stub for decision in decisions if decision.stub]
+    return place(base, decisions, units(objects, stubs, data_page), data_page)
 
 
 def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str) -> Image:

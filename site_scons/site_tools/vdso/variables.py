@@ -60,7 +60,7 @@ def _policy(value: str, arch: Arch) -> None:
     if value:
         from .policy import decide  # imported late: a build with nothing to do must not pay for it
 
-        decide.parse(value, arch)
+        decide.parse_policy(value, arch)
 
 
 def timebase_hz(data_page: DataPage, value: str) -> int | None:

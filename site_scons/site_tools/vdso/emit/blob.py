@@ -119,7 +119,7 @@ def _export_facts(export: Export) -> dict[str, Any]:
     return facts
 
 
-def from_facts(facts: Mapping[str, Any], data: bytes) -> Blob:
+def blob_from_facts(facts: Mapping[str, Any], data: bytes) -> Blob:
     """Return the blob whose `facts` these are and whose image has these bytes."""
     arch = ARCHES[facts["arch"]]
     image = Image(

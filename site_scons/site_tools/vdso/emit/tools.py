@@ -11,7 +11,7 @@ from ..stubs import toolchain
 from .provenance import sha256
 
 
-def tools(compiler: str, linker: str, path: str) -> dict[str, str]:
+def tool_versions(compiler: str, linker: str, path: str) -> dict[str, str]:
     """Return name to version of all tools of a build. For the machine's programs, which no lock file names, also the SHA-256.
 
     compiler, linker    names of programs, which are searched on `path`

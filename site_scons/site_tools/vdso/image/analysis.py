@@ -58,7 +58,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Value:
     """What a register may hold: one constant; where that is not `sure`, high halves of addresses or anything else."""
 
     consts: frozenset[Const] = frozenset()
@@ -74,8 +74,8 @@ class _Held:
         return frozenset(const for const in self.consts if const.relative and const.partial)
 
 
-_ANYTHING = _Held()
-_State = dict[str, _Held]
+_ANYTHING = _Value()
+_State = dict[str, _Value]
 
 
 def _joined(one: _State, other: _State) -> _State:
@@ -83,9 +83,9 @@ def _joined(one: _State, other: _State) -> _State:
     joined = {}
     for register in one.keys() | other.keys():
         here, there = one.get(register, _ANYTHING), other.get(register, _ANYTHING)
-        held = here if here == there else _Held(here.halves | there.halves)
-        if held != _ANYTHING:
-            joined[register] = held
+        value = here if here == there else _Value(here.halves | there.halves)
+        if value != _ANYTHING:
+            joined[register] = value
     return joined
 
 
@@ -120,10 +120,10 @@ class _Walk:
         if base == "zero":
             self.formed.add(Formed(pc, offset & _MASK, kind, absolute=True))
             return offset & _MASK
-        held = state.get(base, _ANYTHING)
-        for const in held.consts:
+        value = state.get(base, _ANYTHING)
+        for const in value.consts:
             self.formed.add(Formed(pc, _plus(const, offset), kind, absolute=not const.relative))
-        return _plus(held.const, offset) if held.const else None
+        return _plus(value.const, offset) if value.const else None
 
     def use(self, pc: int, registers: Iterable[str], state: _State) -> None:
         """Note registers that are read as plain operands: half an address that is used so counts as an address by itself."""
@@ -146,7 +146,7 @@ class _Walk:
             case Const():
                 if effect.relative and not effect.partial:
                     self.formed.add(Formed(pc, effect.value, "address"))
-                self.set(state, effect.register, _Held(frozenset((effect,)), sure=True))
+                self.set(state, effect.register, _Value(frozenset((effect,)), sure=True))
             case Add():
                 self.add(pc, effect, state)
             case Memory():
@@ -172,24 +172,24 @@ class _Walk:
                 self.set(state, effect.register, _ANYTHING)
         self.reach(after, state)
 
-    def set(self, state: _State, register: str | None, held: _Held) -> None:
+    def set(self, state: _State, register: str | None, value: _Value) -> None:
         if register is None or register == "zero":
             return
         self.writes.add(register)
         state.pop(register, None)
-        if held != _ANYTHING:
-            state[register] = held
+        if value != _ANYTHING:
+            state[register] = value
 
     def add(self, pc: int, effect: Add, state: _State) -> None:
         self.uses.add(effect.source)
-        held = state.get(effect.source, _ANYTHING)
+        value = state.get(effect.source, _ANYTHING)
         sums = set()
-        for const in held.consts:
+        for const in value.consts:
             partial = const.partial and effect.copy
             sums.add(replace(const, register=effect.register, value=_plus(const, effect.immediate), partial=partial))
             if const.relative and not partial:
                 self.formed.add(Formed(pc, _plus(const, effect.immediate), "address"))
-        self.set(state, effect.register, _Held(frozenset(sums), held.sure))
+        self.set(state, effect.register, _Value(frozenset(sums), value.sure))
 
     def jump(self, pc: int, target: int, state: _State) -> None:
         self.formed.add(Formed(pc, target, "jump"))
@@ -209,7 +209,7 @@ class _Walk:
             self.jump(pc, target, {})
         if effect.link is not None:  # a callee may leave anything in a register, also what the register held before
             self.writes.add(effect.link)
-            self.reach(after, {register: _Held(held.halves) for register, held in state.items()})
+            self.reach(after, {register: _Value(value.halves) for register, value in state.items()})
 
 
 @lru_cache(maxsize=256)  # policy, placement and splice analyse the same functions of a base

@@ -24,14 +24,14 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
     ehdr = _header(name, file, arch)
     phdrs = _segments(name, file, ehdr)
     load = Load(name, file[: phdrs[0].filesz])
-    dynamic = table_reader.dynamic(load, phdrs)
+    dynamic = table_reader.read_dynamic(load, phdrs)
     tags = dict(reversed(dynamic))
     if elf64.DT_AUXILIARY in tags:
         raise VdsoError(name, "a vDSO for user-mode CFI (DT_AUXILIARY)", "take the plain one of the same kernel")
-    named = table_reader.tables(load, tags, phdrs)
-    symbols = table_reader.symbols(load, tags, named)
-    fdes, frames = table_reader.fdes(load, named)
-    tables = named | frames
+    named_tables = table_reader.find_tables(load, tags, phdrs)
+    symbols = table_reader.read_symbols(load, tags, named_tables)
+    fdes, frames = table_reader.read_fdes(load, named_tables)
+    tables = named_tables | frames
     vdso = Vdso(
         name=name,
         arch=arch,
@@ -41,7 +41,7 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
         phdrs=phdrs,
         dynamic=dynamic,
         symbols=symbols,
-        notes=table_reader.notes(load, tables),
+        notes=table_reader.read_notes(load, tables),
         fdes=fdes,
         tables=tables,
         section_names=_section_names(file, ehdr),

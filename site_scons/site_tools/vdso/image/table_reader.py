@@ -21,7 +21,7 @@ Tags = Mapping[int, int]
 Tables = Mapping[str, Span]
 
 
-def dynamic(load: Load, phdrs: tuple[Phdr, ...]) -> tuple[tuple[int, int], ...]:
+def read_dynamic(load: Load, phdrs: tuple[Phdr, ...]) -> tuple[tuple[int, int], ...]:
     """Return the (tag, value) pairs of PT_DYNAMIC, DT_NULL and spare ones included."""
     header = next((p for p in phdrs if p.type == elf64.PT_DYNAMIC), None)
     if header is None:
@@ -41,7 +41,7 @@ def dynamic(load: Load, phdrs: tuple[Phdr, ...]) -> tuple[tuple[int, int], ...]:
     return entries
 
 
-def tables(load: Load, tags: Tags, phdrs: tuple[Phdr, ...]) -> dict[str, Span]:
+def find_tables(load: Load, tags: Tags, phdrs: tuple[Phdr, ...]) -> dict[str, Span]:
     """Return where each table lies that `tags`, those of PT_DYNAMIC, or program headers name."""
     for tag, size in ((elf64.DT_RELA, elf64.DT_RELASZ), (elf64.DT_REL, elf64.DT_RELSZ), (elf64.DT_RELR, elf64.DT_RELRSZ)):
         if tags.get(tag) or tags.get(size):
@@ -149,7 +149,7 @@ def _string(load: Load, found: Tables, offset: int) -> str:
     return raw[offset:end].decode("latin-1")  # a character a byte, whatever it is
 
 
-def symbols(load: Load, tags: Tags, found: Tables) -> tuple[Symbol, ...]:
+def read_symbols(load: Load, tags: Tags, found: Tables) -> tuple[Symbol, ...]:
     """Return the entries of .dynsym, and check all other names that .dynstr must hold."""
     table = load.bytes("DT_SYMTAB", found[".dynsym"])
     versions = struct.unpack(f"<{len(table) // SYM.size}H", load.bytes("DT_VERSYM", found[".gnu.version"]))
@@ -168,7 +168,7 @@ def symbols(load: Load, tags: Tags, found: Tables) -> tuple[Symbol, ...]:
     return tuple(read)
 
 
-def notes(load: Load, found: Tables) -> tuple[Note, ...]:
+def read_notes(load: Load, found: Tables) -> tuple[Note, ...]:
     """Return the notes of PT_NOTE."""
     span = found[".note"]
     raw = load.bytes("PT_NOTE", span)
@@ -184,7 +184,7 @@ def notes(load: Load, found: Tables) -> tuple[Note, ...]:
     return tuple(read)
 
 
-def fdes(load: Load, found: Tables) -> tuple[tuple[Fde, ...], dict[str, Span]]:
+def read_fdes(load: Load, found: Tables) -> tuple[tuple[Fde, ...], dict[str, Span]]:
     """Return the FDEs that PT_GNU_EH_FRAME lists, and where .eh_frame lies; nothing where there is no such header."""
     if ".eh_frame_hdr" not in found:
         return (), {}

@@ -32,14 +32,14 @@ class _Survey:
     """The room in a base.
 
     kept        bytes of kept functions
-    fixed       headers and tables that stay in their place
+    untouchable headers and tables that stay in their place
     allowed     the span that code may lie in
     """
 
     base: Vdso
     decisions: tuple[Decision, ...]
     kept: tuple[Span, ...]
-    fixed: tuple[Span, ...]
+    untouchable: tuple[Span, ...]
     allowed: Span
 
     def slot(self, stub: str) -> Span:
@@ -71,15 +71,15 @@ def place(base: Vdso, decisions: tuple[Decision, ...], units: Sequence[Unit], da
 
 
 def _survey(base: Vdso, decisions: tuple[Decision, ...]) -> _Survey:
-    fixed = (base.headers, *(base.tables[name] for name in kinds.KEPT))
+    untouchable = (base.headers, *(base.tables[name] for name in kinds.KEPT))
     start = min(span.start for span in (*base.reached, *(s.span for s in base.exports.values())))
-    stop = min((span.start for span in fixed if span.start >= start), default=MAX_PAGES * PAGE)
-    return _Survey(base, decisions, kept_spans(base, decisions), fixed, Span.between(start, stop))
+    stop = min((span.start for span in untouchable if span.start >= start), default=MAX_PAGES * PAGE)
+    return _Survey(base, decisions, kept_spans(base, decisions), untouchable, Span.between(start, stop))
 
 
 def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int) -> Plan | None:
     """Return the plan of an image of `size` bytes; None where not all fits."""
-    if size < max(span.end for span in (*survey.fixed, *survey.kept)):
+    if size < max(span.end for span in (*survey.untouchable, *survey.kept)):
         return None
     placed = _code(survey, units, size)
     if placed is None:
@@ -94,7 +94,7 @@ def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int) ->
 
 def _code(survey: _Survey, units: Sequence[Unit], size: int) -> list[Placed] | None:
     allowed = Span.between(survey.allowed.start, min(survey.allowed.end, size))
-    room = Room(without([allowed], [*survey.kept, *survey.fixed, *_before_sigreturn(survey.base)]))
+    room = Room(without([allowed], [*survey.kept, *survey.untouchable, *_before_sigreturn(survey.base)]))
     addresses: dict[Unit, int] = {}
     for unit in units:
         for stub, function in unit.functions.items():
@@ -171,10 +171,10 @@ def _bytes(spans: Sequence[Span]) -> int:
 def _tables(survey: _Survey, placed: Sequence[Placed], text: Span, size: int, data_offset: int) -> tuple[Area, ...] | None:
     base = survey.base
     code = fresh.Code({}, _reserved_fdes(survey, placed))
-    made = fresh.tables(base, survey.decisions, code, {}, data_offset)
-    needs = {name: len(data) for name, data in made.items()}
+    tables = fresh.make_tables(base, survey.decisions, code, {}, data_offset)
+    needs = {name: len(data) for name, data in tables.items()}
     needs[kinds.SECTIONS] = section_table.table_size(bool(code.fdes))
-    room = Room(without([Span(0, size)], [*survey.fixed, *survey.kept, text]))
+    room = Room(without([Span(0, size)], [*survey.untouchable, *survey.kept, text]))
     old = {name: base.tables[name] for name in needs if name in base.tables}
     if kinds.UNWIND in old:
         start = old[kinds.UNWIND].start

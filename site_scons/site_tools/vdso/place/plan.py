@@ -80,11 +80,11 @@ class Plan:
         return Span(unit.address + unit.functions[stub].start, unit.functions[stub].size)
 
     def to_json(self) -> str:
-        """Return the text that `from_json` reads."""
+        """Return the text that `plan_from_json` reads."""
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
 
-def from_json(text: str) -> Plan:
+def plan_from_json(text: str) -> Plan:
     """Return the plan whose `to_json` is `text`."""
     facts = json.loads(text)
     return Plan(

@@ -45,13 +45,13 @@ class Unit:
         return at
 
 
-def units(objects: Sequence[Object], wanted: Iterable[str], data_page: DataPage) -> tuple[Unit, ...]:
-    """Return the units that hold the functions `wanted` and all that they refer to, in the order of the object files.
+def units(objects: Sequence[Object], functions: Iterable[str], data_page: DataPage) -> tuple[Unit, ...]:
+    """Return the units that hold the `functions` and all that they refer to, in the order of the object files.
 
     VdsoError for writable data, undefined symbols, symbols that two sources define, relocations that are left for a loader,
     and code that uses a data page where there is none.
     """
-    needed = _needed(objects, _owners(objects), wanted, data_page)
+    needed = _needed(objects, _owners(objects), functions, data_page)
     return tuple(
         _unit(objects[index], group)
         for index, sections in needed.items()
@@ -76,17 +76,17 @@ def _owners(objects: Sequence[Object]) -> dict[str, int]:
 
 
 def _needed(
-    objects: Sequence[Object], owner: dict[str, int], wanted: Iterable[str], data_page: DataPage
+    objects: Sequence[Object], owner: dict[str, int], functions: Iterable[str], data_page: DataPage
 ) -> dict[int, set[int]]:
-    """Return the sections of each object file that `wanted` functions reach, by the files' indices."""
+    """Return the sections of each object file that `functions` reach, by the files' indices."""
     needed: dict[int, set[int]] = {index: set() for index in range(len(objects))}
-    work = [(owner[symbol], objects[owner[symbol]].defined[symbol][0]) for symbol in wanted]
+    work = [(owner[symbol], objects[owner[symbol]].defined[symbol][0]) for symbol in functions]
     while work:
         index, section = work.pop()
         if section in needed[index]:
             continue
         needed[index].add(section)
-        _refuse_fixed(objects[index], section)
+        _refuse_loader(objects[index], section)
         for used in objects[index].uses.get(section, ()):
             if isinstance(used, int):
                 if used in objects[index].sections:
@@ -100,9 +100,9 @@ def _needed(
     return needed
 
 
-def _refuse_fixed(file: Object, section: int) -> None:
-    if section in file.fixed:
-        at, kind = file.fixed[section]
+def _refuse_loader(file: Object, section: int) -> None:
+    if section in file.needs_loader:
+        at, kind = file.needs_loader[section]
         what = f"{file.sections[section].name} at {at:#x} holds an address (relocation of type {kind:#x})"
         raise VdsoError(file.source, what, "a vDSO has no GOT and no relocations: form it in code, or leave it out")
 

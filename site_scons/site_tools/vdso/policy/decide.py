@@ -29,7 +29,7 @@ class Decision:
     stub: str = ""
 
 
-def parse(text: str, arch: Arch) -> dict[str, str]:
+def parse_policy(text: str, arch: Arch) -> dict[str, str]:
     """Return the value of POLICY (`getcpu:hide,riscv_hwprobe:syscall`) as a table. VdsoError for another form."""
     table: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):

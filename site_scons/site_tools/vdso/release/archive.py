@@ -99,7 +99,7 @@ def pack(release: Release, sbom: str) -> dict[str, bytes]:
     files = {**release.files, SBOM: sbom.encode(), README: readme.encode()}
     files[SUMS] = sums(files)
     inside = {f"{release.name}/{name}": data for name, data in files.items()}
-    return {f"{release.name}.tar.gz": archive(inside), f"{release.name}.cdx.json": sbom.encode()}
+    return {f"{release.name}.tar.gz": tar_gz(inside), f"{release.name}.cdx.json": sbom.encode()}
 
 
 def sums(files: Mapping[str, bytes]) -> bytes:
@@ -107,7 +107,7 @@ def sums(files: Mapping[str, bytes]) -> bytes:
     return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
 
 
-def archive(files: Mapping[str, bytes]) -> bytes:
+def tar_gz(files: Mapping[str, bytes]) -> bytes:
     """Return a .tar.gz of `files`, which does not depend on machine, user or date."""
     data = io.BytesIO()
     with (

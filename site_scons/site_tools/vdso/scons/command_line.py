@@ -49,12 +49,12 @@ class CommandLine:
     """
 
     def __init__(self, env: Any, arguments: Mapping[str, str]) -> None:
-        given = Variables(None, dict(arguments))
-        given.AddVariables(*((option.name, option.help, option.default) for option in OPTIONS))
-        given.Update(env)
-        if given.UnknownVariables():
+        parsed = Variables(None, dict(arguments))
+        parsed.AddVariables(*((option.name, option.help, option.default) for option in OPTIONS))
+        parsed.Update(env)
+        if parsed.UnknownVariables():
             known = ", ".join(option.name for option in OPTIONS)
-            raise StopError(f"{', '.join(sorted(given.UnknownVariables()))}: unknown variable; known are {known}")
+            raise StopError(f"{', '.join(sorted(parsed.UnknownVariables()))}: unknown variable; known are {known}")
         Help("Targets:\n" + "".join(f"  {name:12} {text}\n" for name, text in TARGETS.items()))
         Help("Variables (NAME=value):\n" + "".join(f"  {o.name:14}{o.help} [{o.default}]\n" for o in OPTIONS), append=True)
         self._env = env

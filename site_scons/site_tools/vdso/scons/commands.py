@@ -13,7 +13,7 @@ from .. import templating
 from ..arch import ARCHES
 from ..errors import VdsoError
 from ..image.reader import read_vdso
-from ..policy.decide import parse
+from ..policy.decide import parse_policy
 from ..show.info import describe
 from ..verify import verify
 from ..verify.findings import report_text
@@ -25,7 +25,7 @@ FAILED = 2
 def info(path: str, arch: str, overrides: str) -> int:
     """Print what the base at `path` has in it, and what becomes of its exports with these `overrides` of the policy."""
     base = read_vdso(path, read_file(Path(path)), ARCHES[arch])
-    values = describe(base, parse(overrides, base.arch), coloured=_takes_colours())
+    values = describe(base, parse_policy(overrides, base.arch), coloured=_takes_colours())
     print(templating.render("info.txt.j2", **values), end="", flush=True)
     return 0
 

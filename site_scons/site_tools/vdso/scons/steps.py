@@ -16,13 +16,13 @@ from pathlib import Path
 from .. import layout, pipeline, templating, variables
 from ..arch import ARCHES
 from ..data_page import DataPage
-from ..emit.blob import Blob, from_facts, image_from_json
+from ..emit.blob import Blob, blob_from_facts, image_from_json
 from ..emit.provenance import input_digests, selftest_sources
-from ..emit.tools import tools
+from ..emit.tools import tool_versions
 from ..extract.find import find
 from ..place.linked import linker_script, read_linked
-from ..place.plan import from_json
-from ..policy.decide import parse
+from ..place.plan import plan_from_json
+from ..policy.decide import parse_policy
 from ..release import archive
 from ..stubs.objects import read_object
 from .files import read_file, write_files
@@ -93,7 +93,7 @@ def place(targets: Targets, sources: Sources, settings: Settings) -> None:
     arch = ARCHES[settings["ARCH"]]
     base = pipeline.base(str(sources[0].path), sources[0].read(), arch)
     objects = [read_object(s.path.name, s.read(), s.made_from, s.users, arch) for s in sources[1:]]
-    plan = pipeline.plan(base, objects, parse(settings["POLICY"], arch), DataPage(settings["DATA_PAGE"]))
+    plan = pipeline.plan(base, objects, parse_policy(settings["POLICY"], arch), DataPage(settings["DATA_PAGE"]))
     write_files({targets[0]: plan.to_json().encode(), targets[1]: linker_script(plan).encode()})
 
 
@@ -101,7 +101,7 @@ def splice(targets: Targets, sources: Sources, settings: Settings) -> None:
     """Make image.so, spliced and verified, and image.json from base.so, stubs.elf and plan.json."""
     base_so, linked, planned = sources
     base = pipeline.base(str(base_so.path), base_so.read(), ARCHES[settings["ARCH"]])
-    plan = from_json(planned.read().decode())
+    plan = plan_from_json(planned.read().decode())
     stubs = read_linked(str(linked.path), linked.read(), plan)
     image = pipeline.image(base, plan, stubs, DataPage(settings["DATA_PAGE"]), str(targets[0]))
     write_files({targets[0]: image.data, targets[1]: image.to_json().encode()})
@@ -114,7 +114,7 @@ def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
         image=image,
         load_addr=variables.load_addr(settings["LOAD_ADDR"]),
         timebase_hz=variables.timebase_hz(image.data_page, settings["TIMEBASE_HZ"]),
-        tools=tools(settings["CC"], settings["LD"], settings["PATH"]),
+        tools=tool_versions(settings["CC"], settings["LD"], settings["PATH"]),
         inputs=input_digests([source.path for source in sources[2:]]),
     )
     made = pipeline.blob(blob)
@@ -136,7 +136,7 @@ def dist(targets: Targets, sources: Sources, settings: Settings) -> None:
     made: dict[str, bytes] = {}
     for folder in (path.parent for path in paths if path.name == layout.JSON):
         files = {name: read_file(folder / name) for name in (*layout.OUTPUTS, layout.BASE)}
-        blob = from_facts(json.loads(files[layout.JSON]), files[layout.SO])
+        blob = blob_from_facts(json.loads(files[layout.JSON]), files[layout.SO])
         own = folder == Path(settings["OWN"])
         if not own:
             archive.refuse_unknown(str(folder / layout.BASE), blob.image.linux)
@@ -165,6 +165,6 @@ def report(targets: Targets, sources: Sources, settings: Settings) -> None:
     from ..show import page  # imported late: only a report must pay for it
 
     image, facts, base_so, planned = sources
-    blob = from_facts(json.loads(facts.read()), image.read())
+    blob = blob_from_facts(json.loads(facts.read()), image.read())
     base = pipeline.base(str(base_so.path), base_so.read(), ARCHES[settings["ARCH"]])
-    write_files({targets[0]: page.html(page.shown(base, blob, from_json(planned.read().decode())))})
+    write_files({targets[0]: page.html(page.shown(base, blob, plan_from_json(planned.read().decode())))})

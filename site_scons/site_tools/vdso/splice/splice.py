@@ -18,7 +18,7 @@ from ..place.linked import Linked
 from ..place.plan import Plan
 from ..ranges import Span, align_up, without
 from ..tables import fresh, kinds, notes, section_table
-from ..tables.dynamic import dynamic
+from ..tables.dynamic import make_dynamic
 from . import stub_code
 from .changes import Change, Export, Patch, applied, declared, padded
 from .lief_write import write_with_lief
@@ -63,17 +63,17 @@ def _functions(base: Vdso, plan: Plan) -> dict[str, Span]:
 
 def _tables(base: Vdso, plan: Plan, code: fresh.Code) -> list[Patch]:
     places = {area.name: area.span.start for area in plan.areas}
-    made = fresh.tables(base, plan.decisions, code, places, plan.data_offset)
-    found = {name: Span(places[name], len(data)) for name, data in made.items()}
+    tables = fresh.make_tables(base, plan.decisions, code, places, plan.data_offset)
+    found = {name: Span(places[name], len(data)) for name, data in tables.items()}
     found |= {name: base.tables[name] for name in kinds.KEPT}
     found[section_table.TEXT] = plan.text
     if code.fdes:
         unwind_table = found[kinds.UNWIND]
         frame = unwind_table.start + align_up(unwind.header_size(len(code.fdes)), 8)
         found[".eh_frame"] = Span.between(frame, unwind_table.end)
-    made[kinds.SECTIONS] = section_table.section_table(found, base.tag(elf64.DT_VERDEFNUM) or 0)
-    patches = [Patch(places[name], data.ljust(plan.area(name).size, b"\0"), name) for name, data in made.items()]
-    moved = dynamic(base, places, len(made[kinds.DYNSTR]))
+    tables[kinds.SECTIONS] = section_table.make_section_table(found, base.tag(elf64.DT_VERDEFNUM) or 0)
+    patches = [Patch(places[name], data.ljust(plan.area(name).size, b"\0"), name) for name, data in tables.items()]
+    moved = make_dynamic(base, places, len(tables[kinds.DYNSTR]))
     return [*patches, Patch(base.tables[".dynamic"].start, moved, ".dynamic")]
 
 
@@ -83,7 +83,7 @@ def _headers(base: Vdso, plan: Plan, fdes: int) -> list[Patch]:
         *base.ehdr._replace(
             shoff=plan.area(kinds.SECTIONS).start,
             shentsize=elf64.SHDR.size,
-            shnum=len(section_table.names(bool(fdes))) + 1,
+            shnum=len(section_table.section_names(bool(fdes))) + 1,
             shstrndx=section_table.index(kinds.STRINGS, bool(fdes)),
         )
     )
@@ -114,14 +114,14 @@ def _freed(base: Vdso, plan: Plan, patches: Sequence[Patch]) -> list[Patch]:
     end = plan.size
     left = without([Span(0, end)], used)
     load_end = min(len(base.data), end)
-    named = [
+    parts = [
         *((symbol.span, f"slot of {name}") for name, symbol in base.exports.items()),
         *((span, f"old place of {name}") for name, span in base.tables.items()),
         (Span(0, load_end), "unreachable code, data and padding"),
         (Span.between(load_end, end), "behind the load"),
     ]
     freed = []
-    for part, what in named:
+    for part, what in parts:
         inside = without(left, without([Span(0, end)], [part]))
         freed += [Patch(span.start, _filler(base.arch, plan.text, span), what) for span in inside]
         left = without(left, inside)

@@ -33,7 +33,7 @@ class Object:
     users       the user wrote that source, not we
     defined     global symbol to (section, offset in it, size)
     uses        section to the sections and outer symbols that it refers to
-    fixed       section to the first (offset, type) of its relocations that a loader would have to apply
+    needs_loader     section to the first (offset, type) of its relocations that a loader would have to apply
     """
 
     name: str
@@ -43,7 +43,7 @@ class Object:
     writable: tuple[str, ...]
     defined: dict[str, tuple[int, int, int]]
     uses: dict[int, frozenset[int | str]]
-    fixed: dict[int, tuple[int, int]]
+    needs_loader: dict[int, tuple[int, int]]
 
 
 def read_object(name: str, data: bytes, source: str, users: bool, arch: Arch) -> Object:
@@ -52,8 +52,8 @@ def read_object(name: str, data: bytes, source: str, users: bool, arch: Arch) ->
         file = ELFFile(io.BytesIO(data))
         sections, writable = _sections(file)
         table = next(s for s in file.iter_sections() if isinstance(s, SymbolTableSection))
-        uses, fixed = _relocations(file, table, sections, arch)
-        return Object(name, source, users, sections, writable, _defined(table), uses, fixed)
+        uses, needs_loader = _relocations(file, table, sections, arch)
+        return Object(name, source, users, sections, writable, _defined(table), uses, needs_loader)
     except ELFError as error:
         raise VdsoError(source, f"not an object file: {error}", "set CROSS_COMPILE or VDSO_CC") from error
 
@@ -83,19 +83,19 @@ def _defined(table: SymbolTableSection) -> dict[str, tuple[int, int, int]]:
 def _relocations(
     file: ELFFile, table: SymbolTableSection, sections: dict[int, Section], arch: Arch
 ) -> tuple[dict[int, frozenset[int | str]], dict[int, tuple[int, int]]]:
-    """Return `uses` and `fixed` of `Object`."""
+    """Return `uses` and `needs_loader` of `Object`."""
     uses: dict[int, set[int | str]] = {index: set() for index in sections}
-    fixed: dict[int, tuple[int, int]] = {}
+    needs_loader: dict[int, tuple[int, int]] = {}
     for relocations in file.iter_sections():
         if isinstance(relocations, RelocationSection) and relocations["sh_info"] in uses:
             for relocation in relocations.iter_relocations():
                 kind = relocation["r_info_type"]
                 if kind not in arch.relocations:
-                    fixed.setdefault(relocations["sh_info"], (relocation["r_offset"], kind))
+                    needs_loader.setdefault(relocations["sh_info"], (relocation["r_offset"], kind))
                 symbol = table.get_symbol(relocation["r_info_sym"])
                 where = symbol["st_shndx"]
                 if isinstance(where, int):
                     uses[relocations["sh_info"]].add(where)
                 elif symbol.name:
                     uses[relocations["sh_info"]].add(symbol.name)
-    return {section: frozenset(used) for section, used in uses.items()}, fixed
+    return {section: frozenset(used) for section, used in uses.items()}, needs_loader

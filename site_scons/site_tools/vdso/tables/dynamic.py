@@ -11,7 +11,7 @@ from ..image.model import Vdso
 from .kinds import DYNSTR, DYNSYM, GNU_HASH, HASH, VERSYM
 
 
-def dynamic(base: Vdso, places: Mapping[str, int], names_size: int) -> bytes:
+def make_dynamic(base: Vdso, places: Mapping[str, int], names_size: int) -> bytes:
     """Return PT_DYNAMIC with the tables at their places. A hash table that the base lacks takes a spare DT_NULL.
 
     VdsoError where there is none to spare: the last DT_NULL ends the table.

@@ -12,9 +12,9 @@ from ..policy.decide import Decision
 from ..ranges import Span
 from . import section_table
 from .kinds import DYNSTR, DYNSYM, GNU_HASH, HASH, NOTE, STRINGS, UNWIND, VERSYM
-from .names import FUNCTION, added, names, visible
-from .notes import notes
-from .symbol_tables import symbol_tables
+from .names import FUNCTION, added, make_dynstr, visible
+from .notes import make_notes
+from .symbol_tables import make_symbol_tables
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Code:
     fdes: Sequence[Fde]
 
 
-def tables(
+def make_tables(
     base: Vdso, decisions: Sequence[Decision], code: Code, places: Mapping[str, int], data_offset: int
 ) -> dict[str, bytes]:
-    """Return the bytes of each table, for code and tables at their places. A table that has no place yet is made for 0."""
+    """Return the bytes of each table, for code and tables at their places. A table without a place is made for address 0."""
     text = section_table.index(section_table.TEXT, bool(code.fdes))
     moved = [
         replace(s, info=FUNCTION, value=code.functions[s.name].start, size=code.functions[s.name].size, shndx=text)
@@ -36,16 +36,16 @@ def tables(
         else s
         for s in visible(base, decisions) + added(base, decisions)
     ]
-    found = symbol_tables(moved)
-    made = {
+    found = make_symbol_tables(moved)
+    tables = {
         HASH: found.hash,
         GNU_HASH: found.gnu_hash,
         DYNSYM: found.dynsym,
-        DYNSTR: names(base, decisions),
+        DYNSTR: make_dynstr(base, decisions),
         VERSYM: found.versym,
-        NOTE: notes(base, data_offset),
-        STRINGS: section_table.strings(bool(code.fdes)),
+        NOTE: make_notes(base, data_offset),
+        STRINGS: section_table.make_shstrtab(bool(code.fdes)),
     }
     if code.fdes:
-        made[UNWIND] = pack_frames(code.fdes, places.get(UNWIND, 0))
-    return made
+        tables[UNWIND] = pack_frames(code.fdes, places.get(UNWIND, 0))
+    return tables

@@ -35,7 +35,7 @@ def added(base: Vdso, decisions: Sequence[Decision]) -> list[Symbol]:
     return symbols
 
 
-def names(base: Vdso, decisions: Sequence[Decision]) -> bytes:
+def make_dynstr(base: Vdso, decisions: Sequence[Decision]) -> bytes:
     """Return .dynstr: the base's, names of removed symbols blanked, names of added ones appended."""
     table = base.tables[DYNSTR]
     text = bytearray(base.data[table.start : table.end])

@@ -11,7 +11,7 @@ BUILD_ID_AT = 16
 """Offset of the build-id in the notes: behind the header of the first note and its owner, `GNU`."""
 
 
-def notes(base: Vdso, data_offset: int) -> bytes:
+def make_notes(base: Vdso, data_offset: int) -> bytes:
     """Return PT_NOTE: a build-id of zeros, to be filled in, then the base's other notes, then ours."""
     build_id = Note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(BUILD_ID_SIZE))
     others = [n for n in base.notes if (n.owner, n.type) != (build_id.owner, build_id.type)]

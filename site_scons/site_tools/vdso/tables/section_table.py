@@ -29,32 +29,32 @@ _KINDS = {
 _LINKS = {".dynsym": ".dynstr", ".gnu.version": ".dynsym", ".gnu.version_d": ".dynstr", ".dynamic": ".dynstr"}
 
 
-def names(unwind: bool) -> tuple[str, ...]:
+def section_names(unwind: bool) -> tuple[str, ...]:
     """Return the sections of an image, in the order of the table behind its null entry; `unwind`: it has .eh_frame."""
     return tuple(name for name in _KINDS if unwind or name != ".eh_frame")
 
 
 def index(name: str, unwind: bool) -> int:
     """Return the number of a section in the table."""
-    return names(unwind).index(name) + 1
+    return section_names(unwind).index(name) + 1
 
 
-def strings(unwind: bool) -> bytes:
+def make_shstrtab(unwind: bool) -> bytes:
     """Return .shstrtab."""
-    return b"\0" + b"".join(name.encode() + b"\0" for name in names(unwind))
+    return b"\0" + b"".join(name.encode() + b"\0" for name in section_names(unwind))
 
 
 def table_size(unwind: bool) -> int:
     """Return how many bytes the section table has."""
-    return (len(names(unwind)) + 1) * SHDR.size
+    return (len(section_names(unwind)) + 1) * SHDR.size
 
 
-def section_table(places: Mapping[str, Span], versions: int) -> bytes:
+def make_section_table(places: Mapping[str, Span], versions: int) -> bytes:
     """Return the section table for tables and code at `places`. `versions`: DT_VERDEFNUM."""
     unwind = ".eh_frame" in places
-    texts = strings(unwind)
+    texts = make_shstrtab(unwind)
     out = bytes(SHDR.size)
-    for name in names(unwind):
+    for name in section_names(unwind):
         kind, flags, align, entsize = _KINDS[name]
         place = places[name]
         link = index(_LINKS[name], unwind) if name in _LINKS else 0

@@ -42,7 +42,7 @@ def gnu_hash(name: bytes) -> int:
     return h
 
 
-def symbol_tables(symbols: Sequence[Symbol]) -> Tables:
+def make_symbol_tables(symbols: Sequence[Symbol]) -> Tables:
     """Return the four tables for `symbols`, which are defined and global; the null symbol is added.
 
     DT_GNU_HASH wants the symbols of one bucket side by side, so the order within .dynsym is made here.
