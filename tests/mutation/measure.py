@@ -49,7 +49,7 @@ class Judge:
         if test not in self._known:
             outcome = self._trial.run([test])
             if outcome.by:
-                raise RuntimeError(f"{outcome.by} fails in a copy of the checkout as it is")
+                raise RuntimeError(f"{outcome.by} fails in a copy of the checkout as it is:\n{outcome.printed}")
             self._known[test] = outcome.seconds
             self._times.write_text(json.dumps(self._known, indent=1, sort_keys=True))
         return self._known[test]
