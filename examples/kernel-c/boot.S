@@ -2,8 +2,9 @@
 /*
  * The first instructions of each hart, in S-mode without paging: a0 is the hart's id.
  *
- * All harts come in here, the first by the firmware's choice and the others when it has started them. There is no other
- * entry for those: OpenSBI 1.1 marks a hart as started before it stores where, so one that looks just then comes here.
+ * All harts enter here: the first by the firmware's choice, the others when the first has started them. The others have no
+ * entry of their own: OpenSBI 1.1 marks a hart as started before it stores the address, so a hart that looks just then enters
+ * here.
  */
 #define HART_STACK 0
 #define HART_ID 8
@@ -20,7 +21,7 @@ _start:
 	lla	sp, stacks + STACK_SIZE
 	tail	kernel_main		/* a1: the device tree */
 
-1:	ld	t0, HART_ID(tp)		/* its record was made before it was started */
+1:	ld	t0, HART_ID(tp)		/* the hart's record was made before the hart was started */
 	beq	t0, a0, 2f
 	li	t0, HART_SIZE
 	add	tp, tp, t0

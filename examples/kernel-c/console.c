@@ -11,7 +11,7 @@ static void put(char character)
 	last = character;
 }
 
-/* One piece: what two harts write is not mixed. */
+/* Writes in one piece, so that the output of two harts is not mixed. */
 void console_write(const char *text, size_t size)
 {
 	lock(&console_lock);
@@ -32,7 +32,7 @@ static void put_number(uint64_t number, unsigned base)
 		put(digits[--count]);
 }
 
-/* %s, %d (int), %lu and %lx. A line of the kernel starts on a line of its own. */
+/* Prints %s, %d (int), %lu and %lx. A line of the kernel starts on a line of its own. */
 static void vprint(const char *format, va_list args)
 {
 	lock(&console_lock);
@@ -64,7 +64,7 @@ void print(const char *format, ...)
 	va_end(args);
 }
 
-/* Ends the machine without the lines that tell of a program's end: whoever booted it sees a failure. */
+/* Ends the machine without the lines about the program's end, so that the one who booted it sees a failure. */
 void panic(const char *format, ...)
 {
 	va_list args;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program: one static ELF file (ET_EXEC) in memory becomes a thread with a stack as a C library expects it. */
+/* Loads the program: one static ELF file (ET_EXEC) in memory becomes a thread with a stack as a C library expects it. */
 #include "kernel.h"
 
 #define ET_EXEC 2
@@ -42,7 +42,7 @@ static void load(const uint8_t *file, size_t size, const struct segment *segment
 		program_break = end;
 }
 
-/* Pushes bytes; returns their address. */
+/* Pushes bytes, and returns their address. */
 static uint64_t push(uint64_t *sp, const void *bytes, size_t size)
 {
 	*sp -= size;
@@ -51,7 +51,7 @@ static uint64_t push(uint64_t *sp, const void *bytes, size_t size)
 	return *sp;
 }
 
-/* The stack at the start of a process (RISC-V ELF psABI): argc, argv, 0, environment (none), 0, auxv. */
+/* Makes the stack at the start of a process (RISC-V ELF psABI): argc, argv, 0, environment (none), 0, auxv. */
 static uint64_t make_stack(const struct elf *elf, uint64_t phdr, const char *args)
 {
 	uint64_t words[1 + MAX_ARGS + 1 + 1 + 2 * 16], sp = STACK_TOP, random[2] = {rdtime(), ~rdtime()};
@@ -94,7 +94,7 @@ static uint64_t make_stack(const struct elf *elf, uint64_t phdr, const char *arg
 	return push(&sp, words, count * sizeof(words[0]));
 }
 
-/* The first thread, ready to run. `args` are split at blanks. */
+/* Makes the first thread, ready to run. `args` are split at blanks. */
 void program_load(const uint8_t *file, size_t size, const char *args)
 {
 	const struct elf *elf = (const struct elf *)file;

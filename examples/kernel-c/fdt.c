@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel must know of the machine, from the device tree (Devicetree Specification 0.4, chapter 5). */
+/* Reads from the device tree what the kernel must know of the machine (Devicetree Specification 0.4, chapter 5). */
 #include "kernel.h"
 
 enum { BEGIN_NODE = 1, END_NODE, PROP, NOP, END = 9 };

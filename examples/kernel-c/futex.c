@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting: futex and the sleeps. */
+/* System calls that wait: futex and the sleeps. */
 #include "kernel.h"
 
 enum { WAIT = 0, WAKE = 1, REQUEUE = 3, CMP_REQUEUE = 4, WAIT_BITSET = 9, WAKE_BITSET = 10, OPERATION = 0x7f, REALTIME = 256 };
@@ -18,7 +18,7 @@ static uint64_t ticks(uint64_t sec, uint64_t nsec)
 	return sec * hz + (nsec * hz + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 }
 
-/* The counter at a time of a clock, or that long from now. 0, or an error. */
+/* Gives the counter at a time of a clock, or after a time from now. Returns 0 or an error. */
 static long deadline_of(uint64_t address, int clock, int absolute, uint64_t *deadline)
 {
 	struct timespec time;
@@ -49,7 +49,7 @@ static long wait(struct thread *thread, uint64_t address, uint32_t expected, uin
 	uint32_t value;
 	long result = 0;
 
-	lock(&thread_lock); /* whoever changes the word wakes after that: the wake comes before us, or finds us */
+	lock(&thread_lock); /* who changes the word wakes us after that: the wake comes before this, or finds us */
 	if (copy_in(&value, address, sizeof(value)))
 		result = -EFAULT;
 	else if (value != expected)
@@ -92,7 +92,7 @@ long futex_wake(uint64_t address, uint64_t count)
 	return woken;
 }
 
-/* One program, so an address is the name of a word, whether private or not. Bit sets are taken as full. */
+/* There is one program, so an address names a word, private or not. Bit sets are treated as full. */
 long sys_futex(struct thread *thread)
 {
 	uint64_t address = thread->regs[A0], value = (uint32_t)thread->regs[A2], deadline;
@@ -126,7 +126,7 @@ long sys_futex(struct thread *thread)
 	}
 }
 
-/* A signal ends the wait. (Linux starts a wait for a futex again by itself where SA_RESTART is set; C libraries do so too.) */
+/* A signal ends the wait. (With SA_RESTART Linux starts a wait for a futex again by itself; C libraries do so, too.) */
 void thread_interrupt(struct thread *thread)
 {
 	uint64_t now = rdtime(), hz = machine.timebase_hz, left = thread->deadline > now ? thread->deadline - now : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the kernel know of each other. Addresses of the kernel are physical addresses: the map is one to one. */
+/* The interfaces between the parts of the kernel. Addresses of the kernel are physical addresses: the map is one to one. */
 #ifndef KERNEL_H
 #define KERNEL_H
 
@@ -38,15 +38,15 @@ enum { RA = 1, SP = 2, TP = 4, A0 = 10, A1, A2, A3, A4, A5, A6, A7 };
 
 /* A hart. In the kernel `tp` holds the address of its record. boot.S and trap.S know where `stack` and `id` are. */
 struct hart {
-	uint8_t *stack;		/* its top */
+	uint8_t *stack;		/* the top of its stack */
 	uint64_t id;		/* as SBI and the device tree name it */
-	struct thread *thread;	/* the one whose trap is being served, NULL when it was put down */
+	struct thread *thread;	/* the thread whose trap is served; NULL once it is put down */
 	unsigned index;
 	unsigned in_user;	/* it may be in user mode; see mm.c */
 	uint64_t map_seen;
 	uint64_t next_tick;
 	uint64_t traps_counter; /* the firmware's counter of illegal instructions, see sbi.c */
-	uint64_t syscalls[MAX_SYSCALL + 1]; /* how often each was called; the last: all others */
+	uint64_t syscalls[MAX_SYSCALL + 1]; /* counts of calls; the last entry counts all other numbers */
 };
 
 enum thread_state { FREE, NEW, READY, RUNNING, WAITING };
@@ -54,16 +54,16 @@ enum thread_state { FREE, NEW, READY, RUNNING, WAITING };
 /* A thread. trap.S knows where `regs`, `fp`, `fcsr` and `hart` are. A running thread belongs to its hart alone. */
 struct thread {
 	uint64_t regs[32];	/* pc, then x1 to x31 */
-	uint64_t fp[32];	/* what the registers hold, unless sstatus.FS is dirty */
+	uint64_t fp[32];	/* valid unless sstatus.FS is dirty */
 	uint64_t fcsr;
-	struct hart *hart;	/* where it runs */
-	/* From here on under thread_lock. */
+	struct hart *hart;	/* the hart that it runs on */
+	/* thread_lock protects the rest. */
 	enum thread_state state;
 	int tid;
 	struct thread *next;	/* in the queue of those that are ready */
-	uint64_t futex;		/* it waits for this word, 0: it only sleeps */
+	uint64_t futex;		/* the word that it waits for; 0: it only sleeps */
 	uint64_t deadline;	/* counter, or FOREVER */
-	uint64_t remaining;	/* where an interrupted sleep writes what was left of it, or 0 */
+	uint64_t remaining;	/* address for the rest of an interrupted sleep, or 0 */
 	uint64_t clear_tid;
 	uint64_t blocked, pending; /* signals: bit N - 1 for signal N */
 };
@@ -127,7 +127,7 @@ int starts_with(const char *text, const char *start);
 
 /* mm.c */
 enum { READ = 2, WRITE = 4, EXEC = 8 }; /* as in a page table entry */
-#define MMAP_START 0x1000000000ul /* from here on user space is for what programs map, and the stack */
+#define MMAP_START 0x1000000000ul /* user space from here on is for mappings of programs, and the stack */
 #define USER_END 0x3ffffff000ul
 void mm_init(void);
 void mm_use(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* From the first instruction to the last line: boot, traps, and the end of the program, which is the end of the machine. */
+/* Boot, traps, and the end of the program, which is the end of the machine. */
 #include "kernel.h"
 
-#define SIGRETURN_PAGE 0x200000000ul /* where no vDSO is mapped */
+#define SIGRETURN_PAGE 0x200000000ul /* if no vDSO is mapped */
 
 struct hart harts[MAX_HARTS];
 uint8_t stacks[MAX_HARTS][STACK_SIZE] __attribute__((aligned(16)));
@@ -15,7 +15,7 @@ static uint64_t mmode_traps;
 
 void trap_entry(void);
 
-/* The end. Each hart stops at a point where it holds nothing, and adds what only it can read. */
+/* Ends the machine. Each hart stops where it holds no lock, and adds the counts that only it can read. */
 static void stop(void)
 {
 	__atomic_fetch_add(&mmode_traps, sbi_read_counter(this_hart()->traps_counter), __ATOMIC_RELAXED);
@@ -57,7 +57,7 @@ void program_end(int status)
 	sbi_shutdown();
 }
 
-/* From user mode, on this hart's stack. */
+/* Handles a trap from user mode, on this hart's stack. */
 __attribute__((noreturn)) void trap(struct thread *thread)
 {
 	uint64_t cause = csr_read(scause), address = csr_read(stval), pc = thread->regs[0];
@@ -65,7 +65,7 @@ __attribute__((noreturn)) void trap(struct thread *thread)
 
 	this_hart()->in_user = 0;
 	switch (cause) {
-	case SCAUSE_INTERRUPT | 1: /* another hart wants this one to look at its signals, or at the end */
+	case SCAUSE_INTERRUPT | 1: /* another hart tells this one to look at its signals, or to end */
 		csr_clear(sip, SIE_SSIE);
 		break;
 	case SCAUSE_INTERRUPT | 5:
@@ -98,7 +98,7 @@ __attribute__((noreturn)) void kernel_trap(void)
 	panic("kernel trap: cause %lx, pc %lx, address %lx\n", csr_read(scause), csr_read(sepc), csr_read(stval));
 }
 
-/* Each hart, with its stack and its record. */
+/* Runs on each hart, with its stack and its record. */
 __attribute__((noreturn)) void hart_main(void)
 {
 	struct hart *hart = this_hart();
@@ -121,7 +121,7 @@ __attribute__((noreturn)) void hart_main(void)
 	run_next();
 }
 
-/* The command line: words of ours, `--`, words for the program. Returns the latter. */
+/* Reads the command line: words for the kernel, `--`, words for the program. Returns the latter. */
 static const char *parse(const char *words)
 {
 	while (*words && !starts_with(words, "--")) {
@@ -138,7 +138,7 @@ static const char *parse(const char *words)
 	return *words ? words + 2 : words;
 }
 
-/* Nanoseconds since 1970 from a goldfish real time clock; its low word latches the high one. */
+/* Returns the nanoseconds since 1970 of a goldfish real time clock; a read of its low word latches the high one. */
 static uint64_t wall_clock(void)
 {
 	volatile const uint32_t *rtc = (const uint32_t *)machine.rtc;
@@ -149,7 +149,7 @@ static uint64_t wall_clock(void)
 	return (uint64_t)rtc[1] << 32 | low;
 }
 
-/* The first hart, before paging. */
+/* Runs on the first hart, before paging. */
 __attribute__((noreturn)) void kernel_main(uint64_t id, const void *fdt)
 {
 	const char *args;

@@ -2,18 +2,18 @@
 /*
  * Memory: pages, and the one Sv39 page table. There is one program, so all harts use the same.
  *
- * The kernel is one 1 GiB leaf without the U bit, mapped one to one. All else belongs to the program, and the table is
- * the only record of it: an entry that is not 0 is mapped, and says what the program may do. As long as such a page was
- * not touched (or may not be), V is clear, so that the hardware ignores the rest.
+ * The kernel is one 1 GiB leaf without the U bit, mapped one to one. The rest belongs to the program, and the table is the
+ * only record of it: an entry that is not 0 is mapped, and says what the program may do. V stays clear until such a page is
+ * touched (or if it may not be), so that the hardware ignores the rest of the entry.
  */
 #include "kernel.h"
 
 #define PTE_V 1ul
 #define PTE_USER 0x10ul
 #define PTE_GLOBAL 0x20ul
-#define PTE_AD 0xc0ul	     /* accessed and dirty: set beforehand, so that no hardware has to */
-#define PTE_MAPPED 0x100ul   /* ours: the program's, V or not */
-#define PTE_KERNELS 0x200ul  /* ours: a page of the kernel. Never freed, its permissions never change */
+#define PTE_AD 0xc0ul	     /* accessed and dirty: set at once, so that no hardware has to */
+#define PTE_MAPPED 0x100ul   /* a bit of ours: a page of the program, V or not */
+#define PTE_KERNELS 0x200ul  /* a bit of ours: a page of the kernel, which is never freed and keeps its permissions */
 #define PTE_ACCESS (READ | WRITE | EXEC)
 #define GIGA (1ul << 30)
 #define LEAF_SPAN (512 * PAGE)
@@ -22,11 +22,11 @@ extern uint8_t kernel_end[];
 
 static struct lock mm_lock;
 static uint64_t root[512] __attribute__((aligned(4096)));
-static uint64_t *free_pages; /* a list through the first word of each */
-static uint64_t next_page;   /* none from here on was ever used */
-static uint64_t map_changes; /* those that took something away */
+static uint64_t *free_pages; /* a list; the first word of each page leads to the next */
+static uint64_t next_page;   /* no page from here on was ever used */
+static uint64_t map_changes; /* counts the changes that took a page or a permission away */
 
-/* A page of zeros; NULL when memory is out. */
+/* Returns a page of zeros; NULL when memory is out. */
 static void *page_new(void)
 {
 	uint64_t *page = free_pages;
@@ -64,7 +64,7 @@ static uint64_t pte_of(const void *page, uint64_t bits)
 	return (uintptr_t)page >> 12 << 10 | bits;
 }
 
-/* May the program have it? That is below the end of user space, and not where the kernel is. */
+/* Tells whether the program may have a range: below the end of user space, and not where the kernel is. */
 static int is_user(uint64_t address, uint64_t size)
 {
 	uint64_t kernel = (uintptr_t)kernel_end / GIGA * GIGA;
@@ -72,7 +72,7 @@ static int is_user(uint64_t address, uint64_t size)
 	return address < USER_END && size <= USER_END - address && (address + size <= kernel || address >= kernel + GIGA);
 }
 
-/* The entry of an address of the program; NULL if there is no table for it (and none was to be made, or could be). */
+/* Returns the entry of an address of the program; NULL if it has no table (and none was to be made, or could be). */
 static uint64_t *entry(uint64_t address, int make)
 {
 	uint64_t *table = root;
@@ -104,14 +104,14 @@ void mm_init(void)
 	root[kernel] = pte_of((void *)(kernel * GIGA), PTE_V | PTE_ACCESS | PTE_GLOBAL | PTE_AD);
 }
 
-/* On each hart. */
+/* Turns paging on. Runs on each hart. */
 void mm_use(void)
 {
 	csr_write(satp, SATP_SV39 | (uintptr_t)root >> 12);
 	__asm__ volatile("sfence.vma\n\tfence.i" ::: "memory");
 }
 
-/* Show the program a page of the kernel: at boot, before it runs. */
+/* Maps a page of the kernel for the program: at boot, before the program runs. */
 void mm_map_kernel(uint64_t address, const void *page, unsigned access)
 {
 	uint64_t *pte = entry(address, 1);
@@ -121,7 +121,7 @@ void mm_map_kernel(uint64_t address, const void *page, unsigned access)
 	*pte = pte_of(page, PTE_V | access | PTE_USER | PTE_AD | PTE_MAPPED | PTE_KERNELS);
 }
 
-/* What stands in an entry when its page, if it has one, may be used so. */
+/* Returns the entry with another access. V is set if the entry has a page that may be used. */
 static uint64_t with_access(uint64_t pte, unsigned access)
 {
 	pte = (pte & ~(PTE_ACCESS | PTE_V)) | access | PTE_USER | PTE_AD | PTE_MAPPED;
@@ -129,9 +129,9 @@ static uint64_t with_access(uint64_t pte, unsigned access)
 }
 
 /*
- * No hart remembers what an entry was before. Those in user mode are interrupted. The others forget on their way there:
- * the kernel itself never uses an address of the program. A hart first says that it is in user mode and then looks for a
- * change, here it is the other way round, so at least one of the two sees the other.
+ * Makes all harts forget old entries. Harts in user mode are interrupted. The others forget on their way there: the kernel
+ * itself never uses an address of the program. A hart first says that it is in user mode and then looks for a change; here the
+ * order is the other way round, so at least one of the two sees the other.
  */
 static void forget(uint64_t start, uint64_t size)
 {
@@ -159,7 +159,7 @@ void mm_enter_user(void)
 
 static void unmap(uint64_t start, uint64_t end)
 {
-	uint64_t known = 0; /* to a hart, perhaps */
+	uint64_t known = 0; /* some hart may remember it */
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t at = start; at < end; at += PAGE) {
@@ -191,7 +191,7 @@ long mm_unmap(uint64_t address, uint64_t size)
 	return 0;
 }
 
-/* Pages of zeros, in the place of what was there. */
+/* Maps pages of zeros in place of what was there. */
 long mm_map(uint64_t address, uint64_t size, unsigned access)
 {
 	long result = 0;
@@ -242,7 +242,7 @@ long mm_protect(uint64_t address, uint64_t size, unsigned access)
 	return result;
 }
 
-/* Makes the page of `address` usable so, and returns where the kernel sees it; NULL if the program may not use it so. */
+/* Makes the page of `address` usable as `access` says, and returns where the kernel sees it; NULL if the program may not. */
 static void *touch(uint64_t address, unsigned access)
 {
 	uint64_t *pte = entry(address, 0);
@@ -259,7 +259,7 @@ static void *touch(uint64_t address, unsigned access)
 	return (uint8_t *)page_of(*pte) + address % PAGE;
 }
 
-/* A page fault of the program: 0, or the si_code of its SIGSEGV. */
+/* Handles a page fault of the program. Returns 0, or the si_code of its SIGSEGV. */
 int mm_fault(uint64_t address, unsigned access)
 {
 	uint64_t *pte;
@@ -273,7 +273,7 @@ int mm_fault(uint64_t address, unsigned access)
 	return code;
 }
 
-/* The kernel reaches the program's memory by its own map, after it has looked whether the program may: no fault, no SUM. */
+/* Copies by the kernel's own map, after it has checked that the program may: no fault, and no SUM. */
 static int copy(uint64_t user, uint8_t *kernel, size_t size, unsigned access, int out)
 {
 	int result = 0;
@@ -308,7 +308,7 @@ int copy_out(uint64_t to, const void *from, size_t size)
 	return copy(to, (void *)(uintptr_t)from, size, WRITE, 1);
 }
 
-/* Fills what the program itself may not write. */
+/* Fills pages that the program itself may not write. */
 int copy_code(uint64_t to, const void *from, size_t size)
 {
 	return copy(to, (void *)(uintptr_t)from, size, 0, 1);

@@ -28,7 +28,7 @@ static inline uint64_t rdtime(void)
 	return counter;
 }
 
-/* The number of the lowest bit; without the Zbb extension gcc would call its library. */
+/* Returns the number of the lowest bit; without the Zbb extension gcc would call its library. */
 static inline int lowest_bit(uint64_t bits)
 {
 	int number = 0;
@@ -39,8 +39,8 @@ static inline int lowest_bit(uint64_t bits)
 }
 
 /*
- * A spinlock. Not a fair one: under QEMU with fewer processors than harts, the one whose turn it is may not be running.
- * The kernel never takes an interrupt, hence no hart can meet itself here.
+ * A spinlock. It is not fair: under QEMU with fewer processors than harts, the hart whose turn it is may not be running.
+ * The kernel never takes an interrupt, so no hart can wait for itself here.
  */
 struct lock {
 	uint32_t taken;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls into the firmware, by the RISC-V SBI specification 0.3 and later (OpenSBI 1.0 and later). */
+/* Calls the firmware, by the RISC-V SBI specification 0.3 and later (OpenSBI 1.0 and later). */
 #include "kernel.h"
 
-#define SBI_PUTCHAR 0x01 /* of the legacy extension: all that OpenSBI 1.1 has for a console */
+#define SBI_PUTCHAR 0x01 /* of the legacy extension: OpenSBI 1.1 has no other console */
 #define SBI_TIME 0x54494d45
 #define SBI_IPI 0x735049
 #define SBI_RFENCE 0x52464e43
@@ -52,13 +52,13 @@ void sbi_wake_all(void)
 	call(SBI_IPI, 0, 0, ALL_HARTS, 0, 0);
 }
 
-/* Fences are done when the call returns; this one on all harts, this hart too. */
+/* Fences on all harts, this one too, before the call returns. */
 void sbi_fence_i(void)
 {
 	call(SBI_RFENCE, 0, 0, ALL_HARTS, 0, 0);
 }
 
-/* A bit for each hart id. */
+/* Fences on some harts; the mask has a bit for each hart id. */
 void sbi_fence_vma(uint64_t hart_mask, uint64_t start, uint64_t size)
 {
 	call(SBI_RFENCE, 1, hart_mask, 0, start, size);
@@ -69,7 +69,7 @@ int sbi_start(const struct hart *hart)
 	return call(SBI_HSM, 0, hart->id, (uintptr_t)_start, 0, 0).error == 0;
 }
 
-/* Count on this hart, from 0; a firmware counter is read with sbi_read_counter. */
+/* Starts a counter on this hart, from 0; sbi_read_counter reads a firmware counter. */
 int sbi_count_traps(uint64_t *counter)
 {
 	long counters = call(SBI_PMU, 0, 0, 0, 0, 0).value;

@@ -12,7 +12,7 @@
 #define PROCESS_ID 1
 #define BIT(signal) (1ul << ((signal) - 1))
 #define UNBLOCKABLE (BIT(SIGKILL) | BIT(19 /* SIGSTOP */))
-/* SIGCHLD, SIGCONT, SIGURG, SIGWINCH; the default of all others ends the program. */
+/* Ignored by default: SIGCHLD, SIGCONT, SIGURG, SIGWINCH. All others end the program by default. */
 #define IGNORED (BIT(17) | BIT(18) | BIT(23) | BIT(28))
 
 enum { BLOCK, UNBLOCK, SETMASK };
@@ -23,7 +23,7 @@ struct action {
 
 struct info {
 	int32_t signal, error, code, pad;
-	uint64_t address; /* of a fault; else the sender's process id, and user id 0 */
+	uint64_t address; /* of a fault; otherwise the sender's process id, and user id 0 */
 	uint8_t rest[104];
 };
 
@@ -42,7 +42,7 @@ static struct action actions[SIGNALS + 1];
 static uint64_t process_pending;
 uint64_t sigreturn_address;
 
-/* Under thread_lock: is there a signal to deliver? */
+/* Tells whether there is a signal to deliver. Under thread_lock. */
 int signal_waits(const struct thread *thread)
 {
 	return ((thread->pending | process_pending) & ~thread->blocked) != 0;
@@ -55,14 +55,14 @@ static int is_ignored(int signal)
 	return handler == SIG_IGN || (handler == SIG_DFL && BIT(signal) & IGNORED);
 }
 
-/* The end of the program by a signal. */
+/* Ends the program by a signal. */
 void signal_kill(const struct thread *thread, int signal)
 {
 	print("program: thread %d killed by signal %d at pc %lx\n", thread->tid, signal, thread->regs[0]);
 	program_end(128 + signal);
 }
 
-/* The thread goes on in its handler, which returns through a frame on its stack. */
+/* Lets the thread go on in its handler, which returns through a frame on its stack. */
 static void enter(struct thread *thread, int signal, int code, uint64_t address)
 {
 	struct frame frame = {
@@ -92,7 +92,7 @@ static void enter(struct thread *thread, int signal, int code, uint64_t address)
 	thread->regs[A2] = sp + offsetof(struct frame, flags);
 }
 
-/* On the way to user mode. */
+/* Delivers signals on the way to user mode. */
 void signal_deliver(struct thread *thread)
 {
 	for (;;) {
@@ -118,7 +118,7 @@ void signal_deliver(struct thread *thread)
 	}
 }
 
-/* What the thread itself did, and can't go on from. */
+/* Sends the signal for a fault of the thread itself, after which it can't go on. */
 void signal_fault(struct thread *thread, int signal, int code, uint64_t address)
 {
 	if (actions[signal].handler <= SIG_IGN || thread->blocked & BIT(signal))
@@ -153,7 +153,7 @@ static long send(uint64_t tid, uint64_t signal)
 		if (!(thread->blocked & BIT(signal)))
 			notify(thread);
 	}
-	if (!tid && result) { /* all block it: it waits */
+	if (!tid && result) { /* all threads block it, so the signal waits */
 		process_pending |= BIT(signal);
 		result = 0;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls by Linux's numbers: what programs with a C library, threads and signals need. All others answer ENOSYS. */
+/* The system calls, by Linux's numbers, that programs with a C library, threads and signals need. All others answer ENOSYS. */
 #include "kernel.h"
 
 #define CLONE_VM 0x100u
@@ -47,7 +47,7 @@ static long sys_clock_getres(struct thread *thread)
 
 static long sys_gettimeofday(struct thread *thread)
 {
-	uint64_t zone = 0; /* minutes west of Greenwich, and of daylight saving: UTC */
+	uint64_t zone = 0; /* minutes west of Greenwich, and daylight saving: UTC */
 	int64_t sec;
 	uint32_t nsec;
 
@@ -107,13 +107,13 @@ static long sys_exit_group(struct thread *thread)
 	program_end((int)thread->regs[A0] & 0xff);
 }
 
-/* PROT_READ, PROT_WRITE, PROT_EXEC are bits 0 to 2. In a page table what can be written must be readable. */
+/* PROT_READ, PROT_WRITE, PROT_EXEC are bits 0 to 2. In a page table a writable page must be readable. */
 static unsigned access_of(uint64_t protection)
 {
 	return (protection & 3 ? READ : 0) | (protection & 2 ? WRITE : 0) | (protection & 4 ? EXEC : 0);
 }
 
-/* Addresses are handed out upwards and never again: user space is large, and programs here are short. */
+/* Gives out addresses upwards, and none twice: user space is large, and programs here are short. */
 static long sys_mmap(struct thread *thread)
 {
 	static uint64_t next = MMAP_START;
@@ -153,7 +153,7 @@ static long sys_brk(struct thread *thread)
 	return result;
 }
 
-/* Threads only. */
+/* Makes a thread; processes are not there. */
 static long sys_clone(struct thread *thread)
 {
 	uint64_t flags = thread->regs[A0], stack = thread->regs[A1], parent_tid = thread->regs[A2], child_tid = thread->regs[A4];
@@ -209,7 +209,7 @@ static long sys_sched_yield(struct thread *thread)
 	return 0;
 }
 
-/* With write=MS the last hart runs no thread. */
+/* Gives all harts but, with write=MS, the last one, which runs no thread. */
 static long sys_sched_getaffinity(struct thread *thread)
 {
 	uint64_t mask = (1ul << (machine.harts - (writer_ms ? 1 : 0))) - 1;
@@ -237,7 +237,7 @@ static long sys_prlimit64(struct thread *thread)
 	return thread->regs[A3] ? copy_out(thread->regs[A3], limits, sizeof(limits)) : 0;
 }
 
-/* No secret: SplitMix64 of the counter. A kernel for more than examples has a source of entropy. */
+/* Not secret: SplitMix64 of the counter. A kernel for more than examples needs a source of entropy. */
 static long sys_getrandom(struct thread *thread)
 {
 	static uint64_t state;
@@ -307,6 +307,6 @@ void syscall(struct thread *thread)
 	thread->regs[0] += 4;
 	if (number < MAX_SYSCALL && calls[number])
 		result = calls[number](thread);
-	if (hart->thread) /* else it waits, perhaps runs elsewhere by now, and whoever wakes it answers */
+	if (hart->thread) /* otherwise it waits, or runs elsewhere by now, and the one that wakes it answers */
 		thread->regs[A0] = (uint64_t)result;
 }

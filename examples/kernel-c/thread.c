@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads and harts: one queue of those that are ready, a tick that ends a turn, deadlines of those that wait.
- * A thread that does not run is nothing but its record, so it has no kernel stack; each hart has one.
+ * A thread that does not run is only a record, so it has no kernel stack; each hart has one.
  */
 #include "kernel.h"
 
@@ -15,7 +15,7 @@ static uint64_t idle; /* a bit for each hart that waits for an interrupt */
 void fp_store(struct thread *thread);
 void fp_fetch(const struct thread *thread);
 
-/* The record of a running thread holds its floating point registers. */
+/* Stores the floating point registers of a running thread in its record. */
 void fp_sync(struct thread *thread)
 {
 	if ((csr_read(sstatus) & SSTATUS_FS) != SSTATUS_FS_DIRTY)
@@ -24,7 +24,7 @@ void fp_sync(struct thread *thread)
 	csr_clear(sstatus, SSTATUS_FS_DIRTY ^ SSTATUS_FS_CLEAN);
 }
 
-/* The hart holds what the record does. FS is never off in user mode: its first use would trap into the firmware. */
+/* Loads the hart's registers from the record. FS is never off in user mode: its first use would trap into the firmware. */
 void fp_load(const struct thread *thread)
 {
 	csr_set(sstatus, SSTATUS_FS);
@@ -32,7 +32,7 @@ void fp_load(const struct thread *thread)
 	csr_clear(sstatus, SSTATUS_FS_DIRTY ^ SSTATUS_FS_CLEAN);
 }
 
-/* A record for a new thread, or NULL. */
+/* Returns a record for a new thread, or NULL. */
 struct thread *thread_new(void)
 {
 	struct thread *found = NULL;
@@ -51,7 +51,7 @@ struct thread *thread_new(void)
 	return found;
 }
 
-/* The thread after the given one (NULL: the first) that is one. Under thread_lock. */
+/* Returns the thread after the given one (NULL: the first). Under thread_lock. */
 struct thread *thread_each(struct thread *after)
 {
 	for (struct thread *thread = after ? after + 1 : threads; thread < threads + MAX_THREADS; thread++)
@@ -81,14 +81,14 @@ void thread_start(struct thread *thread)
 	unlock(&thread_lock);
 }
 
-/* From here on the thread is another hart's, as soon as thread_lock is free. */
+/* Puts the thread down: another hart may have it as soon as thread_lock is free. */
 static void put_down(struct thread *thread)
 {
 	fp_sync(thread);
 	this_hart()->thread = NULL;
 }
 
-/* The next interrupt of this hart's timer: its tick, or the deadline of a thread that comes before. */
+/* Sets the next interrupt of this hart's timer: its tick, or an earlier deadline of a thread. */
 static void set_timer(void)
 {
 	uint64_t next = this_hart()->next_tick;
@@ -99,7 +99,7 @@ static void set_timer(void)
 	sbi_set_timer(next);
 }
 
-/* This hart's thread waits: for a word of the program (futex; 0: none), and no longer than to `deadline`. Under thread_lock. */
+/* Lets this hart's thread wait: for a word of the program (futex; 0: none), at most until `deadline`. Under thread_lock. */
 void thread_block(uint64_t futex, uint64_t deadline)
 {
 	struct thread *thread = this_hart()->thread;
@@ -150,7 +150,7 @@ void timer_interrupt(void)
 		thread_yield();
 }
 
-/* The end of a thread. The last one ends the program. */
+/* Ends a thread. The end of the last one ends the program. */
 void thread_exit(int status)
 {
 	struct thread *thread = this_hart()->thread;
@@ -188,7 +188,7 @@ static struct thread *take_ready(void)
 	return thread;
 }
 
-/* To user mode: with this hart's thread, else with the next that is ready, once there is one. */
+/* Goes to user mode: with this hart's thread, or with the next one that is ready, once there is one. */
 void run_next(void)
 {
 	struct thread *thread;

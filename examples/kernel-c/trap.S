@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way in and out of user mode. In user mode sscratch holds the thread, in the kernel 0. A trap saves all integer
- * registers in the thread and starts the hart's stack anew: nothing of the kernel outlives a trap but its records.
+ * Enters and leaves user mode. In user mode sscratch holds the thread, in the kernel 0. A trap saves all integer registers in
+ * the thread and starts at the top of the hart's stack: only the kernel's records outlive a trap.
  */
 #define THREAD_FP 256
 #define THREAD_FCSR 512
@@ -58,7 +58,7 @@ fp_fetch:			/* a0: the thread */
 	fscsr	t0
 	ret
 
-	/* What a signal handler returns to where no vDSO is mapped. */
+	/* A signal handler returns here if no vDSO is mapped. */
 	.section .rodata
 	.globl	sigreturn_page
 	.balign	4096

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that this kernel does for its vDSO, in one file: what you copy into yours.
+ * Everything that this kernel does for its vDSO, in one file. Copy it into your kernel.
  *
  *	at boot          vdso_boot(), then vdso_hart() on each hart
  *	for a program    vdso_map(), and AT_SYSINFO_EHDR (33) = vdso_address in its auxiliary vector
@@ -8,7 +8,7 @@
  *	system calls     clock_gettime and gettimeofday are clock_read(), clock_getres is clock_resolution()
  *	the clock        clock_set_realtime(), clock_adjust(), clock_suspend(), clock_resume()
  *
- * From the rest of the kernel it takes a lock, rdtime(), and a function that maps one page for the program.
+ * The rest of the kernel must have a lock, rdtime(), and a function that maps one page for the program.
  */
 #include "kernel.h"
 
@@ -18,17 +18,17 @@
 const uint64_t vdso_address = VDSO_LOAD_ADDR;
 const uint64_t vdso_sigreturn = VDSO_LOAD_ADDR + VDSO_SYM_RT_SIGRETURN;
 
-/* The page that the kernel writes and every program reads. The type makes it a page of its own: no neighbour is exposed. */
+/* The page that the kernel writes and every program reads. Its type gives it a page of its own: no neighbour is exposed. */
 static union vdso_data_page page;
 
-/* One writer at a time, and no reader of the kernel beside a writer. Never held with interrupts on. */
+/* Allows one writer at a time, and no reader of the kernel beside a writer. Never held with interrupts on. */
 static struct lock clock_lock;
 
 /* Words of the kernel's own part of the page, for functions of its own in the vDSO (examples/user-functions/words.h). */
 enum { WORD_ONLY_CPU, WORD_TIMEBASE_HZ };
 
 /*
- * `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` nanoseconds since 1970, 0 where nobody knows.
+ * `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` are nanoseconds since 1970, 0 if they are not known.
  * `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
  */
 void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus)
@@ -60,8 +60,8 @@ void vdso_map(void)
 }
 
 /*
- * The counter, read where it stands: to RISC-V it is device input (i), which the acquire and release of a lock do not order.
- * Without the fences MONOTONIC could go back between two harts of which one tells the other what it has read.
+ * Reads the counter in order: to RISC-V it is device input (i), which the acquire and release of a lock do not order. Without
+ * the fences MONOTONIC could go back between two harts of which one tells the other its reading.
  */
 static uint64_t counter_in_order(void)
 {
@@ -72,8 +72,8 @@ static uint64_t counter_in_order(void)
 }
 
 /*
- * System calls: what the page says, so that they never disagree with the vDSO. The counter is read under the lock: a
- * writer that comes between could have stopped or slowed the clock at a later time. -1: the page does not know the clock.
+ * System calls read the page, so that they never disagree with the vDSO. They read the counter under the lock: otherwise a
+ * writer in between could have stopped or slowed the clock at a later time. -1: the page does not know the clock.
  */
 int clock_read(int clock, int64_t *sec, uint32_t *nsec)
 {
@@ -92,8 +92,8 @@ int clock_resolution(int clock, int64_t *sec, uint32_t *nsec)
 }
 
 /*
- * Changes. From `begin` to `end` programs ask the kernel, where they wait for the lock. The counter is read after
- * `begin`: with a value from before, a program could have seen a later time of the old clock than the new one starts with.
+ * Changes of the clock. From `begin` to `end` programs ask the kernel, where they wait for the lock. The counter is read after
+ * `begin`: with an earlier value, a program could have seen a later time of the old clock than the start of the new one.
  */
 static uint64_t change_begin(void)
 {
@@ -108,7 +108,7 @@ static void change_end(void)
 	unlock(&clock_lock);
 }
 
-/* It was sec + nsec / 10^9 seconds after 1970 when the counter was `counter`. */
+/* Sets the wall clock: when the counter was `counter`, it was sec + nsec / 10^9 seconds after 1970. */
 void clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec)
 {
 	change_begin();
@@ -116,14 +116,14 @@ void clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec)
 	change_end();
 }
 
-/* From now on the clocks run (10^9 + ppb) / 10^9 times as fast as the counter's frequency says. */
+/* Lets the clocks run (10^9 + ppb) / 10^9 times as fast as the counter's frequency says. */
 void clock_adjust(int64_t ppb)
 {
 	vdso_data_adjust(&page.data, change_begin(), ppb);
 	change_end();
 }
 
-/* Before sleep, and after it. */
+/* Call these before a sleep, and after it. */
 void clock_suspend(void)
 {
 	vdso_data_suspend(&page.data, change_begin());

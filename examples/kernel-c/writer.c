@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A load for tests: with write=MS one hart runs no program, and changes the clock for that long as fast as it can.
+ * A load for tests: with write=MS one hart runs no program, and changes the clock as fast as it can for so many milliseconds.
  *
- * REALTIME is always FIRST or SECOND plus the time since the counter was 0, but for what the rate and the sleep do between
- * two settings: some 2 % of the second since the base. The base is a third of a second back for FIRST and two thirds for
- * SECOND, and is the present after the other changes. So all parts of a row change all the time, and a value that is torn,
- * of two of them, is wrong by a third of a second at least.
+ * REALTIME is always FIRST or SECOND plus the time since the counter was 0; between two settings the rate and the sleep change
+ * it by some 2 % of the second since the base. The base is a third of a second back for FIRST and two thirds for SECOND, and
+ * it is the present after the other changes. So all parts of a row change all the time, and a torn value, with parts of two
+ * rows, is wrong by a third of a second at least.
  */
 #include "kernel.h"
 
