@@ -129,7 +129,7 @@ SABOTAGES = {
 def test_the_shape_check_can_fail(source: str, tmp_path: Path) -> None:
     linked = tmp_path / "f.elf"
     flags = [*toolchain.CCFLAGS, *RISCV64.ccflags, "-nostdlib", "-Wl,-Ttext=0x1000", "-Wl,-e,f", "-x", "c", "-"]
-    subprocess.run([f"{RISCV64.prefixes[0]}gcc", *flags, "-o", linked], input=source.encode(), check=True)
+    subprocess.run([RISCV64.compilers[0].cc, *flags, "-o", linked], input=source.encode(), check=True)
     elf = ELFFile(io.BytesIO(linked.read_bytes()))
     text = elf.get_section_by_name(".text")
     symbol = elf.get_section_by_name(".symtab").get_symbol_by_name("f")[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from vdso.arch.effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
+from vdso.arch.effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf.elf64 import PAGE
 from vdso.image.analysis import MOST_STEPS, Formed, Function, analyse, outside
@@ -21,7 +21,7 @@ NUMBER, (RESULT, *_) = RISCV64.number_register, RISCV64.result_registers
 EXIT = min(RISCV64.no_return)
 FAR = 0x10000
 """An address behind all of the programs here."""
-NOTHING = Clobber(None, ())
+NOTHING = Clobber((), ())
 TOP = 1 << 64
 
 
@@ -53,11 +53,11 @@ def whole(register: str, value: int) -> Const:
 
 
 def load(base: str, offset: int = 0, result: str = "x") -> Memory:
-    return Memory(base, offset, result, None)
+    return Memory(base, offset, (result,))
 
 
 def store(base: str, offset: int = 0, source: str = "x") -> Memory:
-    return Memory(base, offset, None, source)
+    return Memory(base, offset, uses=(source,), stores=True)
 
 
 def formed(index: int, target: int, kind: str, absolute: bool = False) -> Formed:
@@ -165,9 +165,19 @@ ADDRESSES = [
         formed=(formed(1, FAR - 8, "store"),), uses={"a", "x"}, writes={"a"},
     ),
     case(
-        "what reads and writes at once is a load",
-        half("a", FAR), Memory("a", 0, "x", "y"), Return(),
-        formed=(formed(1, FAR, "load"),), uses={"a", "y"}, writes={"a", "x"},
+        "what reads and writes at once is a store",
+        half("a", FAR), Memory("a", 0, ("x",), ("y",), stores=True), Return(),
+        formed=(formed(1, FAR, "store"),), uses={"a", "y"}, writes={"a", "x"},
+    ),
+    case(
+        "an access may have an address of its own",
+        Memory(results=("x",), target=FAR), Memory(uses=("y",), stores=True, target=-8), Return(),
+        formed=(formed(0, FAR, "load"), formed(1, -8, "store")), uses={"y"}, writes={"x"},
+    ),
+    case(
+        "half an address may be an index",
+        half("a", FAR), Memory("s", 0, ("x",), ("a",)), Return(),
+        formed=(formed(1, FAR, "address"),), uses={"s", "a"},
     ),
     case("a jump completes it", half("a", FAR), Jump(None, "a", 8), formed=(formed(1, FAR + 8, "jump"),), unknown=()),
     case("an address may lie before the code", half("a", -FAR), load("a"), Return(), formed=(formed(1, -FAR, "load"),)),
@@ -194,7 +204,7 @@ ADDRESSES = [
     ),
     case(
         "half an address that is calculated with counts",
-        half("a", FAR), Clobber("b", ("c", "a")), Return(),
+        half("a", FAR), Clobber(("b",), ("c", "a")), Return(),
         formed=(formed(1, FAR, "address"),), uses={"a", "c"}, writes={"a", "b"},
     ),
     case(
@@ -204,7 +214,7 @@ ADDRESSES = [
     ),
     case(
         "an address that was judged when it was complete is not judged again",
-        whole("a", FAR), Clobber("b", ("a",)), store("s", 0, "a"), Return(),
+        whole("a", FAR), Clobber(("b",), ("a",)), store("s", 0, "a"), Return(),
         formed=(formed(0, FAR, "address"),),
     ),
     case("a register of the caller's is not judged", load("a", 8), store("a"), Return(), formed=(), uses={"a", "x"}),
@@ -227,7 +237,7 @@ ADDRESSES = [
 ]  # fmt: skip
 
 FORGOTTEN = [
-    case("what was calculated", whole("a", at(0)), Clobber("a", ()), Jump(None, "a", 0), unknown=(at(2),)),
+    case("what was calculated", whole("a", at(0)), Clobber(("a",), ()), Jump(None, "a", 0), unknown=(at(2),)),
     case("what was loaded", whole("x", at(0)), load("s"), Jump(None, "x", 0), unknown=(at(2),)),
     case("a sum with what nobody knows", whole("a", at(0)), Add("a", "b", 0), Jump(None, "a", 0), unknown=(at(2),)),
     case("a copy of what nobody knows", whole("a", at(0)), Add("a", "b", 0, copy=True), Jump(None, "a", 0), unknown=(at(2),)),
@@ -249,7 +259,7 @@ FORGOTTEN = [
     ),
     case(
         "what one of two ways makes",
-        whole("a", at(3)), Branch(at(3), ()), Clobber("a", ()), Jump(None, "a", 0), Return(),
+        whole("a", at(3)), Branch(at(3), ()), Clobber(("a",), ()), Jump(None, "a", 0), Return(),
         unknown=(at(3),),
     ),
     case(
@@ -314,7 +324,7 @@ HALVES = [
     ),
     case(
         "which is calculated with",
-        Branch(at(3), ()), half("a", FAR), Jump(at(4)), half("a", OTHER), Clobber("b", ("a",)), Return(),
+        Branch(at(3), ()), half("a", FAR), Jump(at(4)), half("a", OTHER), Clobber(("b",), ("a",)), Return(),
         addresses={FAR, OTHER},
     ),
     case("over a call", half("a", FAR), Jump(at(4), link="r"), load("a", 8), Return(), Return(), loads={FAR + 8}),
@@ -324,14 +334,14 @@ HALVES = [
         loads={FAR + 8}, unknown=(at(1),),
     ),
     case("but not beyond a load into it", half("a", FAR), load("a", 0, "a"), load("a", 8), Return(), loads={FAR}),
-    case("but not beyond what is calculated", half("a", FAR), Clobber("a", ()), load("a", 8), Return(), loads=set()),
+    case("but not beyond what is calculated", half("a", FAR), Clobber(("a",), ()), load("a", 8), Return(), loads=set()),
 ]  # fmt: skip
 """A register that may hold half an address: `loads` and `addresses` are the targets of that kind that it forms."""
 
 SYSTEM_CALLS = [
     case("a number that is set", Const(NUMBER, 113), SystemCall(), Return(), numbers={113}, unknown=(), uses=set()),
     case("a number that nobody knows", SystemCall(), Return(), numbers={None}, covered=(Span(0, at(2)),)),
-    case("a number from elsewhere", Const(NUMBER, 113), Clobber(NUMBER, ()), SystemCall(), Return(), numbers={None}),
+    case("a number from elsewhere", Const(NUMBER, 113), Clobber((NUMBER,), ()), SystemCall(), Return(), numbers={None}),
     case("two calls", Const(NUMBER, 113), SystemCall(), Const(NUMBER, 0), SystemCall(), Return(), numbers={113, 0}),
     case("no call", Return(), numbers=set()),
     case("one that does not come back", Const(NUMBER, EXIT), SystemCall(), None, numbers={EXIT}, unknown=(), writes={NUMBER}),
@@ -344,14 +354,28 @@ SYSTEM_CALLS = [
 ]  # fmt: skip
 
 REGISTERS = [
-    case("the zero register is never written", Const("zero", 5), Add("zero", "a", 0), Clobber("zero", ()), load("s", 0, "zero"),
-         half("zero", FAR), load("zero"), Return(), writes={"x"}, formed=(formed(5, 0, "load", absolute=True),)),
-    case("each way to write one", Const("a", 5), Add("b", "x", 0), load("y", 0, "c"), Clobber("d", ()), Return(),
-         writes={"a", "b", "c", "d"}, uses={"x", "y"}),
-    case("each way to read one", Add("a", "b", 0), store("c", 0, "d"), Clobber(None, ("e", "f")), Branch(at(4), ("g",)),
-         Return(), writes={"a"}, uses={"b", "c", "d", "e", "f", "g"}),
-    case("a callee's count", Jump(at(2), link="r"), Return(), Clobber("a", ("b",)), Return(), writes={"r", "a"}, uses={"b"}),
-    case("those of code that never runs don't", Return(), Clobber("a", ("b",)), writes=set(), uses=set()),
+    case("the zero register is never written", Const("zero", 5), Add("zero", "a", 0), Clobber(("zero",), ()),
+         load("s", 0, "zero"), half("zero", FAR), load("zero"), Return(),
+         writes={"x"}, formed=(formed(5, 0, "load", absolute=True),)),
+    case("each way to write one", Const("a", 5), Add("b", "x", 0), load("y", 0, "c"), Clobber(("d",), ()),
+         KernelState(("e",), ()), Return(), writes={"a", "b", "c", "d", "e"}, uses={"x", "y"}),
+    case("each way to read one", Add("a", "b", 0), store("c", 0, "d"), Clobber((), ("e", "f")), Branch(at(4), ("g",)),
+         KernelState((), ("h",)), Return(), writes={"a"}, uses={"b", "c", "d", "e", "f", "g", "h"}),
+    case("several at once", Memory("s", 8, ("a", "s"), ("b", "c"), stores=True), Clobber(("d", "e"), ()), Return(),
+         writes={"a", "s", "d", "e"}, uses={"s", "b", "c"}),
+    case("what several hold is lost", whole("a", at(0)), whole("b", at(0)), Clobber(("a", "b"), ()), Branch(at(5), ()),
+         Jump(None, "a", 0), Jump(None, "b", 0), unknown=(at(4), at(5))),
+    case("a callee's count", Jump(at(2), link="r"), Return(), Clobber(("a",), ("b",)), Return(), writes={"r", "a"}, uses={"b"}),
+    case("those of code that never runs don't", Return(), Clobber(("a",), ("b",)), writes=set(), uses=set()),
+]  # fmt: skip
+
+
+STATE = [
+    case("what reads it is told, and followed", KernelState(("a",), ()), Branch(at(3), ("a",)), Return(), KernelState((), ()),
+         Return(), state=(at(0), at(3)), unknown=(), writes={"a"}),
+    case("what it reads is not followed", whole("a", at(0)), KernelState(("a",), ()), Jump(None, "a", 0),
+         state=(at(1),), unknown=(at(2),)),
+    case("all else reads none", load("s"), Clobber(("a",), ()), SystemCall(), Return(), state=()),
 ]  # fmt: skip
 
 
@@ -368,6 +392,19 @@ def check(case: Case) -> None:
     found = {name: targets[name] if name in targets else getattr(function, name) for name in case.expected}
     assert found == case.expected
     assert function.entry == at(case.entry)
+
+
+@pytest.mark.parametrize("case", STATE, ids=ids(STATE))
+def test_what_reads_state_of_the_kernel_is_told(case: Case) -> None:
+    check(case)
+
+
+def test_a_machine_may_have_no_zero_register() -> None:
+    machine = replace(RISCV64, zero_register="")
+    object.__setattr__(machine, "decode", lambda _code, at: (SIZE, [Const("zero", 5), load("zero"), Return()][at // SIZE]))
+    function = analyse(bytes(at(3)), 0, machine)
+    assert function.formed == (formed(1, 5, "load", absolute=True),)
+    assert function.writes == {"zero", "x"}
 
 
 @pytest.mark.parametrize("case", FLOW, ids=ids(FLOW))
@@ -454,7 +491,7 @@ OUTSIDE = [
 
 
 def function(*formed: Formed) -> Function:
-    return Function(0, (), formed, (), (), frozenset(), frozenset(), frozenset())
+    return Function(0, (), formed, (), (), (), frozenset(), frozenset(), frozenset())
 
 
 @pytest.mark.parametrize(("target", "kind", "page"), [row[1:] for row in INSIDE], ids=[row[0] for row in INSIDE])

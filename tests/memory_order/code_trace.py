@@ -40,11 +40,11 @@ class Step:
 
     @property
     def loads(self) -> bool:
-        return isinstance(self.effect, Memory) and self.effect.result is not None
+        return isinstance(self.effect, Memory) and bool(self.effect.results)
 
     @property
     def stores(self) -> bool:
-        return isinstance(self.effect, Memory) and self.effect.source is not None
+        return isinstance(self.effect, Memory) and self.effect.stores
 
     @property
     def accesses(self) -> bool:
@@ -138,12 +138,13 @@ class Tracer:
         if self._accesses in self._loads:
             self._engine.mem_write(address, self._loads[self._accesses].to_bytes(size, "little"))
         self._accesses += 1
-        if effect.source is None:
+        if not effect.stores:
             value = int.from_bytes(self._engine.mem_read(address, size), "little")
-        elif effect.source == "zero":
+        elif effect.uses == ("zero",):
             value = 0
         else:
-            value = self._engine.reg_read(register(effect.source)) & (1 << 8 * size) - 1
+            (source,) = effect.uses
+            value = self._engine.reg_read(register(source)) & (1 << 8 * size) - 1
         return Step(step.at, step.word, step.effect, address, size, value)
 
 

@@ -66,12 +66,12 @@ def _flow(calls: Iterable[Sequence[Step]]) -> tuple[list[Item], int]:
                 found.append(fence(step))
             elif step.samples:
                 found.append(Access(reads=True, writes=False, counter=True, control=control))
-                taint[effect.register] = 1 << count  # type: ignore[union-attr, index]
+                assert isinstance(effect, Clobber)
+                taint |= dict.fromkeys(effect.results, 1 << count)
                 count += 1
             elif isinstance(effect, Memory):
                 found.append(_access(step, effect, taint, control))
-                if effect.result is not None:
-                    taint[effect.result] = 1 << count
+                taint |= dict.fromkeys(effect.results, 1 << count)
                 count += 1
             elif isinstance(effect, Branch):
                 control |= _union(taint, effect.uses)
@@ -85,7 +85,7 @@ def _flow(calls: Iterable[Sequence[Step]]) -> tuple[list[Item], int]:
             elif isinstance(effect, Add):
                 taint[effect.register] = taint.get(effect.source, 0)
             elif isinstance(effect, Clobber) and word & 0x7F != SYSTEM:
-                taint[effect.register or "zero"] = _union(taint, effect.uses)
+                taint |= dict.fromkeys(effect.results, _union(taint, effect.uses))
             elif word != ECALL:
                 raise NotModelled(f"{step.at:#x}: {word:#x} is not modelled")
             taint["zero"] = 0
@@ -98,12 +98,12 @@ def _access(step: Step, effect: Memory, taint: dict[str, int], control: int) -> 
     if step.address % step.size:
         raise NotModelled(f"{step.at:#x}: a misaligned access at {step.address:#x}")
     return Access(
-        reads=effect.result is not None,
-        writes=effect.source is not None,
+        reads=bool(effect.results),
+        writes=effect.stores,
         start=step.address,
         size=step.size,
         address=taint.get(effect.base, 0),
-        data=taint.get(effect.source or "zero", 0),
+        data=_union(taint, effect.uses),
         control=control,
     )
 

@@ -21,6 +21,7 @@ from vdso.policy.decide import Decision, decide, intended, parse_policy, unsafe
 from vdso.verify import verify
 
 CLOCK = PREFIX + "clock_gettime"
+READ_SSCRATCH = bytes.fromhex("73250014") + RET
 LOAD_0X100 = bytes.fromhex("03350010") + RET
 OURS = {PREFIX + name: f"{name}.c" for name in ("clock_gettime", "gettimeofday", "clock_getres")}
 USUAL = {
@@ -169,9 +170,20 @@ def test_a_policy_that_can_not_be_is_refused(override: str, what: str) -> None:
         (reader(CLOCK, 20), "{at[4]:#x} forms the address -0x4000, outside of the image (0 to {size:#x})"),
         (raw(CLOCK, b"\x00\x80"), "{at[0]:#x} can't be followed: an instruction or a jump target is not known"),
         (raw(CLOCK, b"\x02\x85"), "{at[0]:#x} can't be followed: an instruction or a jump target is not known"),
+        (
+            raw(CLOCK, READ_SSCRATCH),
+            "{at[0]:#x} reads a register that only a kernel sets, and another one may set it otherwise",
+        ),
         (raw(CLOCK, LOAD_0X100), "{at[0]:#x} forms the absolute address 0x100, outside of the image (0 to {size:#x})"),
     ],
-    ids=["nothing", "an address outside", "an unknown instruction", "an unknown jump", "an absolute address"],
+    ids=[
+        "nothing",
+        "an address outside",
+        "an unknown instruction",
+        "an unknown jump",
+        "state of the kernel",
+        "an absolute address",
+    ],
 )
 def test_the_reason_against_keeping_code_names_the_place(function: Function, reason: str) -> None:
     vdso = base(function)

@@ -153,9 +153,14 @@ def test_an_image_of_ours_is_no_base(good: Path, tmp_path: Path) -> None:
 
 
 def test_no_compiler_in_path_says_what_was_tried_and_what_to_install() -> None:
-    assert toolchain.find_prefix(RISCV64, "", "/nonexistent") == ""
+    assert toolchain.find(RISCV64, "", "/nonexistent") is None
     error = str(toolchain.missing(RISCV64, ""))
-    for word in ("no compiler for riscv64 in PATH", *RISCV64.prefixes, "gcc-riscv64-linux-gnu", "CROSS_COMPILE"):
+    for word in (
+        "no compiler for riscv64 in PATH",
+        *(compiler.cc for compiler in RISCV64.compilers),
+        "gcc-riscv64-linux-gnu",
+        "CROSS_COMPILE",
+    ):
         assert word in error
 
 

@@ -18,7 +18,7 @@ from vdso.extract.find import find
 
 SOURCE = ROOT / "vdso_src" / "riscv64" / "minimal"
 NUMBERS = dict(RISCV64.syscalls)
-PREFIX = next((p for p in RISCV64.prefixes if shutil.which(p + "gcc")), None)
+PREFIX = next((c.cc.removesuffix("gcc") for c in RISCV64.compilers if shutil.which(c.cc)), None)
 
 
 def link(folder: Path) -> bytes:
@@ -42,7 +42,7 @@ def link(folder: Path) -> bytes:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     if PREFIX is None:
-        pytest.skip(f"no compiler for riscv64 (tried {', '.join(p + 'gcc' for p in RISCV64.prefixes)})")
+        pytest.skip(f"no compiler for riscv64 (tried {', '.join(compiler.cc for compiler in RISCV64.compilers)})")
     return link(tmp_path_factory.mktemp("minimal"))
 
 

@@ -16,6 +16,7 @@ from types import ModuleType
 
 import pytest
 from repository import ROOT
+from vdso.arch.riscv64.facts import RISCV64
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -138,7 +139,7 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
             ("test", "BASE=minimal"),
             BOOT
             | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
-            | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build"},
+            | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build", "lld-19"},
         ),
     ],
 )
@@ -151,6 +152,8 @@ def test_any_known_cross_compiler_will_do(sconsw: ModuleType, tmp_path: Path, mo
     assert not sconsw.has_cross_compiler(sconsw.parse([], {}))
     assert sconsw.has_cross_compiler(sconsw.parse(["CROSS_COMPILE=/opt/rv/bin/riscv64-"], {}))
     script(tmp_path / "riscv64-none-elf-gcc", "exit 0")
+    assert not sconsw.has_cross_compiler(sconsw.parse([], {}))
+    script(tmp_path / "riscv64-none-elf-ld", "exit 0")
     assert sconsw.has_cross_compiler(sconsw.parse([], {}))
 
 
@@ -161,13 +164,13 @@ def test_a_rust_that_can_build_for_riscv64(sconsw: ModuleType, tmp_path: Path, m
         script(tmp_path / name / "rustc", f"echo {tmp_path / name}")
         script(tmp_path / name / "cargo", "exit 0")
     (tmp_path / "first/lib/rustlib/src/rust/library/core").mkdir(parents=True)
-    assert not sconsw.has_rust()
+    assert not sconsw.has_rust(RISCV64.emulation.rust_targets)
     (tmp_path / "second/lib/rustlib/src/rust/library/vendor").mkdir(parents=True)
-    assert sconsw.has_rust()
+    assert sconsw.has_rust(RISCV64.emulation.rust_targets)
     (tmp_path / "second/cargo").unlink()
-    assert not sconsw.has_rust()
+    assert not sconsw.has_rust(RISCV64.emulation.rust_targets)
     (tmp_path / "first/lib/rustlib/riscv64gc-unknown-none-elf/lib").mkdir(parents=True)
-    assert sconsw.has_rust()
+    assert sconsw.has_rust(RISCV64.emulation.rust_targets)
 
 
 def test_a_compiler_without_headers_is_none(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,13 +296,12 @@ def test_lists_are_read_once(
 def test_tests_ask_for_their_tools_also_without_install(sconsw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sconsw, "compiles", lambda compiler, *_: compiler != "g++")
     monkeypatch.setattr(sconsw, "has_cross_compiler", lambda _: True)
-    for path in ("KEYRING", "CROSS_LIBC"):
-        monkeypatch.setattr(sconsw, path, SCONSW)
+    monkeypatch.setattr(sconsw, "KEYRING", SCONSW)
     monkeypatch.setattr(sconsw.shutil, "which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr(sconsw, "has_rust", lambda: True)
+    monkeypatch.setattr(sconsw, "has_rust", lambda _: True)
     with pytest.raises(sconsw.Stop, match=r"^a C\+\+ compiler of the host missing; run `apt-get install .* g\+\+` as"):
         sconsw.settle_packages(sconsw.parse(["test"], {}), ready=True)
-    monkeypatch.setattr(sconsw, "has_rust", lambda: False)
+    monkeypatch.setattr(sconsw, "has_rust", lambda _: False)
     packages = "rustc-web cargo-web rust-web-src"
     with pytest.raises(sconsw.Stop, match=f"^Rust for riscv64 missing; run `apt-get install .* {packages}` as root"):
         sconsw.settle_packages(sconsw.parse(["demo"], {}), ready=True)

@@ -341,6 +341,10 @@ REFUSED = {
         ['long __vdso_x(void) { long x; __asm__("lui %0, %%hi(vdso_data)" : "=r"(x)); return x; }'],
         r"\.text\.__vdso_x at 0x0 holds an address \(relocation of type 0x1a\)",
     ),
+    "state of the kernel": (
+        ['long __vdso_x(void) { long x; __asm__ volatile("csrr %0, sscratch" : "=r"(x)); return x; }'],
+        "__vdso_x: its code at 0x[0-9a-f]+ reads a register that only a kernel sets, beside the data page",
+    ),
     "no size": (['__asm__(".globl __vdso_a\\n__vdso_a: ret");'], "`__vdso_a` is not a function of known size"),
     "a name for no constant": (["long __vdso_2nd(void) { return 0; }"], "exports `__vdso_2nd`; take a letter"),
     "a name beyond ASCII": (["long __vdso_z\u00e4hler(void) { return 0; }"], "exports `__vdso_z\u00e4hler`; take a letter"),

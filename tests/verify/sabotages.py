@@ -18,6 +18,7 @@ PT_GNU_RELRO, PT_GNU_STACK = 0x6474E552, 0x6474E551
 DT_FLAGS = 30
 CLOCK, DAY, RES, CPU = "__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_getcpu"
 MV_TP_A0, LD_A5_TP, MV_SP_A0, LW_A5_8, UNKNOWN = 0x00050213, 0x00023783, 0x00050113, 0x00802783, 0xFFFFFFFF
+CSRR_A5_SSCRATCH = 0x140027F3
 
 
 @dataclass(frozen=True)
@@ -333,6 +334,7 @@ SABOTAGES = (
     built("code-inside", "forms -0x4000 at", functions=with_code(DAY, served(DAY, 169, -0x4000).code)),
     coded("code-inside", f"{DAY} forms absolute 0x8 at", DAY, word(LW_A5_8)),
     coded("code-known", f"{DAY} reaches unknown instructions or jumps at", DAY, word(UNKNOWN)),
+    coded("code-known", f"{DAY} reads registers that only a kernel sets at", DAY, word(CSRR_A5_SSCRATCH)),
     coded("code-registers", f"{DAY} writes tp", DAY, word(MV_TP_A0)),
     coded("code-registers", f"{DAY} uses tp", DAY, word(LD_A5_TP)),
     coded("code-stack", f"{DAY} loads the stack pointer at", DAY, word(MV_SP_A0)),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from .arch import ARCHES
+from .arch import ARCHES, DEFAULT
 from .arch.arch import Arch
 from .data_page import DataPage
 from .elf.elf64 import PAGE
@@ -89,12 +89,12 @@ def check_base(value: str) -> None:
 
 
 OPTIONS = (
-    Option("ARCH", "riscv64", "architecture: " + ", ".join(ARCHES), partial(_one_of, "ARCH", tuple(ARCHES))),
+    Option("ARCH", DEFAULT.name, "architecture: " + ", ".join(ARCHES), partial(_one_of, "ARCH", tuple(ARCHES))),
     Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", check_base, tool=False),
     Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
-    Option("POLICY", "", "overrides, as in getcpu:hide,riscv_hwprobe:syscall"),
+    Option("POLICY", "", "overrides, as in getcpu:syscall,getrandom:hide"),
     Option("EXTRA_SRC", "", "C files with functions of your own (docs/user-functions.md), separated by spaces"),
     Option("OUT", "build", "folder of everything that is made", tool=False),
     Option("CROSS_COMPILE", "", "prefix of gcc and binutils; found where it is empty"),

@@ -11,23 +11,23 @@ import functools
 
 import pytest
 from arch.riscv64.assembled import spaced
-from vdso.arch.effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
+from vdso.arch.effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
 from vdso.arch.riscv64.decode import decode, text
 
 DISTANCE = 0x20
 """From one instruction to the next; the targets of jumps are named by their distance."""
-NOTHING = Clobber(None, ())
+NOTHING = Clobber((), ())
 MINUS_ONE = (1 << 64) - 1
 HIGHEST = 0xFFFFFFFF_80000000
 """lui sign-extends what it makes of its 20 bits."""
 
 
 def load(register: str, base: str, offset: int) -> Memory:
-    return Memory(base, offset, result=register, source=None)
+    return Memory(base, offset, results=(register,))
 
 
 def store(register: str, base: str, offset: int) -> Memory:
-    return Memory(base, offset, result=None, source=register)
+    return Memory(base, offset, uses=(register,), stores=True)
 
 
 SAME_ANYWHERE: dict[str, Effect] = {
@@ -81,11 +81,11 @@ SAME_ANYWHERE: dict[str, Effect] = {
     # atomics read and write at once
     "lr.d a0, (a1)": load("a0", "a1", 0),
     "lr.w.aq a0, (a1)": load("a0", "a1", 0),
-    "sc.d a0, a2, (a1)": Memory("a1", 0, "a0", "a2"),
-    "sc.w.rl a0, a2, (a1)": Memory("a1", 0, "a0", "a2"),
-    "amoadd.d a0, a2, (a1)": Memory("a1", 0, "a0", "a2"),
-    "amoswap.w.aqrl a0, a2, (a1)": Memory("a1", 0, "a0", "a2"),
-    "amomaxu.d a0, a2, (a1)": Memory("a1", 0, "a0", "a2"),
+    "sc.d a0, a2, (a1)": Memory("a1", 0, ("a0",), ("a2",), stores=True),
+    "sc.w.rl a0, a2, (a1)": Memory("a1", 0, ("a0",), ("a2",), stores=True),
+    "amoadd.d a0, a2, (a1)": Memory("a1", 0, ("a0",), ("a2",), stores=True),
+    "amoswap.w.aqrl a0, a2, (a1)": Memory("a1", 0, ("a0",), ("a2",), stores=True),
+    "amomaxu.d a0, a2, (a1)": Memory("a1", 0, ("a0",), ("a2",), stores=True),
     # jumps to what a register holds: a return is `jalr zero, 0(ra)` and nothing else
     "c.jr ra": Return(),
     "jalr zero, 0(ra)": Return(),
@@ -109,46 +109,46 @@ SAME_ANYWHERE: dict[str, Effect] = {
     "fence.i": NOTHING,
     "pause": NOTHING,
     "nop": NOTHING,
-    # control and status registers
-    "csrr sp, 0x300": Clobber("sp", ()),
-    "rdtime a0": Clobber("a0", ()),
-    "rdcycle a0": Clobber("a0", ()),
-    "frcsr a0": Clobber("a0", ()),
-    "csrrw a0, 0x300, a1": Clobber("a0", ("a1",)),
-    "csrrs a0, 0x300, a1": Clobber("a0", ("a1",)),
-    "csrrc a0, 0x300, a1": Clobber("a0", ("a1",)),
-    "csrrwi a0, 0x300, 4": Clobber("a0", ()),
-    "csrrsi a0, 0x300, 4": Clobber("a0", ()),
-    "csrw 0x300, a0": Clobber(None, ("a0",)),
-    "csrs 0x300, a0": Clobber(None, ("a0",)),
-    "csrc 0x300, a0": Clobber(None, ("a0",)),
-    "csrwi 0x300, 4": NOTHING,
-    "csrsi 0x300, 4": NOTHING,
-    "fscsr a0, a1": Clobber("a0", ("a1",)),
-    "fscsr a0": Clobber(None, ("a0",)),
-    "fsrm a0": Clobber(None, ("a0",)),
-    "fsflags a0": Clobber(None, ("a0",)),
+    # control and status registers: all but the counters and those of floating point are the kernel's
+    "csrr sp, 0x300": KernelState(("sp",), ()),
+    "rdtime a0": Clobber(("a0",), ()),
+    "rdcycle a0": Clobber(("a0",), ()),
+    "frcsr a0": Clobber(("a0",), ()),
+    "csrrw a0, 0x300, a1": KernelState(("a0",), ("a1",)),
+    "csrrs a0, 0x300, a1": KernelState(("a0",), ("a1",)),
+    "csrrc a0, 0x300, a1": KernelState(("a0",), ("a1",)),
+    "csrrwi a0, 0x300, 4": KernelState(("a0",), ()),
+    "csrrsi a0, 0x300, 4": KernelState(("a0",), ()),
+    "csrw 0x300, a0": KernelState((), ("a0",)),
+    "csrs 0x300, a0": KernelState((), ("a0",)),
+    "csrc 0x300, a0": KernelState((), ("a0",)),
+    "csrwi 0x300, 4": KernelState((), ()),
+    "csrsi 0x300, 4": KernelState((), ()),
+    "fscsr a0, a1": Clobber(("a0",), ("a1",)),
+    "fscsr a0": Clobber((), ("a0",)),
+    "fsrm a0": Clobber((), ("a0",)),
+    "fsflags a0": Clobber((), ("a0",)),
     "fsflagsi 1": NOTHING,
     # anything else: the first register gets a value that nobody follows; a compressed form reads it too
-    "add a0, a1, a2": Clobber("a0", ("a1", "a2")),
-    "c.add a0, a1": Clobber("a0", ("a0", "a1")),
-    "c.sub a0, a1": Clobber("a0", ("a0", "a1")),
-    "c.addw a0, a1": Clobber("a0", ("a0", "a1")),
-    "c.addiw a0, 4": Clobber("a0", ("a0",)),
-    "c.andi a0, 4": Clobber("a0", ("a0",)),
-    "c.slli a0, 3": Clobber("a0", ("a0",)),
-    "c.srai a0, 3": Clobber("a0", ("a0",)),
-    "addiw a0, a1, 4": Clobber("a0", ("a1",)),
-    "slli a0, a1, 3": Clobber("a0", ("a1",)),
-    "not a0, a1": Clobber("a0", ("a1",)),
-    "neg a0, a1": Clobber("a0", ("a1",)),
-    "snez a0, a1": Clobber("a0", ("a1",)),
-    "mulhu a0, a1, a2": Clobber("a0", ("a1", "a2")),
-    "divu a0, a1, a2": Clobber("a0", ("a1", "a2")),
-    "fmadd.d fa0, fa1, fa2, fa3": Clobber("fa0", ("fa1", "fa2", "fa3")),
-    "fcvt.d.l fa0, a1": Clobber("fa0", ("a1",)),
-    "fmv.x.d a0, fa1": Clobber("a0", ("fa1",)),
-    "feq.d a0, fa1, fa2": Clobber("a0", ("fa1", "fa2")),
+    "add a0, a1, a2": Clobber(("a0",), ("a1", "a2")),
+    "c.add a0, a1": Clobber(("a0",), ("a0", "a1")),
+    "c.sub a0, a1": Clobber(("a0",), ("a0", "a1")),
+    "c.addw a0, a1": Clobber(("a0",), ("a0", "a1")),
+    "c.addiw a0, 4": Clobber(("a0",), ("a0",)),
+    "c.andi a0, 4": Clobber(("a0",), ("a0",)),
+    "c.slli a0, 3": Clobber(("a0",), ("a0",)),
+    "c.srai a0, 3": Clobber(("a0",), ("a0",)),
+    "addiw a0, a1, 4": Clobber(("a0",), ("a1",)),
+    "slli a0, a1, 3": Clobber(("a0",), ("a1",)),
+    "not a0, a1": Clobber(("a0",), ("a1",)),
+    "neg a0, a1": Clobber(("a0",), ("a1",)),
+    "snez a0, a1": Clobber(("a0",), ("a1",)),
+    "mulhu a0, a1, a2": Clobber(("a0",), ("a1", "a2")),
+    "divu a0, a1, a2": Clobber(("a0",), ("a1", "a2")),
+    "fmadd.d fa0, fa1, fa2, fa3": Clobber(("fa0",), ("fa1", "fa2", "fa3")),
+    "fcvt.d.l fa0, a1": Clobber(("fa0",), ("a1",)),
+    "fmv.x.d a0, fa1": Clobber(("a0",), ("fa1",)),
+    "feq.d a0, fa1, fa2": Clobber(("a0",), ("fa1", "fa2")),
 }
 
 FROM_HERE: dict[str, Effect] = {
@@ -241,8 +241,7 @@ def test_an_instruction_that_the_code_cuts_off_is_not_known() -> None:
 def test_an_atomic_whose_address_is_its_operand_reads_and_writes_there() -> None:
     decoded = decode(code("amoadd.d a0, a1, (a1)"), 0)
     assert decoded is not None
-    assert isinstance(decoded[1], Memory)
-    assert (decoded[1].base, decoded[1].result) == ("a1", "a0")
+    assert decoded[1] == Memory("a1", 0, ("a0",), ("a1",), stores=True)
 
 
 def test_text_has_each_instruction_with_its_address_and_size() -> None:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What one architecture must tell: the record that each folder beside this file fills in."""
+"""What one architecture must tell: the records that each folder beside this file fills in."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,85 @@ ADD = "add"
 """Of an export that the base does not have: the user's own."""
 
 
+@dataclass(frozen=True)
+class Installed:
+    """A program in PATH, or the file of that name if it begins with a slash, and the Debian packages that have it."""
+
+    name: str
+    packages: tuple[str, ...]
+
+    def found(self) -> bool:
+        return Path(self.name).is_file() if self.name.startswith("/") else bool(shutil.which(self.name))
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A compiler and a linker that make the stubs.
+
+    cc, ld      programs
+    packages    of Debian, that of the compiler first
+    ccflags     beyond those of the architecture
+    """
+
+    cc: str
+    ld: str
+    packages: tuple[str, ...]
+    ccflags: tuple[str, ...] = ()
+
+
+def gnu(prefix: str) -> Compiler:
+    """Return gcc and GNU ld with a prefix. Debian's packages are called by it, with a dash for each `_`."""
+    name = prefix.rstrip("-").replace("_", "-")
+    return Compiler(f"{prefix}gcc", f"{prefix}ld", (f"gcc-{name}", f"binutils-{name}"))
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The counter that stubs read, as texts for people speak of it.
+
+    read        how a kernel reads it
+    cpu         what the architecture's manuals call a CPU
+    allow       what the kernel does on each of them, so that user mode may read it
+    firmware    what firmware must have done before; "" where it need do nothing
+    frequency   who tells how fast it runs
+    """
+
+    read: str
+    cpu: str
+    allow: str
+    firmware: str
+    frequency: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An instruction of four bytes, known by those of its bits that `mask` has."""
+
+    name: str
+    mask: int
+    value: int
+
+    def begins(self, code: bytes) -> bool:
+        """Tell whether `code` begins with it."""
+        return len(code) >= 4 and int.from_bytes(code[:4], "little") & self.mask == self.value
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """What makes and runs programs of Linux, and kernels, on another machine: tests and `demo` need it.
+
+    user, system    QEMU for one program, and for a kernel
+    cc, libc        a compiler of programs, and the C library that they are linked with
+    rust_targets    of rustc, for a kernel: any of them will do
+    """
+
+    user: Installed
+    system: Installed
+    cc: Installed
+    libc: Installed
+    rust_targets: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Arch:
     """Facts on one architecture.
@@ -26,19 +107,24 @@ class Arch:
     debian          the name of the architecture at Debian, also in the names of its kernel packages
     version         symbol version of every export (arch/*/kernel/vdso/vdso.lds.S of Linux)
     export_prefix   what the name of every export of Linux begins with; the file that `version` comes from
-    prefixes        of a cross compiler, in the order in which they are tried
+    compilers       in the order in which they are tried
     ccflags         beyond those that every architecture gets (see `toolchain`)
     program_ccflags beyond those again, for a program that is small and lies low
-    e_flags_mask    the bits of e_flags in which stubs and base must agree
+    emulation       what runs its code elsewhere
+    counter         what people must know of it
+    code_unit       bytes: every instruction begins at a multiple of it, and none is shorter
     trap            what fills code room that is not used: executed, it raises an illegal instruction
+    landing_pad     what functions of a vDSO with control flow integrity begin with; None where that changes no code
     relocations     in an object file, those that the code holds at any address: relative to the place, or a difference
-    number_register, result_registers     of a system call
-    stack_register, frame_pointer, return_register     a function that writes none of them has no frame
+    zero_register   reads as 0 whatever is written to it; "" where there is none
+    number_register, result_registers     of a system call: its number, and what it changes
+    stack_register, frame_pointer         "" for a frame pointer that is a register like others
+    return_register     where a call puts the return address; "" where that is on the stack
     thread_registers    which code of a vDSO never touches: thread and global pointer
-    leaf_cie        what gcc writes into the unwind information of such a function, in DWARF's bytes behind the CIE_id
+    leaf_cie        the unwind information that gcc writes for a function without a frame, from behind the CIE_id
     no_return       system calls that do not come back: rt_sigreturn, exit, exit_group
     sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
-    syscalls        export, without its prefix, to system call number (include/uapi/asm-generic/unistd.h)
+    syscalls        export, without its prefix, to system call number; the same numbers are in vdso_src/*/numbers.h
     policy          export, without its prefix, to what becomes of it
     """
 
@@ -47,12 +133,16 @@ class Arch:
     debian: str
     version: str
     export_prefix: str
-    prefixes: tuple[str, ...]
+    compilers: tuple[Compiler, ...]
     ccflags: tuple[str, ...]
     program_ccflags: tuple[str, ...]
-    e_flags_mask: int
+    emulation: Emulation
+    counter: Counter
+    code_unit: int
     trap: bytes
+    landing_pad: Mark | None
     relocations: frozenset[int]
+    zero_register: str
     number_register: str
     result_registers: tuple[str, ...]
     stack_register: str
@@ -68,6 +158,10 @@ class Arch:
     def short(self, export: str) -> str:
         """Return the name of an export without its prefix; a name that has none stays as it is."""
         return export.removeprefix(self.export_prefix)
+
+    def export(self, short: str) -> str:
+        """Return the name of an export with its prefix."""
+        return self.export_prefix + short
 
     @cached_property
     def decode(self) -> Callable[[bytes, int], tuple[int, Effect] | None]:
@@ -91,4 +185,5 @@ class Arch:
 
     @property
     def frame_registers(self) -> frozenset[str]:
-        return frozenset((self.stack_register, self.frame_pointer, self.return_register))
+        """Return the registers of which a function without a frame writes none."""
+        return frozenset((self.stack_register, self.frame_pointer, self.return_register)) - {""}

@@ -28,23 +28,32 @@ class Add:
 
 @dataclass(frozen=True)
 class Memory:
-    """Access at base + offset: a load into `result`, a store of `source`, or both (atomics)."""
+    """An access at base + offset, or at `target`, an address relative to the program counter.
 
-    base: str
-    offset: int
-    result: str | None
-    source: str | None
+    results     registers that get a value that is not followed: what is loaded, a base that is written back
+    uses        registers that are read beside the base: what is stored, an index
+    stores      memory is written; it may be read as well (atomics)
+    """
+
+    base: str = ""
+    offset: int = 0
+    results: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    stores: bool = False
+    target: int | None = None
 
 
 @dataclass(frozen=True)
 class Branch:
+    """To `target` or to the next instruction."""
+
     target: int
     uses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Jump:
-    """To `target`, else to base + offset. With `link` it is a call."""
+    """To `target`, else to base + offset. With `link`, the register that a call writes, it is a call."""
 
     target: int | None
     base: str = ""
@@ -69,10 +78,18 @@ class Trap:
 
 @dataclass(frozen=True)
 class Clobber:
-    """Anything else: `register` gets a value that is not followed."""
+    """Anything else: `results` are the registers that get a value that is not followed."""
 
-    register: str | None
+    results: tuple[str, ...]
     uses: tuple[str, ...]
 
 
-Effect = Const | Add | Memory | Branch | Jump | Return | SystemCall | Trap | Clobber
+@dataclass(frozen=True)
+class KernelState:
+    """As Clobber, of what only a kernel sets, beside memory: another kernel than Linux may hold something else there."""
+
+    results: tuple[str, ...]
+    uses: tuple[str, ...]
+
+
+Effect = Const | Add | Memory | Branch | Jump | Return | SystemCall | Trap | Clobber | KernelState

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..arch import ARCHES
+from ..arch.arch import Counter
 from ..data_page import DataPage
 from ..elf.elf64 import pages
 from ..splice.changes import Change, Export
@@ -49,6 +50,11 @@ class Image:
     @property
     def pages(self) -> int:
         return pages(len(self.data))
+
+    @property
+    def counter(self) -> Counter:
+        """Return what people must know of the counter that its code reads."""
+        return ARCHES[self.arch].counter
 
     @property
     def visible(self) -> list[Export]:

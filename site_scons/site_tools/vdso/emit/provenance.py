@@ -28,9 +28,10 @@ def selftest_sources(arch: str) -> list[Path]:
     return sorted(path for folder, names in folders.items() for path in folder.glob(names))
 
 
-def output_templates() -> list[Path]:
+def output_templates(arch: str) -> list[Path]:
     """Return the templates of the outputs, and the lock file where this copy of the tool has it."""
-    return sorted(path for path in [*TEMPLATES.glob("vdso*"), *TEMPLATES.glob("stubs*"), LOCK] if path.is_file())
+    found = [*TEMPLATES.glob("vdso*"), *TEMPLATES.glob("stubs*"), *(TEMPLATES / arch).iterdir(), LOCK]
+    return sorted(path for path in found if path.is_file())
 
 
 def code_digest() -> str:
@@ -40,7 +41,7 @@ def code_digest() -> str:
 
 def build_digest() -> str:
     """Return one SHA-256 of modules and templates: when they change, their outputs are made anew."""
-    return _digest(sorted([*PACKAGE.rglob("*.py"), *TEMPLATES.iterdir()]))
+    return _digest(sorted([*PACKAGE.rglob("*.py"), *(path for path in TEMPLATES.rglob("*") if path.is_file())]))
 
 
 def _digest(paths: Iterable[Path]) -> str:

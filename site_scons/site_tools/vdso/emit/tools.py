@@ -18,6 +18,8 @@ def tool_versions(compiler: str, linker: str, path: str) -> dict[str, str]:
     """
     found = {name: version(name) for name in ("scons", "lief", "pyelftools", "capstone", "jinja2")}
     parts = {name: toolchain.part(compiler, name, path) for name in ("cc1", "as")}
+    if not Path(parts["cc1"]).is_absolute():  # clang is one program, and names the machine's own assembler
+        parts = {}
     for name, command in {"gcc": compiler, "ld": linker, **parts}.items():
         program = shutil.which(command, path=path)
         if program is not None:

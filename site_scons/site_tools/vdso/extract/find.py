@@ -17,7 +17,7 @@ from itertools import islice
 from elftools.elf.descriptions import describe_e_machine
 from elftools.elf.enums import ENUM_E_MACHINE
 
-from ..arch.arch import Arch
+from ..arch.arch import Arch, Mark
 from ..elf import elf64
 from ..elf.headers import MAGIC, Headers, Truncated, dynamic_symbols, read_headers
 from ..errors import VdsoError
@@ -33,11 +33,10 @@ MOST_NAMED = 8  # finds that a message lists
 MOST_FOUND = 64 << 20  # bytes of all vDSOs that are found in one file
 ANOTHER = "give a file with a plain 64-bit vDSO of {arch}, or BASE=minimal"
 
-# arch/*/kernel/vdso/ of Linux: linux-vdso.so.1, linux-vdso64.so.1, linux-compat_vdso.so.1 (riscv), linux-gate.so.1
+# arch/*/kernel/vdso/ of Linux: linux-vdso.so.1, linux-vdso64.so.1, linux-compat_vdso.so.1, linux-gate.so.1
 SONAME = re.compile(rb"linux-(gate|(compat_)?vdso\w*)\.so\.\d+")
 EXPORT = re.compile(rb"\0__(vdso|kernel)_\w")
 _MACHINES = {number: name for name, number in ENUM_E_MACHINE.items() if isinstance(number, int)}
-RISCV = 243
 
 
 @dataclass(frozen=True)
@@ -224,8 +223,8 @@ def _kind(image: bytes, headers: Headers, arch: Arch) -> tuple[str, bool] | None
     auxiliary = _string(strings, tags.get(elf64.DT_AUXILIARY, len(strings))).decode("ascii", "replace")
     if auxiliary.startswith("cf-protection"):
         return f"user-CFI vDSO (DT_AUXILIARY {auxiliary})", False
-    if arch.machine == RISCV and _landing_pads(image, headers, tags):
-        return "user-CFI vDSO (lpad instructions)", False
+    if arch.landing_pad and _begins_with(arch.landing_pad, image, headers, tags):
+        return f"user-CFI vDSO ({arch.landing_pad.name} instructions)", False
     return f"plain {arch.name} vDSO", True
 
 
@@ -234,12 +233,11 @@ def _string(strings: bytes, at: int) -> bytes:
     return strings[at : len(strings) if end < 0 else end]
 
 
-def _landing_pads(image: bytes, headers: Headers, tags: dict[int, int]) -> bool:
-    """Tell whether an export starts with `lpad`, which is auipc with rd = zero (RISC-V CFI extensions, Zicfilp)."""
+def _begins_with(mark: Mark, image: bytes, headers: Headers, tags: dict[int, int]) -> bool:
+    """Tell whether an export begins with the instruction `mark`."""
     try:
         all_symbols = islice(dynamic_symbols(image, headers.form, tags), MOST_SYMBOLS)
         entries = [s.value for s in all_symbols if s.info & 15 == elf64.STT_FUNC and s.shndx]
     except (KeyError, struct.error, OverflowError):
         return False  # image/table_reader.py names the table that is wrong
-    return any(len(word) == 4 and int.from_bytes(word, "little") & 0xFFF == 0x017
-               for word in (image[entry : entry + 4] for entry in entries))  # fmt: skip
+    return any(mark.begins(image[entry : entry + 4]) for entry in entries)

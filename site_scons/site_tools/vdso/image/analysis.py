@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ..arch.arch import Arch
-from ..arch.effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
+from ..arch.effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
 from ..elf.elf64 import PAGE
 from ..ranges import Span, merged
 
@@ -41,6 +41,7 @@ class Function:
     covered     the instructions reached, ascending, disjoint
     formed      addresses formed, by pc
     unknown     addresses of instructions that are not known, jump to an unknown place, or lie outside the code
+    state       addresses of instructions that read state of the kernel that lies in no memory
     calls       entries of local functions called
     writes      registers written
     uses        registers read as an address, an operand or the link of a call
@@ -51,6 +52,7 @@ class Function:
     covered: tuple[Span, ...]
     formed: tuple[Formed, ...]
     unknown: tuple[int, ...]
+    state: tuple[int, ...]
     calls: tuple[int, ...]
     writes: frozenset[str]
     uses: frozenset[str]
@@ -101,6 +103,7 @@ class _Walk:
     sizes: dict[int, int] = field(default_factory=dict)
     formed: set[Formed] = field(default_factory=set)
     unknown: set[int] = field(default_factory=set)
+    state: set[int] = field(default_factory=set)
     calls: set[int] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     uses: set[str] = field(default_factory=set)
@@ -117,7 +120,7 @@ class _Walk:
     def address(self, pc: int, base: str, offset: int, state: _State, kind: str) -> int | None:
         """Note each constant that the address base + offset may be, and return it if it is one for sure."""
         self.uses.add(base)
-        if base == "zero":
+        if base == self.arch.zero_register:
             self.formed.add(Formed(pc, offset & _MASK, kind, absolute=True))
             return offset & _MASK
         value = state.get(base, _ANYTHING)
@@ -150,9 +153,12 @@ class _Walk:
             case Add():
                 self.add(pc, effect, state)
             case Memory():
-                self.address(pc, effect.base, effect.offset, state, "load" if effect.result else "store")
-                self.use(pc, (effect.source,) if effect.source else (), state)
-                self.set(state, effect.result, _ANYTHING)
+                kind = "store" if effect.stores else "load"
+                if effect.target is None:
+                    self.address(pc, effect.base, effect.offset, state, kind)
+                else:
+                    self.formed.add(Formed(pc, effect.target, kind))
+                self.clobber(pc, effect, state)
             case Branch():
                 self.use(pc, effect.uses, state)
                 self.jump(pc, effect.target, state)
@@ -167,13 +173,20 @@ class _Walk:
                     self.set(state, register, _ANYTHING)
             case Return() | Trap():
                 return
+            case KernelState():
+                self.state.add(pc)
+                self.clobber(pc, effect, state)
             case Clobber():
-                self.use(pc, effect.uses, state)
-                self.set(state, effect.register, _ANYTHING)
+                self.clobber(pc, effect, state)
         self.reach(after, state)
 
-    def set(self, state: _State, register: str | None, value: _Value) -> None:
-        if register is None or register == "zero":
+    def clobber(self, pc: int, effect: Memory | Clobber | KernelState, state: _State) -> None:
+        self.use(pc, effect.uses, state)
+        for register in effect.results:
+            self.set(state, register, _ANYTHING)
+
+    def set(self, state: _State, register: str, value: _Value) -> None:
+        if register == self.arch.zero_register:
             return
         self.writes.add(register)
         state.pop(register, None)
@@ -228,6 +241,7 @@ def analyse(code: bytes, entry: int, arch: Arch) -> Function:
         covered=tuple(merged(Span(pc, size) for pc, size in walk.sizes.items())),
         formed=tuple(sorted(walk.formed, key=lambda f: (f.pc, f.target))),
         unknown=tuple(sorted(walk.unknown)),
+        state=tuple(sorted(walk.state)),
         calls=tuple(sorted(walk.calls)),
         writes=frozenset(walk.writes),
         uses=frozenset(walk.uses),

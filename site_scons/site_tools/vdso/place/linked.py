@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
+from operator import itemgetter
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
@@ -15,6 +17,8 @@ from ..errors import VdsoError
 from .plan import Plan
 from .units import DATA_SYMBOL
 
+_NOT_IN_A_PATTERN = re.compile(r"[^A-Za-z0-9_.-]+")
+
 
 @dataclass(frozen=True)
 class Linked:
@@ -24,8 +28,27 @@ class Linked:
 
 
 def linker_script(plan: Plan) -> str:
-    """Return the linker script of a plan. It finds an object file by the end of its path, `*NAME`."""
-    return templating.render("stubs.ld.j2", plan=plan, data_symbol=DATA_SYMBOL)
+    """Return the linker script of a plan, for GNU ld and for lld, which wants sections in the order of their addresses."""
+    units = [
+        {"name": _section(index), "address": unit.address, "object": _matching(unit.object), "sections": unit.sections}
+        for index, unit in enumerate(plan.units)
+    ]
+    units.sort(key=itemgetter("address"))
+    return templating.render("stubs.ld.j2", units=units, data_symbol=DATA_SYMBOL, data_offset=plan.data_offset)
+
+
+def _section(index: int) -> str:
+    """Return what the section of a unit is called in stubs.elf."""
+    return f".vdso.{index}"
+
+
+def _matching(name: str) -> str:
+    """Return a pattern that matches the path of this object file alone, in whatever folder it lies.
+
+    lld takes a pattern in quotes for a plain name. So a letter that the linkers give a meaning to matches anything instead;
+    `stub_objects` in scons/nodes.py sees to it that names differ in other letters.
+    """
+    return "*/" + _NOT_IN_A_PATTERN.sub("*", name)
 
 
 def read_linked(name: str, data: bytes, plan: Plan) -> Linked:
@@ -36,7 +59,7 @@ def read_linked(name: str, data: bytes, plan: Plan) -> Linked:
         found = {s.name: (s["sh_addr"], s.data()) for s in mapped}
     except ELFError as error:
         raise VdsoError(name, f"not ELF: {error}", "set CROSS_COMPILE") from error
-    planned = [f".vdso.{index}" for index in range(len(plan.units))]
+    planned = [_section(index) for index in range(len(plan.units))]
     for extra in sorted(found.keys() - set(planned)):
         address, content = found[extra]
         what = f"ld made a section {extra} at {address:#x} of {len(content):#x} bytes"

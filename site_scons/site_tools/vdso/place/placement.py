@@ -128,7 +128,7 @@ def _code(survey: _Survey, units: Sequence[Unit], size: int) -> list[Placed] | N
 
 def _before_sigreturn(base: Vdso) -> list[Span]:
     """Return the byte before rt_sigreturn. Unwinders look up the address before it (libgcc): no function may end there."""
-    name = base.arch.export_prefix + "rt_sigreturn"
+    name = base.arch.export("rt_sigreturn")
     return [Span(base.exports[name].value - 1, 1)] if name in base.exports else []
 
 

@@ -80,5 +80,5 @@ def _needed(base: Vdso) -> None:
     if not base.exports:
         raise VdsoError(base.name, "exports no function", OTHER_BASE)
     for needed, why in NEEDED.items():
-        if needed in base.arch.policy and base.arch.export_prefix + needed not in base.exports:
-            raise VdsoError(base.name, f"exports no {base.arch.export_prefix}{needed}: {why}", OTHER_BASE)
+        if needed in base.arch.policy and base.arch.export(needed) not in base.exports:
+            raise VdsoError(base.name, f"exports no {base.arch.export(needed)}: {why}", OTHER_BASE)

@@ -30,7 +30,7 @@ class Decision:
 
 
 def parse_policy(text: str, arch: Arch) -> dict[str, str]:
-    """Return the value of POLICY (`getcpu:hide,riscv_hwprobe:syscall`) as a table. VdsoError for another form."""
+    """Return the value of POLICY (`getcpu:syscall,getrandom:hide`) as a table. VdsoError for another form."""
     table: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         export, colon, kind = (part.strip() for part in item.partition(":"))
@@ -103,6 +103,8 @@ def _why_unsafe(function: Function, size: int) -> str:
         return f"its code at {formed.pc:#x} forms the {sort} {formed.target:#x}, outside of the image (0 to {size:#x})"
     for pc in function.unknown:
         return f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
+    for pc in function.state:
+        return f"its code at {pc:#x} reads a register that only a kernel sets, and another one may set it otherwise"
     return ""
 
 
@@ -118,5 +120,5 @@ def _stub(arch: Arch, name: str, kind: str, replacements: Mapping[str, str]) -> 
         if short not in arch.syscalls:
             what = f"`{short}:syscall`: no plain system call keeps its contract"
             raise VdsoError(_OPTION, what, f"this works for {', '.join(sorted(arch.syscalls))}")
-        return f"{arch.export_prefix}syscall_{short}"
+        return arch.export(f"syscall_{short}")
     return ""

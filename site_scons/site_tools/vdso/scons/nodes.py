@@ -28,20 +28,22 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
     except VdsoError as error:
         raise StopError(str(error)) from None
     arch = ARCHES[env["VDSO_ARCH"]]
-    prefix = toolchain.find_prefix(arch, env["VDSO_CROSS_COMPILE"], env["ENV"]["PATH"])
+    found = toolchain.find(arch, env["VDSO_CROSS_COMPILE"], env["ENV"]["PATH"])
+    compiler = found or toolchain.candidates(arch, env["VDSO_CROSS_COMPILE"])[0]
     derived: dict[str, Any] = {
-        "VDSO_PREFIX": prefix or env["VDSO_CROSS_COMPILE"] or arch.prefixes[0],
-        "VDSO_FOUND": bool(prefix) or "VDSO_CC" in env,
+        "VDSO_FOUND": bool(found) or "VDSO_CC" in env,
         "VDSO_HZ": [],
         "SPAWN": builders.spawn,
         "ESCAPE": shlex.quote,
     }
     if env["VDSO_DATA_PAGE"] == DataPage.NONE:
         derived["VDSO_HZ"] = ["-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={int(str(env['VDSO_TIMEBASE_HZ']), 0)}"]
-    programs = {"VDSO_CC": "gcc", "VDSO_LD": "ld"}
-    derived |= {name: derived["VDSO_PREFIX"] + program for name, program in programs.items() if name not in env}
-    if "VDSO_CCFLAGS" not in env:
-        derived["VDSO_CCFLAGS"] = CLVar([*toolchain.CCFLAGS, *arch.ccflags])
+    ours = {
+        "VDSO_CC": compiler.cc,
+        "VDSO_LD": compiler.ld,
+        "VDSO_CCFLAGS": CLVar([*toolchain.CCFLAGS, *arch.ccflags, *compiler.ccflags]),
+    }
+    derived |= {name: value for name, value in ours.items() if name not in env}
     if str(env["VDSO_V"]) == "1":
         derived |= {"VDSOCCCOMSTR": None, "VDSOLDCOMSTR": None, "VDSOMINIMALCOMSTR": None}
     return env.Override(derived)
@@ -80,7 +82,7 @@ def base_node(env: Any, target: Any, base: Any) -> Any:
 def stub_objects(env: Any, work: Any) -> list[Any]:
     """Return the object files of the stub sources, ours and then the user's.
 
-    No name of one is a suffix of another's: the linker script finds objects by `*NAME`.
+    Their names differ before any letter of the user's, so the linker script can find each of them (place/linked.py).
     """
     folders = (SOURCES, SOURCES / env["VDSO_ARCH"])
     ours = sorted(path for folder in folders for path in folder.glob("*.c"))
@@ -95,6 +97,6 @@ def stub_objects(env: Any, work: Any) -> list[Any]:
 
 def all_sources(env: Any, objects: list[Any], minimal: bool) -> list[Any]:
     """Return all files whose digests vdso.json has: ours, included headers and templates among them, and the user's."""
-    paths = [*provenance.stub_sources(env["VDSO_ARCH"], minimal), *provenance.output_templates()]
+    paths = [*provenance.stub_sources(env["VDSO_ARCH"], minimal), *provenance.output_templates(env["VDSO_ARCH"])]
     ours = [env.File(str(path)) for path in paths]
     return ours + [node.sources[0] for node in objects if node.sources[0] not in ours]

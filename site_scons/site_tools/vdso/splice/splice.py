@@ -71,7 +71,7 @@ def _tables(base: Vdso, plan: Plan, code: fresh.Code) -> list[Patch]:
         unwind_table = found[kinds.UNWIND]
         frame = unwind_table.start + align_up(unwind.header_size(len(code.fdes)), 8)
         found[".eh_frame"] = Span.between(frame, unwind_table.end)
-    tables[kinds.SECTIONS] = section_table.make_section_table(found, base.tag(elf64.DT_VERDEFNUM) or 0)
+    tables[kinds.SECTIONS] = section_table.make_section_table(found, base.tag(elf64.DT_VERDEFNUM) or 0, base.arch)
     patches = [Patch(places[name], data.ljust(plan.area(name).size, b"\0"), name) for name, data in tables.items()]
     moved = make_dynamic(base, places, len(tables[kinds.DYNSTR]))
     return [*patches, Patch(base.tables[".dynamic"].start, moved, ".dynamic")]

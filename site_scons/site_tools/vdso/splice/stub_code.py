@@ -42,6 +42,9 @@ def refuse_stubs(plan: Plan, stubs: Linked, arch: Arch) -> None:
             for pc in function.unknown:
                 what = f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
                 raise VdsoError(where, what, "write it without function pointers and jump tables")
+            for pc in function.state:
+                what = f"its code at {pc:#x} reads a register that only a kernel sets, beside the data page"
+                raise VdsoError(where, what, "read from the data page or make a system call")
 
 
 def frames(base: Vdso, plan: Plan, stubs: Linked) -> list[Fde]:
@@ -55,5 +58,5 @@ def frames(base: Vdso, plan: Plan, stubs: Linked) -> list[Fde]:
         function = analyse(image, place.start, arch)
         if not function.writes & arch.frame_registers and not function.unknown:
             fdes.append(leaf(place, arch.leaf_cie))
-    sigreturn = base.exports.get(arch.export_prefix + "rt_sigreturn")
+    sigreturn = base.exports.get(arch.export("rt_sigreturn"))
     return [fde for fde in fdes if sigreturn is None or fde.end != sigreturn.value]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from ..arch.arch import Arch
+from ..arch.arch import Arch, Compiler, gnu
 from ..errors import VdsoError
 
 CCFLAGS = (
@@ -14,7 +14,7 @@ CCFLAGS = (
     "-O2",  # -Os calls helpers of libgcc
     "-ffreestanding",  # no libc is linked
     "-fomit-frame-pointer",
-    "-fno-stack-protector",  # its canary lies at tp
+    "-fno-stack-protector",  # its canary lies in the thread's own memory
     "-fno-jump-tables",  # a table is a constant in a shared section
     "-fno-pic",  # a GOT is data; pc-relative code comes from the code model
     "-ffunction-sections",  # each function is placed by itself
@@ -27,7 +27,6 @@ CCFLAGS = (
 LDFLAGS = (
     "--build-id=none",
     "--no-relax",  # it would turn pc-relative code for the data page into absolute code
-    "--no-warn-rwx-segments",
 )
 # For a whole program: its code is not moved, and its speed does not matter.
 PROGRAM_CCFLAGS = ("-Os",)
@@ -36,18 +35,24 @@ PROGRAM_LDFLAGS = ("--build-id=none", "--strip-all")
 LEAKS = frozenset(("CPATH", "C_INCLUDE_PATH"))
 
 
-def find_prefix(arch: Arch, cross_compile: str, path: str) -> str:
-    """Return the prefix of gcc and ld: the user's, or else the first of the architecture's on `path`; "" if none is there."""
-    for prefix in (cross_compile,) if cross_compile else arch.prefixes:
-        if shutil.which(prefix + "gcc", path=path) and shutil.which(prefix + "ld", path=path):
-            return prefix
-    return ""
+def candidates(arch: Arch, cross_compile: str) -> tuple[Compiler, ...]:
+    """Return the compilers that may make the stubs, best first: gcc with the user's prefix, else the architecture's."""
+    return (gnu(cross_compile),) if cross_compile else arch.compilers
+
+
+def find(arch: Arch, cross_compile: str, path: str) -> Compiler | None:
+    """Return the first of the candidates whose programs are on `path`."""
+    for compiler in candidates(arch, cross_compile):
+        if shutil.which(compiler.cc, path=path) and shutil.which(compiler.ld, path=path):
+            return compiler
+    return None
 
 
 def missing(arch: Arch, cross_compile: str) -> VdsoError:
     """Return the error that says that there is no compiler."""
-    tried = f"{cross_compile}gcc and {cross_compile}ld" if cross_compile else ", ".join(f"{p}gcc" for p in arch.prefixes)
-    package = f"gcc-{arch.prefixes[0].rstrip('-')}"
+    wanted = candidates(arch, cross_compile)
+    tried = f"{wanted[0].cc} and {wanted[0].ld}" if cross_compile else ", ".join(compiler.cc for compiler in wanted)
+    package = arch.compilers[0].packages[0]
     todo = f"install {package} (Debian: ./sconsw --install does), or set CROSS_COMPILE"
     return VdsoError("CROSS_COMPILE", f"no compiler for {arch.name} in PATH (tried {tried})", todo)
 

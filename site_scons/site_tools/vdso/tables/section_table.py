@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..arch.arch import Arch
 from ..elf import elf64
 from ..elf.elf64 import SHDR
 from ..ranges import Span
@@ -23,7 +24,7 @@ _KINDS = {
     ".dynamic": (elf64.SHT_DYNAMIC, elf64.SHF_ALLOC, 8, elf64.DYN.size),
     ".note": (elf64.SHT_NOTE, elf64.SHF_ALLOC, 4, 0),
     ".eh_frame": (elf64.SHT_PROGBITS, elf64.SHF_ALLOC, 8, 0),
-    TEXT: (elf64.SHT_PROGBITS, elf64.SHF_ALLOC | elf64.SHF_EXECINSTR, 2, 0),
+    TEXT: (elf64.SHT_PROGBITS, elf64.SHF_ALLOC | elf64.SHF_EXECINSTR, 0, 0),  # its alignment: the architecture's
     STRINGS: (elf64.SHT_STRTAB, 0, 1, 0),
 }
 _LINKS = {".dynsym": ".dynstr", ".gnu.version": ".dynsym", ".gnu.version_d": ".dynstr", ".dynamic": ".dynstr"}
@@ -49,7 +50,7 @@ def table_size(unwind: bool) -> int:
     return (len(section_names(unwind)) + 1) * SHDR.size
 
 
-def make_section_table(places: Mapping[str, Span], versions: int) -> bytes:
+def make_section_table(places: Mapping[str, Span], versions: int, arch: Arch) -> bytes:
     """Return the section table for tables and code at `places`. `versions`: DT_VERDEFNUM."""
     unwind = ".eh_frame" in places
     texts = make_shstrtab(unwind)
@@ -62,5 +63,6 @@ def make_section_table(places: Mapping[str, Span], versions: int) -> bytes:
         info = {".dynsym": 1, ".gnu.version_d": versions}.get(name, 0)
         mapped = place.start if flags & elf64.SHF_ALLOC else 0
         name_at = texts.index(name.encode() + b"\0")
+        align = align or arch.code_unit
         out += SHDR.pack(name_at, kind, flags, mapped, place.start, place.size, link, info, align, entsize)
     return out

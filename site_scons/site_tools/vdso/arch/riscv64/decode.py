@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""RISC-V machine code as capstone decodes it, put into the few effects that `analysis` follows."""
+"""RISC-V machine code as capstone decodes it, put into the few effects that `analysis` follows: a function a mnemonic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from ..effects import Add, Branch, Clobber, Const, Effect, Jump, Memory, Return, SystemCall, Trap
+from ..effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
 
-_LOADS = {"lb", "lbu", "lh", "lhu", "lw", "lwu", "ld", "lwsp", "ldsp", "flw", "fld", "flwsp", "fldsp"}
-_STORES = {"sb", "sh", "sw", "sd", "swsp", "sdsp", "fsw", "fsd", "fswsp", "fsdsp"}
-_BRANCHES = {"beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "blez", "bgez", "bltz", "bgtz"}
-_CSR_WRITES = {"csrw", "csrs", "csrc", "fscsr", "fsrm", "fsflags"}  # of one register: with two, the first gets the old value
-_NO_RESULT = {"fence", "fence.i", "fence.tso", "nop", "pause", "ebreak", "wfi"}
+_REGISTER, _IMMEDIATE, _MEMORY = 1, 2, 3  # CS_OP_REG, CS_OP_IMM, CS_OP_MEM of capstone 5
 _MASK = (1 << 64) - 1
+_ZERO, _LINK = "zero", "ra"
 
 
 @cache
@@ -36,7 +34,14 @@ def _decode(word: bytes, at: int) -> tuple[int, Effect] | None:
     insn = next(_engine().disasm(word, at), None)
     if insn is None:
         return None
-    return insn.size, _effect(insn)
+    found = _Instruction(
+        at=at,
+        compressed=insn.mnemonic.startswith("c."),
+        registers=tuple(insn.reg_name(op.reg) for op in insn.operands if op.type == _REGISTER),
+        immediates=tuple(op.imm for op in insn.operands if op.type == _IMMEDIATE),
+        memory=next(((insn.reg_name(op.mem.base), op.mem.disp) for op in insn.operands if op.type == _MEMORY), None),
+    )
+    return insn.size, _effect_of(insn.mnemonic.removeprefix("c."))(found)
 
 
 def text(code: bytes, start: int, end: int) -> Iterator[tuple[int, int, str]]:
@@ -51,70 +56,148 @@ def text(code: bytes, start: int, end: int) -> Iterator[tuple[int, int, str]]:
             start += insn.size
 
 
-def _signed(value: int, bits: int) -> int:
-    return value - (1 << bits) if value & 1 << (bits - 1) else value
+@dataclass(frozen=True)
+class _Instruction:
+    """An instruction's operands: all registers and all immediates in their order, and base and offset of its memory operand.
+
+    capstone gives most compressed loads and stores no memory operand, but register, immediate and register.
+    """
+
+    at: int
+    compressed: bool
+    registers: tuple[str, ...]
+    immediates: tuple[int, ...]
+    memory: tuple[str, int] | None
 
 
-def _effect(insn: Any) -> Effect:
-    name = insn.mnemonic.removeprefix("c.")
-    at: int = insn.address
-    regs = [insn.reg_name(op.reg) for op in insn.operands if op.type == 1]
-    imms = [op.imm for op in insn.operands if op.type == 2]
-    if name == "auipc":
-        return Const(regs[0], at + (_signed(imms[0] & 0xFFFFF, 20) << 12), relative=True, partial=True)
-    if name == "lui":
-        return Const(regs[0], (_signed(imms[0] & 0xFFFFF, 20) << 12) & _MASK)
-    if name == "li":
-        return Const(regs[0], imms[-1] & _MASK)
-    if name in ("addi", "addi4spn", "addi16sp"):
-        source = regs[1] if len(regs) > 1 else regs[0]
-        return Const(regs[0], imms[-1] & _MASK) if source == "zero" else Add(regs[0], source, imms[-1])
-    if name == "mv":
-        return Add(regs[0], regs[1], 0, copy=True)
-    if name in _LOADS or name in _STORES:
-        return _memory(insn, regs, imms, load=name in _LOADS)
-    if name.startswith(("lr.", "sc.", "amo")):
-        base = next((insn.reg_name(op.mem.base) for op in insn.operands if op.type == 3), regs[-1])
-        return Memory(base, 0, result=regs[0], source=regs[1] if len(regs) > 1 and regs[1] != base else None)
-    if name in _BRANCHES:
-        return Branch(at + imms[-1], tuple(regs))
-    if name in ("j", "jal"):
-        link = regs[0] if name == "jal" and regs else "ra" if name == "jal" else None
-        return Jump(at + imms[-1], link=None if link == "zero" else link)
-    if name == "ret":
+def _upper(i: _Instruction) -> int:
+    """Return the 20 bits of an upper immediate where they belong, sign-extended."""
+    bits = i.immediates[0] & 0xFFFFF
+    return (bits - (bits >> 19 << 20)) << 12
+
+
+def _auipc(i: _Instruction) -> Effect:
+    return Const(i.registers[0], i.at + _upper(i), relative=True, partial=True)
+
+
+def _lui(i: _Instruction) -> Effect:
+    return Const(i.registers[0], _upper(i) & _MASK)
+
+
+def _li(i: _Instruction) -> Effect:
+    return Const(i.registers[0], i.immediates[-1] & _MASK)
+
+
+def _addi(i: _Instruction) -> Effect:
+    source = i.registers[1] if len(i.registers) > 1 else i.registers[0]
+    return _li(i) if source == _ZERO else Add(i.registers[0], source, i.immediates[-1])
+
+
+def _mv(i: _Instruction) -> Effect:
+    return Add(i.registers[0], i.registers[1], 0, copy=True)
+
+
+def _place(i: _Instruction) -> tuple[str, int]:
+    return i.memory or (i.registers[1], i.immediates[0])
+
+
+def _load(i: _Instruction) -> Effect:
+    return Memory(*_place(i), results=i.registers[:1])
+
+
+def _store(i: _Instruction) -> Effect:
+    return Memory(*_place(i), uses=i.registers[:1], stores=True)
+
+
+def _load_reserved(i: _Instruction) -> Effect:
+    return Memory(i.registers[-1], results=i.registers[:1])
+
+
+def _atomic(i: _Instruction) -> Effect:
+    """Decode an atomic access. capstone names the register of the address last, behind an operand that may be the same one."""
+    return Memory(i.registers[-1], results=i.registers[:1], uses=i.registers[1:2], stores=True)
+
+
+def _branch(i: _Instruction) -> Effect:
+    return Branch(i.at + i.immediates[-1], i.registers)
+
+
+def _j(i: _Instruction) -> Effect:
+    return Jump(i.at + i.immediates[-1])
+
+
+def _jal(i: _Instruction) -> Effect:
+    link = i.registers[0] if i.registers else _LINK
+    return Jump(i.at + i.immediates[-1], link=None if link == _ZERO else link)
+
+
+def _jr(i: _Instruction) -> Effect:
+    return _indirect(_ZERO, i.registers[0], 0)
+
+
+def _jalr(i: _Instruction) -> Effect:
+    link = i.registers[0] if len(i.registers) > 1 else _LINK
+    return _indirect(link, i.registers[-1], i.immediates[0] if i.immediates else 0)
+
+
+def _indirect(link: str, base: str, offset: int) -> Effect:
+    if link == _ZERO and (base, offset) == (_LINK, 0):
         return Return()
-    if name in ("jr", "jalr"):
-        return _indirect(insn, name, regs, imms)
-    if name == "ecall":
-        return SystemCall()
-    if name == "unimp":
-        return Trap()
-    if name in _NO_RESULT:
-        return Clobber(None, ())
-    if name in _CSR_WRITES and len(regs) == 1:
-        return Clobber(None, tuple(regs))
-    # all the rest name their result first; a compressed two-operand form reads it too
-    compressed = insn.mnemonic.startswith("c.")
-    return Clobber(regs[0] if regs else None, tuple(regs if compressed else regs[1:]))
+    return Jump(None, base=base, offset=offset, link=None if link == _ZERO else link)
 
 
-def _memory(insn: Any, regs: list[str], imms: list[int], *, load: bool) -> Effect:
-    memory = next((op for op in insn.operands if op.type == 3), None)
-    if memory is not None:
-        base, offset, register = insn.reg_name(memory.mem.base) or "zero", memory.mem.disp, regs[0]
-    else:  # capstone gives the compressed forms as register, immediate, register
-        base, offset, register = regs[1], imms[0], regs[0]
-    return Memory(base, offset, result=register if load else None, source=None if load else register)
+def _nothing(_: _Instruction) -> Effect:
+    return Clobber((), ())
 
 
-def _indirect(insn: Any, name: str, regs: list[str], imms: list[int]) -> Effect:
-    memory = next((op for op in insn.operands if op.type == 3), None)
-    if memory is not None:
-        base, offset = insn.reg_name(memory.mem.base), memory.mem.disp
-        link = regs[0] if regs else "ra"
-    else:
-        base, offset = regs[-1], imms[0] if imms else 0
-        link = regs[0] if len(regs) > 1 else ("zero" if name == "jr" else "ra")
-    if link == "zero" and base == "ra" and offset == 0:
-        return Return()
-    return Jump(None, base=base, offset=offset, link=None if link == "zero" else link)
+def _writes_csr(i: _Instruction) -> Effect:
+    """Decode a write of a CSR: of two registers the first gets the old value; of one the operand is read."""
+    return Clobber(i.registers[:-1], i.registers[-1:])
+
+
+def _csr_read(i: _Instruction) -> Effect:
+    return KernelState(i.registers[:1], i.registers[1:])
+
+
+def _csr_write(i: _Instruction) -> Effect:
+    return KernelState((), i.registers)
+
+
+def _other(i: _Instruction) -> Effect:
+    """Decode the rest, which name their result first; a compressed two-operand form reads it too."""
+    return Clobber(i.registers[:1], i.registers if i.compressed else i.registers[1:])
+
+
+_EFFECTS: dict[str, Callable[[_Instruction], Effect]] = {
+    "auipc": _auipc,
+    "lui": _lui,
+    "li": _li,
+    **dict.fromkeys(("addi", "addi4spn", "addi16sp"), _addi),
+    "mv": _mv,
+    **dict.fromkeys(("lb", "lbu", "lh", "lhu", "lw", "lwu", "ld", "lwsp", "ldsp"), _load),
+    **dict.fromkeys(("flw", "fld", "flwsp", "fldsp"), _load),
+    **dict.fromkeys(("sb", "sh", "sw", "sd", "swsp", "sdsp"), _store),
+    **dict.fromkeys(("fsw", "fsd", "fswsp", "fsdsp"), _store),
+    "lr": _load_reserved,
+    **dict.fromkeys(("sc", "amoswap", "amoadd", "amoxor", "amoand", "amoor"), _atomic),
+    **dict.fromkeys(("amomin", "amomax", "amominu", "amomaxu"), _atomic),
+    **dict.fromkeys(("beq", "bne", "blt", "bge", "bltu", "bgeu"), _branch),
+    **dict.fromkeys(("beqz", "bnez", "blez", "bgez", "bltz", "bgtz"), _branch),
+    "j": _j,
+    "jal": _jal,
+    "jr": _jr,
+    "jalr": _jalr,
+    "ret": lambda _: Return(),
+    "ecall": lambda _: SystemCall(),
+    "unimp": lambda _: Trap(),
+    **dict.fromkeys(("fence", "nop", "pause", "ebreak", "wfi"), _nothing),
+    # the floating point's own registers; those of other numbers, but for the counters, are the kernel's
+    **dict.fromkeys(("fscsr", "fsrm", "fsflags"), _writes_csr),
+    **dict.fromkeys(("csrr", "csrrw", "csrrs", "csrrc", "csrrwi", "csrrsi", "csrrci"), _csr_read),
+    **dict.fromkeys(("csrw", "csrs", "csrc", "csrwi", "csrsi", "csrci"), _csr_write),
+}
+
+
+def _effect_of(mnemonic: str) -> Callable[[_Instruction], Effect]:
+    """Return what makes the effect; what follows a dot (a width, an order) makes no difference."""
+    return _EFFECTS.get(mnemonic.partition(".")[0], _other)

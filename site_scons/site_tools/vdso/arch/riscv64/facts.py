@@ -3,7 +3,7 @@
 
 from types import MappingProxyType
 
-from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch
+from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch, Counter, Emulation, Installed, Mark, gnu
 
 RISCV64 = Arch(
     name="riscv64",
@@ -11,20 +11,39 @@ RISCV64 = Arch(
     debian="riscv64",
     version="LINUX_4.15",
     export_prefix="__vdso_",
-    prefixes=(
-        "riscv64-linux-gnu-",
-        "riscv64-unknown-elf-",
-        "riscv64-unknown-linux-gnu-",
-        "riscv64-none-elf-",
-        "riscv64-elf-",
+    compilers=tuple(
+        gnu(f"{triple}-")
+        for triple in (
+            "riscv64-linux-gnu",
+            "riscv64-unknown-elf",
+            "riscv64-unknown-linux-gnu",
+            "riscv64-none-elf",
+            "riscv64-elf",
+        )
     ),
     ccflags=("-march=rv64imac_zicsr", "-mabi=lp64", "-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0"),
     program_ccflags=("-mrelax", "-mcmodel=medlow", "-malign-data=natural"),
-    e_flags_mask=0x6,  # EF_RISCV_FLOAT_ABI; RVC may differ
+    emulation=Emulation(
+        user=Installed("qemu-riscv64", ("qemu-user",)),
+        system=Installed("qemu-system-riscv64", ("qemu-system-misc",)),
+        cc=Installed("riscv64-linux-gnu-gcc", ("gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu")),
+        libc=Installed("/usr/riscv64-linux-gnu/lib/libc.a", ("libc6-dev-riscv64-cross",)),
+        rust_targets=("riscv64imac-unknown-none-elf", "riscv64gc-unknown-none-elf"),
+    ),
+    counter=Counter(
+        read="rdtime",
+        cpu="hart",
+        allow="set scounteren.TM",
+        firmware="firmware sets mcounteren.TM",
+        frequency="the device tree",
+    ),
+    code_unit=2,
     trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
+    landing_pad=Mark("lpad", 0xFFF, 0x017),  # auipc with rd = zero (RISC-V CFI extensions, Zicfilp)
     # RISC-V psABI, "Relocations": BRANCH to CALL_PLT, PCREL_HI20 to PCREL_LO12_S, ADD8 to SUB64, ALIGN to RVC_JUMP,
     # RELAX to 32_PCREL, SET_ULEB128 and SUB_ULEB128
     relocations=frozenset({*range(16, 20), *range(23, 26), *range(33, 41), *range(43, 46), *range(51, 58), 60, 61}),
+    zero_register="zero",
     number_register="a7",
     result_registers=("a0",),
     stack_register="sp",

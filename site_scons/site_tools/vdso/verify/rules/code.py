@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...arch.arch import REPLACE
-from ...arch.effects import Add, Clobber, Const, Jump, Memory
+from ...arch.effects import Add, Clobber, Const, Jump, KernelState, Memory
 from ...image.analysis import Formed, Function, outside
 from ..model import Subject, signed
 from ..rule import EVERY, GLIBC, GO, rule
-from .symbols import PREFIX
 
 MOST_LISTED = 4
 
@@ -44,16 +43,21 @@ def code_inside(s: Subject) -> Iterator[str]:
 def code_known(s: Subject) -> Iterator[str]:
     """Every instruction that an export reaches is known to the disassembler, and no jump leads to an unknown place.
 
-    docs/how-it-works.md#policy: only such code is provable.
+    None reads a register that only a kernel sets. docs/how-it-works.md#policy: only such code is provable.
     """
     for symbol, function in s.functions:
         if function.unknown:
             yield f"{symbol} reaches unknown instructions or jumps at {_listed([f'0x{pc:x}' for pc in function.unknown])}"
+        if function.state:
+            yield f"{symbol} reads registers that only a kernel sets at {_listed([f'0x{pc:x}' for pc in function.state])}"
 
 
 @rule("code-registers", (GO, "loses its goroutine or its thread"), (GLIBC, "loses its thread"))
 def code_registers(s: Subject) -> Iterator[str]:
-    """No function writes or uses gp or tp. RISC-V psABI, "Integer Register Convention": neither may be allocated."""
+    """No function writes or uses the thread pointer, or the global pointer where there is one.
+
+    Each psABI takes them from all code, as that of RISC-V does in "Integer Register Convention".
+    """
     for symbol, function in s.functions:
         for register in s.arch.thread_registers:
             if register in function.writes:
@@ -64,7 +68,7 @@ def code_registers(s: Subject) -> Iterator[str]:
 
 @rule("code-stack", (GO, "calls on the stacks g0 and gsignal, which have bounds"))
 def code_stack(s: Subject) -> Iterator[str]:
-    """No function leaves the caller's stack: sp is only moved by constants, or back from the frame pointer.
+    """No function leaves the caller's stack: its pointer is only moved by constants, or back from the frame pointer.
 
     Go runtime/sys_linux_riscv64.s: vDSO code runs on the stack of g0, or of gsignal in a signal handler.
     """
@@ -80,19 +84,18 @@ def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
     for span in function.covered:
         pc = span.start
         while pc < span.end:
-            size, effect = s.arch.decode(s.image, pc) or (2, None)
+            moved: tuple[str | None, ...]
+            size, effect = s.arch.decode(s.image, pc) or (s.arch.code_unit, None)
             match effect:
                 case Add(register=register, source=source):
-                    switched = register == s.arch.stack_register and source not in (s.arch.stack_register, s.arch.frame_pointer)
-                case Const(register=register) | Clobber(register=register):
-                    switched = register == s.arch.stack_register
-                case Memory(result=register):
-                    switched = register == s.arch.stack_register
-                case Jump(link=register):
-                    switched = register == s.arch.stack_register
+                    moved = () if source in (s.arch.stack_register, s.arch.frame_pointer) else (register,)
+                case Const(register=register) | Jump(link=register):
+                    moved = (register,)
+                case Clobber(results=results) | KernelState(results=results) | Memory(results=results):
+                    moved = results
                 case _:
-                    switched = False
-            if switched:
+                    moved = ()
+            if s.arch.stack_register in moved:
                 yield pc
             pc += size
 
@@ -111,7 +114,7 @@ def code_asks_kernel(s: Subject) -> Iterator[str]:
     runtime/sys_linux_riscv64.s does not look at the answer.
     """
     for symbol, function in s.functions:
-        short = (symbol.name or "").removeprefix(PREFIX)
+        short = s.arch.short(symbol.name or "")
         number = s.arch.syscalls.get(short)
         if (
             number is not None

@@ -60,7 +60,7 @@ def dt_syment(s: Subject) -> Iterator[str]:
 def dt_relaent(s: Subject) -> Iterator[str]:
     """Where DT_RELA is, DT_RELAENT is 24.
 
-    glibc elf/get-dynamic-info.h asserts it (the RISC-V linker writes DT_RELA 0).
+    glibc elf/get-dynamic-info.h asserts it (a linker may write DT_RELA 0).
     """
     if s.tag("DT_RELA") is not None and s.tag("DT_RELAENT") != RELA.size:
         value = s.tag("DT_RELAENT")
@@ -144,11 +144,11 @@ def string_table(s: Subject) -> Iterator[str]:
         yield f"the string table from 0x{start:x} to 0x{start + size:x} does not begin and end with a zero byte"
 
 
-@rule("no-user-cfi", (EVERY, "dies of SIGILL on a CPU without Zimop"))
+@rule("no-user-cfi", (EVERY, "dies of SIGILL on a CPU without shadow stacks"))
 def no_user_cfi(s: Subject) -> Iterator[str]:
     """Not the user-CFI variant, which Linux 7 maps for programs that ask: DT_AUXILIARY is `cf-protection=…`.
 
-    Linux arch/riscv/kernel/vdso_cfi/; its shadow stack instructions are of Zimop, and illegal on a CPU without it.
+    Linux arch/riscv/kernel/vdso_cfi/; its instructions for shadow stacks are illegal on a CPU that has none.
     """
     offset = s.tag("DT_AUXILIARY")
     name = None if offset is None else s.string(offset)

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from ..model import Subject, Symbol
 from ..rule import BINUTILS, EVERY, GLIBC, GO, KERNEL, MUSL, RUSTIX, SELFTESTS, rule
 
-PREFIX = "__vdso_"
-
 
 def _defined(s: Subject) -> tuple[Symbol, ...]:
     return tuple(symbol for symbol in s.exports if symbol.defined)
@@ -18,12 +16,13 @@ def _defined(s: Subject) -> tuple[Symbol, ...]:
 
 @rule("clock-gettime", (GLIBC, "traps for every clock"), (MUSL, "traps for every clock"), (GO, "traps for every clock"))
 def clock_gettime(s: Subject) -> Iterator[str]:
-    """__vdso_clock_gettime is exported: on riscv64 the one clock of glibc (time() and gettimeofday() too), musl, Go.
+    """clock_gettime is exported: the clock of glibc (of its time() and gettimeofday() too), musl and Go.
 
     glibc sysdeps/unix/sysv/linux/riscv/sysdep.h; musl arch/riscv64/syscall_arch.h; Go runtime/vdso_linux_riscv64.go.
     """
-    if s.symbols is not None and f"{PREFIX}clock_gettime" not in {symbol.name for symbol in s.exports}:
-        yield f"no {PREFIX}clock_gettime among {', '.join(map(str, s.exports)) or 'no symbols'}"
+    clock = s.arch.export("clock_gettime")
+    if s.symbols is not None and clock not in {symbol.name for symbol in s.exports}:
+        yield f"no {clock} among {', '.join(map(str, s.exports)) or 'no symbols'}"
 
 
 @rule("symbol-names", (EVERY, "reads a name outside of the string table"))
@@ -72,13 +71,13 @@ def symbol_bind(s: Subject) -> Iterator[str]:
 def no_undefined(s: Subject) -> Iterator[str]:
     """No undefined entry that someone may look up or call; in our images none at all.
 
-    glibc elf/dl-lookup.c and dl-vdso.h look at st_value only, rustix vdso.rs at nothing on its DT_GNU_HASH path. Linux 6.1
-    has an entry riscv_isa_ext_keys with value 0, which nobody asks for.
+    glibc elf/dl-lookup.c and dl-vdso.h look at st_value only, rustix vdso.rs at nothing on its DT_GNU_HASH path. That of
+    Linux 6.1 (arch/riscv/kernel/vdso/) has an entry with value 0, a key of its alternatives, which nobody asks for.
     """
     for symbol in s.symbols or ():
         if symbol.index == 0 or symbol.defined:
             continue
-        if s.ours or symbol.value or (symbol.name or "").startswith(PREFIX):
+        if s.ours or symbol.value or (symbol.name or "").startswith(s.arch.export_prefix):
             yield f"{symbol} is undefined (SHN_UNDEF), value 0x{symbol.value:x}"
 
 

@@ -10,26 +10,26 @@ from ..frames import ENCODINGS, cie_encoding
 from ..model import Fde, Subject, Symbol
 from ..rule import GDB, KERNEL, UNWINDERS, rule
 
-RT_SIGRETURN = "__vdso_rt_sigreturn"
-
 
 def _sigreturn(s: Subject) -> Symbol | None:
-    return next((symbol for symbol in s.exports if symbol.name == RT_SIGRETURN and symbol.defined), None)
+    name = s.arch.export("rt_sigreturn")
+    return next((symbol for symbol in s.exports if symbol.name == name and symbol.defined), None)
 
 
 @rule("sigreturn", (KERNEL, "has no place for signal handlers to return to"))
 def sigreturn(s: Subject) -> Iterator[str]:
-    """__vdso_rt_sigreturn is exported where the architecture has it.
+    """rt_sigreturn is exported where the architecture has it.
 
     Linux arch/riscv/kernel/signal.c, setup_rt_frame.
     """
-    if s.arch.sigreturn and s.symbols is not None and RT_SIGRETURN not in {symbol.name for symbol in s.exports}:
-        yield f"no {RT_SIGRETURN}"
+    name = s.arch.export("rt_sigreturn")
+    if s.arch.sigreturn and s.symbols is not None and name not in {symbol.name for symbol in s.exports}:
+        yield f"no {name}"
 
 
 @rule("sigreturn-bytes", (UNWINDERS, "can't pass a signal frame (pthread_cancel)"), (GDB, "can't pass a signal frame"))
 def sigreturn_bytes(s: Subject) -> Iterator[str]:
-    """Its code is `li a7, 139; ecall`, to the byte.
+    """Its code is what unwinders know it by, to the byte.
 
     libgcc config/riscv/linux-unwind.h, riscv_fallback_frame_state; gdb riscv-linux-tdep.c.
     """

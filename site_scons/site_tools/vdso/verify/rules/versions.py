@@ -63,7 +63,7 @@ def verdef_revision(s: Subject) -> Iterator[str]:
 
 @rule("verdef-hash", (GO, "finds no version"), (RUSTIX, "finds no version"), (SELFTESTS, "find no version"))
 def verdef_hash(s: Subject) -> Iterator[str]:
-    """vd_hash is the name's, 0xae77f75 for LINUX_4.15. Go runtime/vdso_linux_riscv64.go compares with that constant."""
+    """vd_hash is the name's. Go compares with that number, as runtime/vdso_linux_riscv64.go does."""
     for version in s.versions.definitions if s.versions else ():
         name = version.names[0] if version.names else None
         if name is not None and version.hash != sysv_hash(name.encode()):
@@ -79,7 +79,7 @@ def verdef_hash(s: Subject) -> Iterator[str]:
     (SELFTESTS, "find no function of the version they want"),
 )
 def version_name(s: Subject) -> Iterator[str]:
-    """The version of the architecture is defined: LINUX_4.15 on riscv64.
+    """The version of the architecture is defined.
 
     glibc sysdeps/unix/sysv/linux/riscv/sysdep.h, VDSO_NAME; musl arch/riscv64/syscall_arch.h, VDSO_CGT_VER.
     """
