@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the clock through its C library as often as it is told, and says how long a call took. Which way the library
-   goes, through a vDSO or by system call, is not for it to know. */
+/* Reads the clock through its C library as often as the argument says, and prints how long a call took. The program does not
+   know whether the library uses a vDSO or the system call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: demo CALLS (at least 2)\n");
 		return 2;
 	}
-	/* The first and the last of the calls are what the time is taken from. */
+	/* The time is that between the first and the last of the calls. */
 	start = end = now();
 	for (long i = 1; i < calls; i++) {
 		last = end;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The vDSO: vdso.rs of the folder $VDSO, or, where $SCONS names a scons or sconsw, what that makes of $BASE and $VDSO_WORDS.
+//! Takes vdso.rs from the folder $VDSO, or lets the scons or sconsw that $SCONS names make it from $BASE and $VDSO_WORDS.
 use std::{env, fs, path::Path, process::Command};
 
 fn main() {
@@ -17,7 +17,7 @@ fn make(root: &str, out: String) -> String {
     let (base, words) = (env::var("BASE").unwrap_or("minimal".into()), env::var("VDSO_WORDS").unwrap_or_default());
     let mut command = Command::new(env::var("SCONS").expect("set VDSO to a folder with a vdso.rs, or SCONS to a scons"));
     command.args(["-C", root, "vdso", &format!("OUT={out}"), &format!("BASE={base}")]).args(words.split_whitespace());
-    let status = command.env("PYTHONDONTWRITEBYTECODE", "1").status(); // what it writes would count as a change
+    let status = command.env("PYTHONDONTWRITEBYTECODE", "1").status(); // cargo would take such files for a change
     assert!(status.is_ok_and(|status| status.success()), "{command:?} failed; its words stand above");
     for part in ["SConstruct", "site_scons", "templates", "vdso_src"] {
         println!("cargo:rerun-if-changed={root}/{part}");

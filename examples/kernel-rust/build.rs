@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The vDSO of the kernel: ready-made from the folder $VDSO, or made here by scons-vdso from the base $BASE.
+//! Takes the vDSO of the kernel from the folder $VDSO, or lets scons-vdso make it from the base $BASE.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,7 +26,7 @@ fn main() {
     println!("cargo:rustc-link-arg=-T{}", here.join("kernel.lds").display());
 }
 
-/// Makes the vDSO in `out`, and again when a source of scons-vdso has changed: its module for Rust.
+/// Makes the vDSO in `out`, again if a source of scons-vdso has changed. Returns its module for Rust.
 fn scons_vdso(root: &Path, out: &Path) -> PathBuf {
     for source in ["SConstruct", "site_scons", "vdso_src", "templates"] {
         println!("cargo:rerun-if-changed={}", root.join(source).display());

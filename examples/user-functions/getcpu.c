@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getcpu(2) in the place of the base's. Programs can't read which hart they run on, and the page is the same on all. But
- * where one CPU runs all programs the kernel can say so, and nobody needs to ask. Else it is the system call.
+ * Replaces the base's getcpu(2). Programs can't read which hart they run on, and the page is the same on all harts. But if one
+ * CPU runs all programs, the kernel can say so in the page. Otherwise this is the system call.
  */
 #include "vdso_stub.h"
 #include "words.h"

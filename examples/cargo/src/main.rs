@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The least kernel that has a vDSO: says where it would map it and what time it is, and switches the machine off.
+//! The smallest kernel with a vDSO: it prints where it would map the vDSO and what time it is, and switches the machine off.
 
 #![no_std]
 #![no_main]
@@ -33,7 +33,7 @@ global_asm!(
 );
 
 fn sbi(call: usize, argument: usize) {
-    // SAFETY: an SBI call changes a0 and a1 only, and no memory.
+    // SAFETY: an SBI call changes only a0 and a1, and no memory.
     unsafe { asm!("ecall", inlateout("a0") argument => _, lateout("a1") _, in("a7") call, options(nostack)) }
 }
 
@@ -69,7 +69,7 @@ extern "C" fn kernel() -> ! {
 fn panic(info: &PanicInfo) -> ! {
     let _ = writeln!(Console, "{info}");
     loop {
-        // SAFETY: waits.
+        // SAFETY: wfi only waits.
         unsafe { asm!("wfi") }
     }
 }

@@ -15,7 +15,7 @@ pub const A7: usize = 17;
 /// f0 to f31, then fcsr.
 pub type FpRegisters = [u64; 33];
 
-/// What the path into user mode needs; the assembly below knows its layout.
+/// The record of the path into user mode; the assembly below knows its layout.
 #[repr(C)]
 pub struct Frame {
     pub registers: Registers,
@@ -35,7 +35,7 @@ extern "C" {
     pub fn restore_fp(registers: &FpRegisters);
 }
 
-// While the kernel runs, sstatus.FS is off: an instruction of it that would spoil the program's floating-point
+// While the kernel runs, sstatus.FS is off, so that a kernel instruction that would spoil the program's floating-point
 // registers traps. A trap of the kernel itself goes to `kernel_trap`. sstatus.SPP and SPIE stay as set_up_hart left them.
 global_asm!(
     r"
@@ -153,41 +153,41 @@ const SSTATUS_SPIE: usize = 1 << 5;
 const SIE_SOFTWARE: usize = 1 << 1;
 const SIE_TIMER: usize = 1 << 5;
 
-/// Page table on, interrupts to be taken in user mode only.
+/// Turns the page table on, and interrupts for user mode only.
 pub fn set_up_hart(satp: usize) {
     // The kernel lies at the same addresses in this page table.
     csr!("csrw", "satp", satp);
     flush_translations_here();
-    // What sret goes to: user mode, where interrupts are on.
+    // sret goes to user mode, where interrupts are on.
     csr!("csrc", "sstatus", SSTATUS_SPP);
     csr!("csrs", "sstatus", SSTATUS_SPIE);
     csr!("csrw", "sie", SIE_SOFTWARE | SIE_TIMER);
 }
 
 pub fn flush_translations_here() {
-    // SAFETY: makes this hart see the page table as it is; and the program's code as it was loaded.
+    // SAFETY: makes this hart see the page table as it is, and the program's code as it was loaded.
     unsafe { asm!("sfence.vma", "fence.i") }
 }
 
-/// Returns when an interrupt is pending that `sie` lets through; it is not taken.
+/// Waits until an interrupt is pending that `sie` lets through; it is not taken.
 pub fn wait_for_interrupt() {
-    // SAFETY: only waits.
+    // SAFETY: wfi only waits.
     unsafe { asm!("wfi") }
 }
 
 pub fn forget_software_interrupt() {
-    // One that comes after this makes it pending again.
+    // An interrupt that comes after this is pending again.
     csr!("csrc", "sip", SIE_SOFTWARE);
 }
 
 pub fn counter() -> u64 {
     let counter: u64;
-    // SAFETY: reads the counter. Not `nomem`: it must stay where it stands, between the writes to the data page.
+    // SAFETY: reads the counter. Without `nomem` the read stays in its place between the writes to the data page.
     unsafe { asm!("rdtime {}", out(reg) counter, options(nostack)) }
     counter
 }
 
-/// Why the last trap was, and what address it was about.
+/// Returns the cause of the last trap, and its address.
 pub fn trap_cause() -> (usize, usize) {
     (read_csr!("scause"), read_csr!("stval"))
 }

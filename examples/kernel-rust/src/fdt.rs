@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The device tree that the firmware hands over (Devicetree Specification, chapter 5), as far as this kernel asks it.
+//! Reads what this kernel needs in the firmware's device tree (Devicetree Specification, chapter 5).
 
 use crate::kernel::MAX_HARTS;
 
@@ -8,7 +8,7 @@ const END_NODE: u32 = 2;
 const PROPERTY: u32 = 3;
 const NOP: u32 = 4;
 
-/// What the kernel wants to know of its machine. Addresses are physical; a range is start and end.
+/// The facts of the machine that the kernel needs. Addresses are physical; a range is start and end.
 pub struct Machine {
     pub timebase_hz: u64,
     pub harts: [usize; MAX_HARTS],
@@ -33,10 +33,10 @@ fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(&bytes[..end]).expect("text in the device tree")
 }
 
-/// The tree as bytes; its second word is its size.
+/// Returns the tree as bytes; its second word is its size.
 ///
 /// # Safety
-/// `address` is that of a device tree, which nobody writes.
+/// A device tree lies at `address`, and nobody writes it.
 pub unsafe fn tree(address: usize) -> &'static [u8] {
     let head = core::slice::from_raw_parts(address as *const u8, 8);
     core::slice::from_raw_parts(address as *const u8, word(head, 4) as usize)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What each hart does: run threads, take their traps, and end.
+//! The work of each hart: run threads, take their traps, and end.
 
 use crate::cpu::{self, counter, Frame, PC};
 use crate::kernel::{Kernel, State};
@@ -49,7 +49,7 @@ impl Hart {
             unsafe { cpu::enter_user(&mut self.frame) };
             let (cause, address) = cpu::trap_cause();
             if cause == SOFTWARE_INTERRUPT {
-                // Before the lock, so that one that comes while it is being served makes a trap of its own.
+                // Cleared before the lock: an interrupt that comes meanwhile makes a trap of its own.
                 cpu::forget_software_interrupt();
             }
             kernel = Kernel::lock();
@@ -74,12 +74,12 @@ impl Hart {
         self.current.expect("a thread")
     }
 
-    /// Takes the thread off this hart; the caller says what becomes of it.
+    /// Takes the thread off this hart; the caller decides what becomes of it.
     pub fn leave(&mut self, kernel: &mut Kernel) -> usize {
         let index = self.current.take().expect("a thread");
         let thread = &mut kernel.threads[index];
         thread.registers = self.frame.registers;
-        // SAFETY: writes the registers there, and changes none.
+        // SAFETY: stores the registers there, and changes none.
         unsafe { cpu::save_fp(&mut thread.fp) };
         kernel.space.leave(kernel.harts[self.index]);
         self.last = index;
@@ -96,7 +96,7 @@ impl Hart {
         }
     }
 
-    /// Returns with a thread on this hart, which waits until there is one; or when the program is over.
+    /// Waits until this hart has a thread, or the program is over.
     fn choose(&mut self, mut kernel: Guard<'static, Kernel>) -> Guard<'static, Kernel> {
         kernel.expire();
         while self.current.is_none() && kernel.exit.is_none() {
@@ -107,7 +107,7 @@ impl Hart {
                 let thread = &mut kernel.threads[index];
                 thread.state = State::Runs(self.index);
                 self.frame.registers = thread.registers;
-                // SAFETY: the kernel itself has nothing in floating-point registers.
+                // SAFETY: the kernel itself does not use floating-point registers.
                 unsafe { cpu::restore_fp(&thread.fp) };
                 self.current = Some(index);
                 break;
@@ -131,7 +131,7 @@ impl Hart {
         REPORTED.fetch_add(1, Ordering::Release);
     }
 
-    /// The program is over. The first hart to come here calls the others, says what was counted, and shuts down.
+    /// Ends: the program is over. The first hart here calls the others, prints the counts, and shuts down.
     fn end(&self, mut kernel: Guard<'static, Kernel>) -> ! {
         let first = !core::mem::replace(&mut kernel.over, true);
         for hart in kernel.harts.iter().take(kernel.hart_count).filter(|_| first) {

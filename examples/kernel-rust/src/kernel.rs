@@ -22,7 +22,7 @@ pub enum State {
     /// On the hart with this index; its registers are there.
     Runs(usize),
     Ready,
-    /// In nanosleep, which when interrupted tells at `rest` how much is left.
+    /// In nanosleep, which writes to `rest` how much is left when it is interrupted.
     Sleeps {
         rest: usize,
     },
@@ -39,9 +39,9 @@ pub struct Thread {
     pub registers: Registers,
     pub fp: [u64; 33],
     pub signals: Signals,
-    /// Where to write 0, and wake, at its end.
+    /// The address at which its end writes 0, and wakes.
     pub clear_tid: usize,
-    /// When it stops waiting, if it is in `Kernel::timed`.
+    /// The time at which it stops waiting, if it is in `Kernel::timed`.
     deadline: u64,
 }
 
@@ -59,7 +59,7 @@ pub struct Kernel {
     pub hart_count: usize,
     /// Harts that run threads, with the indices 0 to user_harts - 1.
     pub user_harts: usize,
-    /// Where signal handlers return to.
+    /// The address that signal handlers return to.
     pub handler_return: usize,
     /// The status of the program that is over.
     pub exit: Option<usize>,
@@ -104,7 +104,7 @@ impl Kernel {
         KERNEL.lock()
     }
 
-    /// A new thread, ready to run.
+    /// Makes a new thread, ready to run.
     pub fn spawn(&mut self, registers: Registers, fp: [u64; 33], blocked: u64, clear_tid: usize) -> Result<usize, Errno> {
         let index = self.threads.iter().position(|thread| thread.state == State::Free).ok_or(EAGAIN)?;
         let mut thread = Thread { registers, fp, clear_tid, ..Thread::new() };
@@ -125,7 +125,7 @@ impl Kernel {
         }
     }
 
-    /// A thread that has left its hart waits, at most until the deadline.
+    /// Lets a thread that has left its hart wait, at most until the deadline.
     pub fn wait(&mut self, index: usize, state: State, deadline: Option<u64>) {
         self.threads[index].state = state;
         if let Some(deadline) = deadline {
@@ -135,7 +135,7 @@ impl Kernel {
         signal::end_wait(self, index);
     }
 
-    /// The next thread after `last` that is ready, in turn.
+    /// Takes the next thread after `last` that is ready, in turn.
     pub fn take_ready(&mut self, last: usize) -> Option<usize> {
         let turned = self.ready.rotate_right(last as u32 + 1);
         if turned == 0 {
@@ -159,7 +159,7 @@ impl Kernel {
         (0..MAX_THREADS).filter(move |index| timed >> index & 1 != 0)
     }
 
-    /// Wakes those whose time has come.
+    /// Wakes the threads whose time has come.
     pub fn expire(&mut self) {
         if self.timed == 0 {
             return;
@@ -178,7 +178,7 @@ impl Kernel {
         self.timed_threads().map(|index| self.threads[index].deadline).min().unwrap_or(u64::MAX)
     }
 
-    /// Wakes up to `count` threads that wait at `address`; then up to `moved` more wait at `to` instead. How many in all.
+    /// Wakes up to `count` threads that wait at `address`, lets up to `moved` more wait at `to`, and returns the sum.
     pub fn wake_futex(&mut self, address: usize, count: usize, mask: u32, moved: usize, to: usize) -> usize {
         let (mut woken, mut requeued) = (0, 0);
         for index in 0..MAX_THREADS {
@@ -199,7 +199,7 @@ impl Kernel {
         woken + requeued
     }
 
-    /// A signal has come: ends the wait of a thread, or calls the hart that it runs on. `restart`: as SA_RESTART has it.
+    /// Tells a thread of a signal: ends its wait, or calls the hart that it runs on. `restart`: as with SA_RESTART.
     pub fn interrupt(&mut self, index: usize, restart: bool) {
         let untimed = self.timed >> index & 1 == 0;
         let left = self.threads[index].deadline.saturating_sub(counter());
@@ -214,7 +214,7 @@ impl Kernel {
                 registers[A0] = EINTR.result();
                 let ns = (u128::from(left) * 1_000_000_000).div_ceil(u128::from(self.timebase_hz)) as usize;
                 if rest != 0 {
-                    // A bad address is the program's loss, as the call was interrupted anyhow.
+                    // An error for a bad address is dropped: the call was interrupted anyhow.
                     let _ = self.space.write_words(rest, [ns / 1_000_000_000, ns % 1_000_000_000]);
                 }
             }
@@ -224,7 +224,7 @@ impl Kernel {
         self.make_ready(index);
     }
 
-    /// Good enough for a canary, and for nothing that must stay secret (xorshift64).
+    /// Returns a number that is good enough for a canary, and for nothing that must stay secret (xorshift64).
     pub fn random(&mut self) -> u64 {
         self.random ^= counter() | 1 << 63;
         self.random ^= self.random << 13;

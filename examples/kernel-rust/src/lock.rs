@@ -11,7 +11,7 @@ pub struct Lock<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached through a Guard alone, and there is one at a time.
+// SAFETY: only a Guard reaches the value, and there is one at a time.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 pub struct Guard<'a, T>(&'a Lock<T>);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A small kernel that runs one program of Linux on riscv64, to show what a kernel does for its vDSO: `vdso_kernel.rs`.
 //!
-//! Boot words: `vdso=off` maps no vDSO; `write=MS` gives a hart the task to change the clock for so long; what follows
+//! Boot words: `vdso=off` maps no vDSO; `write=MS` makes a hart change the clock for so many milliseconds; the words behind
 //! `--` are the program's arguments. The program is the initial RAM disk.
 
 #![no_std]
@@ -52,8 +52,8 @@ extern "C" {
     static kernel_end: u8;
 }
 
-// The firmware starts one hart, whichever it likes: it is the first. It starts the others, at the same place: OpenSBI 1.1
-// marks a hart as started before it stores where, so that one which looks just then comes here whatever was asked for.
+// The firmware starts any one hart, which is the first. The first starts the others, at the same place: OpenSBI 1.1 marks a
+// hart as started before it stores the address, so a hart that looks just then comes here, whatever was asked for.
 global_asm!(
     r#"
     .option push
@@ -76,7 +76,7 @@ _start:
     STACK_SHIFT = const STACK.ilog2()
 );
 
-/// The rest of the first hart's start: sets up what all share, and starts the others when the program is ready to run.
+/// Goes on with the first hart: sets up what all share, and starts the others when the program is ready to run.
 #[no_mangle]
 extern "C" fn boot(hart: usize, tree: usize) -> ! {
     // SAFETY: the firmware's device tree is there, and nobody writes it.
@@ -84,7 +84,7 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     let found = &mut machine.harts[..machine.hart_count];
     let first = found.iter().position(|other| *other == hart).expect("the hart is in the device tree");
     found.swap(0, first);
-    // SAFETY: QEMU's clock (goldfish-rtc), reached while there is no page table yet. Its first word latches the second.
+    // SAFETY: QEMU's clock (goldfish-rtc), read before there is a page table. A read of its first word latches the second.
     let wall_ns = machine.rtc.map(|rtc| unsafe {
         let low = (rtc as *const u32).read_volatile();
         u64::from((rtc as *const u32).add(1).read_volatile()) << 32 | u64::from(low)
@@ -116,7 +116,7 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     run(0)
 }
 
-/// The others, which wait here until the first has made all ready.
+/// Goes on with each other hart, which waits here until the first has made everything ready.
 #[no_mangle]
 extern "C" fn boot_next(hart: usize) -> ! {
     let index = {

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 pub const PAGE: usize = 4096;
 
-/// What user mode may do with a page: bits of a page table entry.
+/// The access of user mode to a page: bits of a page table entry.
 pub const READ: usize = 1 << 1;
 pub const WRITE: usize = 1 << 2;
 pub const EXECUTE: usize = 1 << 3;
@@ -18,7 +18,7 @@ const VALID: usize = 1 << 0;
 const USER: usize = 1 << 4;
 const ACCESSED: usize = 1 << 6;
 const DIRTY: usize = 1 << 7;
-/// The page is from `Pages` and goes back there; the bit is left to software. An entry may be OWNED and not VALID.
+/// The page is from `Pages` and goes back there; the hardware ignores this bit. An entry may be OWNED and not VALID.
 const OWNED: usize = 1 << 8;
 
 const SV39: usize = 8 << 60;
@@ -38,7 +38,7 @@ pub fn page_up(address: usize) -> usize {
     address.saturating_add(PAGE - 1) & !(PAGE - 1)
 }
 
-/// Free pages: those that were given back, in a list through their first words, and all from `fresh` on but the reserved.
+/// Free pages: those that were given back, in a list through their first words, and all unreserved ones from `fresh` on.
 pub struct Pages {
     list: usize,
     fresh: usize,
@@ -55,7 +55,7 @@ impl Pages {
         *self = Self { list: 0, fresh: start, end, reserved };
     }
 
-    /// A page of zeros.
+    /// Takes a page of zeros.
     pub fn take(&mut self) -> Result<usize, Errno> {
         let page = if self.list != 0 {
             let page = self.list;
@@ -84,7 +84,7 @@ impl Pages {
 /// Memory that the kernel reaches at its physical address.
 fn bytes(physical: usize, size: usize) -> &'static mut [u8] {
     // SAFETY: only pages from `Pages` and of the vDSO come here, and the lock of the kernel keeps other harts from them.
-    // User mode may write to them meanwhile, as to any memory that two processors share: the kernel believes no byte twice.
+    // User mode may write to them meanwhile, so the kernel never reads a byte twice and expects it unchanged.
     unsafe { core::slice::from_raw_parts_mut(physical as *mut u8, size) }
 }
 
@@ -116,12 +116,12 @@ impl Space {
         *word(self.root + KERNEL_START / GIGAPAGE * 8) = kernel;
     }
 
-    /// What `satp` must hold.
+    /// Returns the value for `satp`.
     pub fn satp(&self) -> usize {
         SV39 | self.root >> 12
     }
 
-    /// The last-level entry of a user address, in tables that are made where `pages` are given; zero entries are there too.
+    /// Returns the last-level entry of a user address, which may be zero. Missing tables are made if `pages` are given.
     fn entry(&self, address: usize, mut pages: Option<&mut Pages>) -> Result<&'static mut usize, Errno> {
         if !is_user(address, 1) {
             return Err(EFAULT);
@@ -138,13 +138,13 @@ impl Space {
         Ok(word(table + (address >> 12 & 511) * 8))
     }
 
-    /// Maps a page that belongs to the kernel for good, as those of the vDSO.
+    /// Maps a page that always belongs to the kernel, as those of the vDSO.
     pub fn map(&mut self, pages: &mut Pages, address: usize, physical: usize, access: usize) -> Result<(), Errno> {
         *self.entry(address, Some(pages))? = physical >> 12 << 10 | VALID | USER | ACCESSED | DIRTY | access;
         Ok(())
     }
 
-    /// Gives pages the access: those that are there keep what they hold, else one of zeros is taken, if there is access.
+    /// Gives pages the access. Pages that are there keep their content; a missing page is made of zeros, for any access.
     pub fn protect(&mut self, pages: &mut Pages, address: usize, size: usize, access: usize) -> Result<(), Errno> {
         for address in (address..address + size).step_by(PAGE) {
             let entry = match self.entry(address, (access != 0).then_some(&mut *pages)) {
@@ -187,7 +187,7 @@ impl Space {
         }
     }
 
-    /// A hart is about to run a thread here, and starts without translations.
+    /// Enters a hart that is about to run a thread here, and starts without translations.
     pub fn enter(&mut self, hart: usize) {
         self.users |= 1 << hart;
         crate::cpu::flush_translations_here();
@@ -197,7 +197,7 @@ impl Space {
         self.users &= !(1 << hart);
     }
 
-    /// No hart has an old translation after this.
+    /// Makes every hart forget old translations before it returns.
     fn flush(&self) {
         crate::cpu::flush_translations_here();
         if self.users.count_ones() > 1 {
@@ -205,12 +205,12 @@ impl Space {
         }
     }
 
-    /// Is there something at this address, so that a fault is one of access?
+    /// Tells whether the address is mapped, so that a fault is one of access.
     pub fn is_mapped(&self, address: usize) -> bool {
         self.entry(address, None).is_ok_and(|entry| *entry & VALID != 0)
     }
 
-    /// Where a user address lies, if user mode has the access.
+    /// Returns the place of a user address, if user mode has the access.
     fn translate(&self, address: usize, access: usize) -> Result<usize, Errno> {
         let entry = *self.entry(address, None)?;
         let needed = VALID | USER | access;
@@ -256,7 +256,7 @@ impl Space {
         self.write(address, words.map(usize::to_le_bytes).as_flattened())
     }
 
-    /// A futex: threads change it meanwhile by atomic instructions.
+    /// Returns the word of a futex, which threads change meanwhile by atomic instructions.
     pub fn read_futex(&self, address: usize) -> Result<u32, Errno> {
         if address % 4 != 0 {
             return Err(EINVAL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The start of the program: a static ELF, its stack, and what the C library finds there.
+//! Starts the program: loads a static ELF file, and makes a stack as the C library expects it.
 
 use crate::cpu::{Registers, PC, SP};
 use crate::kernel::Kernel;
@@ -39,7 +39,7 @@ fn number(bytes: &[u8], offset: usize, size: usize) -> usize {
     bytes[offset..offset + size].iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
-/// Loads the program, with the arguments that stand in `words`, and makes its first thread.
+/// Loads the program with the arguments in `words`, and makes its first thread.
 pub fn start(kernel: &mut Kernel, elf: &[u8], words: &str, vdso: bool) {
     assert!(elf.starts_with(b"\x7fELF\x02\x01") && number(elf, 16, 2) == 2, "the program is no ELF at a fixed address");
     let headers = load(kernel, elf);
@@ -70,7 +70,7 @@ pub fn start(kernel: &mut Kernel, elf: &[u8], words: &str, vdso: bool) {
     kernel.spawn(registers, [0; 33], 0, 0).expect("a thread");
 }
 
-/// Maps the segments; the address of the program headers.
+/// Maps the segments, and returns the address of the program headers.
 fn load(kernel: &mut Kernel, elf: &[u8]) -> usize {
     let (table, size, count) = (number(elf, 32, 8), number(elf, 54, 2), number(elf, 56, 2));
     let mut headers = 0;
@@ -105,7 +105,7 @@ impl Auxv {
     }
 }
 
-/// The first stack (System V ABI): argc, argv, an empty environment, the auxiliary vector; the strings above. Its pointer.
+/// Makes the first stack (System V ABI): argc, argv, no environment, the auxiliary vector, strings. Returns its pointer.
 fn build_stack(kernel: &mut Kernel, words: &str, mut auxv: Auxv) -> usize {
     let start = STACK_END - STACK_SIZE;
     kernel.space.protect(&mut kernel.pages, start, STACK_SIZE, READ | WRITE).expect("memory for the stack");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What the firmware does for the kernel (RISC-V Supervisor Binary Interface).
+//! Calls of the firmware (RISC-V Supervisor Binary Interface).
 
 use core::arch::asm;
 use core::fmt;
@@ -17,7 +17,7 @@ const PMU_FIRMWARE_ILLEGAL_INSN: usize = 0xf_0004;
 
 fn call(extension: usize, function: usize, arguments: [usize; 5]) -> Result<usize, isize> {
     let (error, value): (isize, usize);
-    // SAFETY: an SBI call changes a0 and a1 only, and of memory nothing that the kernel did not hand to it.
+    // SAFETY: an SBI call changes only a0, a1, and memory that the kernel handed to it.
     unsafe {
         asm!("ecall", inlateout("a0") arguments[0] => error, inlateout("a1") arguments[1] => value,
             in("a2") arguments[2], in("a3") arguments[3], in("a4") arguments[4],
@@ -34,12 +34,12 @@ pub fn set_timer(counter: u64) {
     call(TIME, 0, [counter as usize, 0, 0, 0, 0]).expect("SBI TIME");
 }
 
-/// A software interrupt for one hart.
+/// Sends a software interrupt to one hart.
 pub fn interrupt(hart: usize) {
     call(IPI, 0, [1, hart, 0, 0, 0]).expect("SBI IPI");
 }
 
-/// None of these harts, a bit each, has a translation in its TLB after this.
+/// Empties the TLBs of these harts, a bit each, before it returns.
 pub fn flush_translations(harts: usize) {
     call(RFENCE, 1, [harts, 0, 0, usize::MAX, 0]).expect("SBI RFENCE");
 }
@@ -55,7 +55,7 @@ pub fn shut_down(failed: bool) -> ! {
     }
 }
 
-/// A firmware counter of this hart that counts the illegal instructions that machine mode was asked about.
+/// A firmware counter of this hart: the illegal instructions that reached machine mode.
 pub fn count_illegal_instructions() -> usize {
     let counters = call(PMU, 0, [0; 5]).expect("SBI PMU");
     let all = usize::MAX >> (usize::BITS as usize - counters);
@@ -87,7 +87,7 @@ impl fmt::Write for Console {
 macro_rules! println {
     ($($arguments:tt)*) => {{
         use core::fmt::Write;
-        // The console takes all that it is given.
+        // The console takes all bytes.
         let _ = writeln!($crate::sbi::Console, $($arguments)*);
     }};
 }

@@ -12,7 +12,7 @@ const SIGBUS: usize = 7;
 const SIGKILL: usize = 9;
 const SIGSEGV: usize = 11;
 const SIGSTOP: usize = 19;
-/// SIGCHLD, SIGCONT, SIGURG, SIGWINCH: without an action of the program nothing happens.
+/// SIGCHLD, SIGCONT, SIGURG, SIGWINCH: nothing happens unless the program has an action for them.
 const QUIET: u64 = bit(17) | bit(18) | bit(23) | bit(28);
 const UNBLOCKABLE: u64 = bit(SIGKILL) | bit(SIGSTOP);
 
@@ -58,12 +58,12 @@ impl Action {
     }
 }
 
-/// A thread's. Of each signal one may be pending.
+/// The signals of a thread. Of each number one may be pending.
 #[derive(Clone, Copy)]
 pub struct Signals {
     pub blocked: u64,
     pending: u64,
-    /// Which of the pending were sent to this very thread.
+    /// The pending signals that were sent to exactly this thread.
     directed: u64,
 }
 
@@ -72,7 +72,7 @@ impl Signals {
         Self { blocked: 0, pending: 0, directed: 0 }
     }
 
-    /// Those to be served now, a bit each.
+    /// Returns the signals to serve now, a bit each.
     fn open(&self) -> u64 {
         self.pending & !self.blocked
     }
@@ -113,7 +113,7 @@ pub fn set_mask(kernel: &mut Kernel, thread: usize, how: usize, new: usize, old:
     Ok(0)
 }
 
-/// kill: some thread that lets the signal through gets it, else the first one that there is.
+/// kill: a thread that does not block the signal gets it, or else the first thread.
 pub fn send_to_process(kernel: &mut Kernel, signal: usize) -> Result<usize, Errno> {
     if signal > 64 {
         return Err(EINVAL);
@@ -151,7 +151,7 @@ fn send(kernel: &mut Kernel, index: usize, signal: usize, directed: bool) -> Res
     Ok(0)
 }
 
-/// A thread that has a signal to serve does not wait, be it that the signal came just before.
+/// Keeps a thread from waiting if it has a signal to serve, which may have come just before.
 pub fn end_wait(kernel: &mut Kernel, index: usize) {
     let open = kernel.threads[index].signals.open();
     if open != 0 {
@@ -160,7 +160,7 @@ pub fn end_wait(kernel: &mut Kernel, index: usize) {
     }
 }
 
-/// Starts the handlers of what is pending for the thread on this hart; a signal without one ends the program.
+/// Starts the handlers of the signals that are pending for the thread on this hart. One without a handler ends the program.
 pub fn deliver(kernel: &mut Kernel, hart: &mut Hart) {
     let Some(thread) = hart.current else { return };
     loop {
@@ -178,7 +178,7 @@ pub fn deliver(kernel: &mut Kernel, hart: &mut Hart) {
     }
 }
 
-/// A fault of the program: a signal at once, which can be neither blocked nor ignored.
+/// Sends the signal for a fault of the program at once; it can be neither blocked nor ignored.
 pub fn fault(kernel: &mut Kernel, hart: &mut Hart, cause: usize, address: usize) {
     let pc = hart.frame.registers[PC];
     let (signal, code, address) = match cause {
@@ -204,7 +204,7 @@ fn call_handler(kernel: &mut Kernel, hart: &mut Hart, signal: usize, code: usize
         return;
     }
     let thread = &mut kernel.threads[hart.thread()];
-    // SAFETY: writes the registers there, and changes none.
+    // SAFETY: stores the registers there, and changes none.
     unsafe { cpu::save_fp(&mut thread.fp) };
     let mut frame = [0; FRAME];
     frame[..3].copy_from_slice(&[signal, code, value]);
@@ -241,8 +241,8 @@ pub fn sigreturn(kernel: &mut Kernel, hart: &mut Hart) {
     for (register, word) in thread.fp.iter_mut().zip(&frame[FP_REGISTERS..]) {
         *register = *word as u64;
     }
-    // fcsr is a word of 32 bits, of which 8 mean something.
+    // fcsr is a word of 32 bits, of which 8 have a meaning.
     thread.fp[32] &= 0xff;
-    // SAFETY: the kernel itself has nothing in floating-point registers.
+    // SAFETY: the kernel itself does not use floating-point registers.
     unsafe { cpu::restore_fp(&thread.fp) };
 }

@@ -27,7 +27,7 @@ pub const ENOSYS: Errno = Errno(38);
 pub const ETIMEDOUT: Errno = Errno(110);
 
 impl Errno {
-    /// As a system call returns it.
+    /// Returns the number as a system call does, negated.
     pub fn result(self) -> usize {
         self.0.wrapping_neg()
     }
@@ -42,7 +42,7 @@ const PROT: [(usize, usize); 3] = [(1, READ), (2, READ | WRITE), (4, READ | EXEC
 const MAP_FIXED: usize = 0x10;
 const MAP_ANONYMOUS: usize = 0x20;
 
-/// VM, FS, FILES, SIGHAND, THREAD: what makes a thread of this process.
+/// VM, FS, FILES, SIGHAND, THREAD: with these flags clone makes a thread of this process.
 const CLONE_THREAD: usize = 0x1_0f00;
 const CLONE_SETTLS: usize = 0x8_0000;
 const CLONE_PARENT_SETTID: usize = 0x10_0000;
@@ -61,7 +61,7 @@ const RLIMIT_STACK: usize = 3;
 const S_IFCHR: usize = 0o20_000;
 const IOV_MAX: usize = 1024;
 
-/// A time that no program lives to see, and that the timer understands.
+/// A time that is too far for any program, but not for the timer.
 const FOREVER: u64 = u64::MAX >> 1;
 
 /// Serves the system call of the thread on this hart.
@@ -109,7 +109,7 @@ pub fn handle(kernel: &mut Kernel, hart: &mut Hart) {
         /* getrandom */ 278 => random(kernel, a, b),
         _ => Err(ENOSYS),
     };
-    // A thread that has left the hart gets its result from who wakes it.
+    // A thread that has left the hart gets its result when it is woken.
     if hart.current == Some(thread) {
         hart.frame.registers[A0] = result.unwrap_or_else(Errno::result);
     }
@@ -137,7 +137,7 @@ fn writev(kernel: &Kernel, file: usize, vector: usize, count: usize) -> Result<u
     })
 }
 
-/// Only fstat, in the guise that glibc gives it: an empty path.
+/// Only fstat, as glibc calls it: with an empty path.
 fn stat(kernel: &Kernel, file: usize, path: usize, to: usize) -> Result<usize, Errno> {
     let mut first = [0];
     kernel.space.read(path, &mut first)?;
@@ -201,7 +201,7 @@ fn clone(kernel: &mut Kernel, hart: &mut Hart, arguments: [usize; 5]) -> Result<
         registers[TP] = tls;
     }
     let mut fp = [0; 33];
-    // SAFETY: writes the registers there, and changes none.
+    // SAFETY: stores the registers there, and changes none.
     unsafe { save_fp(&mut fp) };
     let blocked = kernel.threads[hart.thread()].signals.blocked;
     let clear_tid = if flags & CLONE_CHILD_CLEARTID != 0 { child_tid } else { 0 };
@@ -260,7 +260,7 @@ fn futex(kernel: &mut Kernel, hart: &mut Hart, arguments: [usize; 6]) -> Result<
 
 // Time
 
-/// The counter when `clock` has come to, or moved on by, the time at `address`.
+/// Returns the counter at which `clock` reaches, or has moved on by, the time at `address`.
 fn deadline(kernel: &Kernel, clock: usize, absolute: bool, address: usize) -> Result<u64, Errno> {
     let [sec, nsec] = kernel.space.read_words(address)?;
     if nsec >= NSEC_PER_SEC || (sec as isize) < 0 {
@@ -343,7 +343,7 @@ fn range(address: usize, size: usize) -> Result<usize, Errno> {
     }
 }
 
-/// Anonymous pages, which are taken at once. Addresses are used again only where the lowest area goes.
+/// Maps anonymous pages, which are taken at once. An address is used again only if it was in the lowest area.
 fn mmap(kernel: &mut Kernel, hint: usize, size: usize, protection: usize, flags: usize) -> Result<usize, Errno> {
     if flags & MAP_ANONYMOUS == 0 {
         return Err(ENODEV);

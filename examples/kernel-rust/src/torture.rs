@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-//! `write=MS`, a load for tests: one hart runs no thread, and changes the clock for so long as fast as it can.
+//! `write=MS`, a load for tests: one hart runs no thread, and changes the clock as fast as it can for so many milliseconds.
 
 use crate::cpu::counter;
 use crate::{println, vdso_kernel};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// REALTIME is one of these plus the time since the counter was 0, but for what the rate and the sleep make of it between
-/// two settings. The base of the second lies 1.5 s back: a time that is torn between the two is wrong by half a second.
+/// REALTIME is one of these plus the time since the counter was 0; between two settings the rate and the sleep change it a
+/// little. The base of the second lies 1.5 s back: a time that is torn between the two is wrong by half a second.
 const FIRST: u64 = 1_000_000_000;
 const SECOND: u64 = 3_000_000_000;
 const PPB: i64 = 20_000_000;
@@ -41,12 +41,12 @@ fn nsec(counter: u64, timebase_hz: u64) -> u32 {
     (counter % timebase_hz * 1_000_000_000 / timebase_hz) as u32
 }
 
-/// The program is over.
+/// Notes that the program is over.
 pub fn stop() {
     STOPPED.store(true, Ordering::Relaxed);
 }
 
-/// When all harts have reported.
+/// Prints the counts, once all harts have reported.
 pub fn report() {
     if ASKED.load(Ordering::Relaxed) {
         println!("kernel: updates={}", UPDATES.load(Ordering::Relaxed));

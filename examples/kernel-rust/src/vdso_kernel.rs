@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! All that a kernel does for its vDSO. Copy this file into yours; `vdso.rs`, which scons-vdso makes, goes beside it.
+//! Everything that a kernel does for its vDSO. Copy this file into yours; `vdso.rs`, which scons-vdso makes, goes beside it.
 
 use crate::cpu::{counter, csr};
 use crate::lock::Lock;
@@ -14,14 +14,14 @@ const COUNTEREN_TM: usize = 1 << 1;
 /// The data page. The kernel reaches it here, where it may write; user space has a mapping of its own.
 static DATA: VdsoDataPage = VdsoDataPage::new();
 
-/// One writer at a time, and no reader of the kernel beside it. User space takes no lock.
+/// Allows one writer at a time, and no reader of the kernel beside it. User space takes no lock.
 static CLOCK: Lock<()> = Lock::new(());
 
 // Words of the kernel's own part of the page, for functions of its own in the vDSO (examples/user-functions/words.h).
 const WORD_ONLY_CPU: usize = 0;
 const WORD_TIMEBASE_HZ: usize = 1;
 
-/// Once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if somebody knows.
+/// Call it once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if known.
 /// `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
 pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>, program_cpus: usize) {
     DATA.0.init(timebase_hz);
@@ -33,11 +33,11 @@ pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>, program_cpus: usize) 
     }
 }
 
-/// Into each address space. `map(user address, physical address, access)` maps one page for user mode.
+/// Call it for each address space. `map(user address, physical address, access)` maps one page for user mode.
 pub fn map<E>(mut map: impl FnMut(usize, usize, usize) -> Result<(), E>) -> Result<(), E> {
     const IMAGE_ACCESS: usize = READ | EXECUTE;
     const DATA_ACCESS: usize = READ;
-    // This kernel lies at its physical addresses; one that doesn't translates them here.
+    // This kernel lies at its physical addresses; another kernel translates them here.
     let image = &raw const IMAGE as usize;
     let data = &raw const DATA as usize;
     for offset in (0..IMAGE_PAGES).map(|page| page * PAGE) {
@@ -46,24 +46,24 @@ pub fn map<E>(mut map: impl FnMut(usize, usize, usize) -> Result<(), E>) -> Resu
     map(LOAD_ADDR.wrapping_add_signed(DATA_OFFSET), data, DATA_ACCESS)
 }
 
-/// An entry for the auxiliary vector of each program: by it the C library finds the vDSO.
+/// Returns an entry for the auxiliary vector of each program: by it the C library finds the vDSO.
 pub fn auxv() -> (usize, usize) {
     (AT_SYSINFO_EHDR, LOAD_ADDR)
 }
 
-/// Where a signal handler returns to.
+/// Returns the address that a signal handler returns to.
 pub fn sigreturn() -> usize {
     LOAD_ADDR + sym::RT_SIGRETURN
 }
 
-/// On each hart, before user mode: `rdtime` is allowed there.
+/// Call it on each hart, before user mode: it allows `rdtime` there.
 pub fn allow_counter() {
-    // Without this the program dies of SIGILL, or the firmware answers each read silently and slowly.
+    // Without this the program dies of SIGILL, or the firmware emulates each read silently and slowly.
     csr!("csrs", "scounteren", COUNTEREN_TM);
 }
 
-/// A change of the clock: `change` gets the update under way, whose methods are those of the page, and the counter. This
-/// is read after `begin`, or MONOTONIC could go back on another hart, which has read a later counter and the old values.
+/// Changes the clock: `change` gets an update, whose methods are those of the page, and the counter. The counter is read
+/// after `begin`; otherwise MONOTONIC could go back on another hart, which has read a later counter and the old values.
 pub fn update(change: impl FnOnce(&Update<'_>, u64)) {
     let _lock = CLOCK.lock();
     let update = DATA.0.begin();
@@ -71,8 +71,8 @@ pub fn update(change: impl FnOnce(&Update<'_>, u64)) {
     change(&update, now);
 }
 
-/// The counter, read where it stands: to RISC-V it is device input (i), which the acquire and release of a lock do not
-/// order. Without the fences MONOTONIC could go back between two harts of which one tells the other what it has read.
+/// Reads the counter in order: to RISC-V it is device input (i), which the acquire and release of a lock do not order.
+/// Without the fences MONOTONIC could go back between two harts of which one tells the other its reading.
 fn counter_in_order() -> u64 {
     // SAFETY: fences change nothing; without `nomem` the compiler moves no access to memory across them either.
     unsafe { asm!("fence rw,i", options(nostack, preserves_flags)) };
@@ -81,13 +81,13 @@ fn counter_in_order() -> u64 {
     counter
 }
 
-/// The kernel's own clock_gettime, for the system call: seconds and nanoseconds; None: there is no such clock.
+/// Answers the kernel's own clock_gettime: seconds and nanoseconds; None: there is no such clock.
 pub fn clock_gettime(clock: i32) -> Option<(i64, u32)> {
     let _lock = CLOCK.lock();
     DATA.0.read(clock, counter_in_order())
 }
 
-/// The kernel's own clock_getres.
+/// Answers the kernel's own clock_getres.
 pub fn clock_getres(clock: i32) -> Option<(i64, u32)> {
     let _lock = CLOCK.lock();
     DATA.0.getres(clock)
