@@ -63,7 +63,7 @@ def kernel(base: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "noise").write_bytes(random.Random(5).randbytes(0x8000))
     (folder / "vdso.so").write_bytes(base)
     (folder / "kernel.S").write_text(SOURCE)
-    compiler = toolchain.find(RISCV64, "", os.environ["PATH"])
+    compiler = toolchain.find_compiler(RISCV64, "", os.environ["PATH"])
     assert compiler
     prefix = compiler.cc.removesuffix("gcc")
     link = ["-nostdlib", "-static", "-Wl,-Ttext=0xffffffff80000000,--build-id=none"]

@@ -153,7 +153,7 @@ def test_an_image_of_ours_is_no_base(good: Path, tmp_path: Path) -> None:
 
 
 def test_no_compiler_in_path_says_what_was_tried_and_what_to_install() -> None:
-    assert toolchain.find(RISCV64, "", "/nonexistent") is None
+    assert toolchain.find_compiler(RISCV64, "", "/nonexistent") is None
     error = str(toolchain.missing(RISCV64, ""))
     for word in (
         "no compiler for riscv64 in PATH",

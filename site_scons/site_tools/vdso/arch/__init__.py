@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The architectures, by name. A new one is a folder here and a word below.
+"""The architectures, by name. A new one is a folder here and an entry below.
 
 This package imports only the standard library, so that `sconsw` can load it before anything is installed; decoders import
 their disassembler when they are first called.
@@ -13,4 +13,4 @@ from .riscv64.facts import RISCV64
 
 ARCHES: Mapping[str, Arch] = MappingProxyType({arch.name: arch for arch in (RISCV64,)})
 DEFAULT = RISCV64
-"""What ARCH is where nobody says."""
+"""The default of ARCH."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What one architecture must tell: the records that each folder beside this file fills in."""
+"""The records of an architecture's facts, which each folder beside this file fills in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPLACE, SYSCALL, KEEP, HIDE = "replace", "syscall", "keep", "hide"
 ADD = "add"
-"""Of an export that the base does not have: the user's own."""
+"""The policy of an export that the base does not have: the user adds it."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ def gnu(prefix: str) -> Compiler:
 
 @dataclass(frozen=True)
 class Counter:
-    """The counter that stubs read, as texts for people speak of it.
+    """The counter that stubs read, in words for people.
 
-    read        how a kernel reads it
-    cpu         what the architecture's manuals call a CPU
-    allow       what the kernel does on each of them, so that user mode may read it
-    firmware    what firmware must have done before; "" where it need do nothing
-    frequency   who tells how fast it runs
+    read        the instruction or register by which a kernel reads it
+    cpu         the name of a CPU in the architecture's manuals
+    allow       the step of the kernel on each CPU that lets user mode read the counter
+    firmware    the step of the firmware before that; "" where none is needed
+    frequency   the source of the counter's frequency
     """
 
     read: str
@@ -72,20 +72,20 @@ class Counter:
 
 @dataclass(frozen=True)
 class Mark:
-    """An instruction of four bytes, known by those of its bits that `mask` has."""
+    """An instruction of four bytes, which is known by the bits in `mask`."""
 
     name: str
     mask: int
     value: int
 
     def begins(self, code: bytes) -> bool:
-        """Tell whether `code` begins with it."""
+        """Tell whether `code` begins with this instruction."""
         return len(code) >= 4 and int.from_bytes(code[:4], "little") & self.mask == self.value
 
 
 @dataclass(frozen=True)
 class Emulation:
-    """What makes and runs programs of Linux, and kernels, on another machine: tests and `demo` need it.
+    """The programs that build and run Linux programs and kernels on another machine, for the tests and `demo`.
 
     user, system    QEMU for one program, and for a kernel
     cc, libc        a compiler of programs, and the C library that they are linked with
@@ -106,21 +106,21 @@ class Arch:
     machine         e_machine of the ELF specification
     debian          the name of the architecture at Debian, also in the names of its kernel packages
     version         symbol version of every export (arch/*/kernel/vdso/vdso.lds.S of Linux)
-    export_prefix   what the name of every export of Linux begins with; the file that `version` comes from
+    export_prefix   begins the name of every export of Linux; from the same file as `version`
     compilers       in the order in which they are tried
-    ccflags         beyond those that every architecture gets (see `toolchain`)
-    program_ccflags beyond those again, for a program that is small and lies low
-    emulation       what runs its code elsewhere
-    counter         what people must know of it
+    ccflags         added to those of every architecture (see `toolchain`)
+    program_ccflags added to both, for a program that is small and lies at a low address
+    emulation       programs that run its code on another machine
+    counter         words about the counter
     code_unit       bytes: every instruction begins at a multiple of it, and none is shorter
-    trap            what fills code room that is not used: executed, it raises an illegal instruction
-    landing_pad     what functions of a vDSO with control flow integrity begin with; None where that changes no code
+    trap            fills unused room among code: executed, it raises an illegal instruction
+    landing_pad     begins the functions of a vDSO with control flow integrity; None where that changes no code
     relocations     in an object file, those that the code holds at any address: relative to the place, or a difference
     zero_register   reads as 0 whatever is written to it; "" where there is none
     number_register, result_registers     of a system call: its number, and what it changes
     stack_register, frame_pointer         "" for a frame pointer that is a register like others
-    return_register     where a call puts the return address; "" where that is on the stack
-    thread_registers    which code of a vDSO never touches: thread and global pointer
+    return_register     holds the return address after a call; "" where that is on the stack
+    thread_registers    thread and global pointer, which code of a vDSO never touches
     leaf_cie        the unwind information that gcc writes for a function without a frame, from behind the CIE_id
     no_return       system calls that do not come back: rt_sigreturn, exit, exit_group
     sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
@@ -156,7 +156,11 @@ class Arch:
     policy: Mapping[str, str]
 
     def short(self, export: str) -> str:
-        """Return the name of an export without its prefix; a name that has none stays as it is."""
+        """Return the name of an export without its prefix; a name that has none stays as it is.
+
+        Exports have their full names in the library. Short names are for POLICY, the tables of this record, and the
+        constants of vdso.h and vdso.rs.
+        """
         return export.removeprefix(self.export_prefix)
 
     def export(self, short: str) -> str:

@@ -45,7 +45,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Branch:
-    """To `target` or to the next instruction."""
+    """A jump to `target`, or on to the next instruction."""
 
     target: int
     uses: tuple[str, ...]
@@ -53,7 +53,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Jump:
-    """To `target`, else to base + offset. With `link`, the register that a call writes, it is a call."""
+    """A jump to `target`, or else to base + offset. With `link`, the register that a call writes, it is a call."""
 
     target: int | None
     base: str = ""
@@ -86,7 +86,7 @@ class Clobber:
 
 @dataclass(frozen=True)
 class KernelState:
-    """As Clobber, of what only a kernel sets, beside memory: another kernel than Linux may hold something else there."""
+    """A Clobber whose results come from state that only a kernel sets: a kernel other than Linux may have another value."""
 
     results: tuple[str, ...]
     uses: tuple[str, ...]

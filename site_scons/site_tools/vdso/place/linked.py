@@ -38,15 +38,15 @@ def linker_script(plan: Plan) -> str:
 
 
 def _section(index: int) -> str:
-    """Return what the section of a unit is called in stubs.elf."""
+    """Return the name of a unit's section in stubs.elf."""
     return f".vdso.{index}"
 
 
 def _matching(name: str) -> str:
-    """Return a pattern that matches the path of this object file alone, in whatever folder it lies.
+    """Return a pattern that matches only the path of this object file, in any folder.
 
-    lld takes a pattern in quotes for a plain name. So a letter that the linkers give a meaning to matches anything instead;
-    `stub_objects` in scons/nodes.py sees to it that names differ in other letters.
+    lld takes a pattern in quotes for a plain name. So each letter with a meaning to the linkers is replaced by `*`;
+    `stub_objects` in scons/nodes.py makes names that differ in other letters.
     """
     return "*/" + _NOT_IN_A_PATTERN.sub("*", name)
 

@@ -28,7 +28,7 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
     except VdsoError as error:
         raise StopError(str(error)) from None
     arch = ARCHES[env["VDSO_ARCH"]]
-    found = toolchain.find(arch, env["VDSO_CROSS_COMPILE"], env["ENV"]["PATH"])
+    found = toolchain.find_compiler(arch, env["VDSO_CROSS_COMPILE"], env["ENV"]["PATH"])
     compiler = found or toolchain.candidates(arch, env["VDSO_CROSS_COMPILE"])[0]
     derived: dict[str, Any] = {
         "VDSO_FOUND": bool(found) or "VDSO_CC" in env,

@@ -40,7 +40,7 @@ def candidates(arch: Arch, cross_compile: str) -> tuple[Compiler, ...]:
     return (gnu(cross_compile),) if cross_compile else arch.compilers
 
 
-def find(arch: Arch, cross_compile: str, path: str) -> Compiler | None:
+def find_compiler(arch: Arch, cross_compile: str, path: str) -> Compiler | None:
     """Return the first of the candidates whose programs are on `path`."""
     for compiler in candidates(arch, cross_compile):
         if shutil.which(compiler.cc, path=path) and shutil.which(compiler.ld, path=path):

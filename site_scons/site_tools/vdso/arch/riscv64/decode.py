@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""RISC-V machine code as capstone decodes it, put into the few effects that `analysis` follows: a function a mnemonic."""
+"""Turns RISC-V machine code, as capstone decodes it, into the effects that `analysis` follows: a function for each mnemonic."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _Instruction:
 
 
 def _upper(i: _Instruction) -> int:
-    """Return the 20 bits of an upper immediate where they belong, sign-extended."""
+    """Return the 20 bits of an upper immediate in their place, sign-extended."""
     bits = i.immediates[0] & 0xFFFFF
     return (bits - (bits >> 19 << 20)) << 12
 
@@ -191,7 +191,7 @@ _EFFECTS: dict[str, Callable[[_Instruction], Effect]] = {
     "ecall": lambda _: SystemCall(),
     "unimp": lambda _: Trap(),
     **dict.fromkeys(("fence", "nop", "pause", "ebreak", "wfi"), _nothing),
-    # the floating point's own registers; those of other numbers, but for the counters, are the kernel's
+    # These are registers of the floating point. All other CSRs, but for the counters, belong to the kernel.
     **dict.fromkeys(("fscsr", "fsrm", "fsflags"), _writes_csr),
     **dict.fromkeys(("csrr", "csrrw", "csrrs", "csrrc", "csrrwi", "csrrsi", "csrrci"), _csr_read),
     **dict.fromkeys(("csrw", "csrs", "csrc", "csrwi", "csrsi", "csrci"), _csr_write),
@@ -199,5 +199,5 @@ _EFFECTS: dict[str, Callable[[_Instruction], Effect]] = {
 
 
 def _effect_of(mnemonic: str) -> Callable[[_Instruction], Effect]:
-    """Return what makes the effect; what follows a dot (a width, an order) makes no difference."""
+    """Return the function that makes the effect. The part behind a dot (a width, an order) makes no difference."""
     return _EFFECTS.get(mnemonic.partition(".")[0], _other)
