@@ -17,7 +17,6 @@ from container_builder import COMPRESS, LZ4_BLOCK, UNCHECKED, ar, deb, lz4_legac
 from elf_builder import Spec, build
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
-from vdso.extract import containers
 from vdso.extract import deb as deb_reader
 from vdso.extract.compression import decompress
 from vdso.extract.containers import payloads
@@ -265,7 +264,7 @@ def test_an_ar_archive_has_a_limit_of_members(extra: int) -> None:
 
 def test_nested_without_end() -> None:
     packed = PLAIN
-    for _ in range(containers.DEPTH):
+    for _ in range(4):
         packed = gzip.compress(packed, mtime=0)
     assert find("input", packed, RISCV64) == PLAIN
-    assert f"compressed more than {containers.DEPTH} times over" in error(gzip.compress(packed, mtime=0))
+    assert "compressed more than 4 times over" in error(gzip.compress(packed, mtime=0))

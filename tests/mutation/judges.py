@@ -14,6 +14,7 @@ SELDOM = {
     "image": ("image", "arch"),
 }
 """Of what has no folder of its own name among the tests, or is told by another's as well."""
+OF_NO_FOLDER = ("scons/test_build.py",)
 ALL = (
     "test_pipeline.py",
     "policy",
@@ -24,7 +25,6 @@ ALL = (
     "emit",
     "show/test_info.py",
     "fuzz/test_fuzz.py::test_what_was_found_stays_mended",
-    "scons/test_build.py",
     "stubs",
 )
 """Judges what no test of its own has found."""
@@ -34,7 +34,7 @@ def judges(tests: Path, path: str) -> list[list[str]]:
     """Return the tests of a file, relative to the folder `tests`: groups that run one after the other until one fails."""
     inside = path.removeprefix(TOOL)
     place, stem = inside.split("/")[0], Path(inside).stem
-    folders = SELDOM.get(place, (place,))
+    folders = SELDOM.get(place, (place,) if "/" in inside else OF_NO_FOLDER)
     of_folder = [name for folder in folders for name in _files(tests, folder)]
     own = [name for name in of_folder + _files(tests, ".") if Path(name).stem == f"test_{stem}"]
     of_all = [name for folder in ALL for name in _files(tests, folder)]
