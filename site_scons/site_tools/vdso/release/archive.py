@@ -66,7 +66,7 @@ class Release:
 
     @property
     def name(self) -> str:
-        """Return `vdso-riscv64-7.2.13`; with `-before` or `-none` behind it unless the data page lies after the image."""
+        """Return `vdso-ARCH-7.2.13`; with `-before` or `-none` behind it unless the data page lies after the image."""
         image = self.blob.image
         base = "minimal" if self.own else image.linux
         return f"vdso-{image.arch}-{base}" + ("" if image.data_page is DataPage.AFTER else f"-{image.data_page}")

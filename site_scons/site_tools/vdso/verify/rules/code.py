@@ -56,7 +56,7 @@ def code_known(s: Subject) -> Iterator[str]:
 def code_registers(s: Subject) -> Iterator[str]:
     """No function writes or uses the thread pointer, or the global pointer where there is one.
 
-    Each psABI takes them from all code, as that of RISC-V does in "Integer Register Convention".
+    A psABI takes them from all code: riscv-elf-psabi-doc/riscv-cc.adoc, "Integer Register Convention".
     """
     for symbol, function in s.functions:
         for register in s.arch.thread_registers:

@@ -31,7 +31,7 @@ def sigreturn(s: Subject) -> Iterator[str]:
 def sigreturn_bytes(s: Subject) -> Iterator[str]:
     """Its code is what unwinders know it by, to the byte.
 
-    libgcc config/riscv/linux-unwind.h, riscv_fallback_frame_state; gdb riscv-linux-tdep.c.
+    libgcc config/riscv/linux-unwind.h; gdb riscv-linux-tdep.c.
     """
     symbol = _sigreturn(s)
     if symbol is None or not s.inside(symbol.value, len(s.arch.sigreturn)):

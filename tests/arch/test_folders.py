@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""An architecture is the folders of its name: no other source of the product speaks of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import pytest
+from repository import ROOT
+from vdso.arch import ARCHES
+
+PRODUCT = ("site_scons", "vdso_src", "templates", "SConstruct", "SConscript", "sconsw")
+WORDS = {
+    "riscv64": "riscv|risc-v|rdtime|scounteren|mcounteren|ecall|auipc|lpad|zimop|sscratch|__vdso_|harts?(?![a-z])",
+}
+"""What only one architecture says, as a pattern of words or of how they begin."""
+FOLDERS = (
+    "site_scons/site_tools/vdso/arch/{}",
+    "templates/{}",
+    "tests/arch/{}",
+    "vdso_src/{}",
+    "vdso_src/{}/minimal",
+    "vdso_src/{}/selftest",
+)
+"""What each architecture has."""
+LISTS = {
+    "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\(RISCV64,\)|DEFAULT = RISCV64",
+    "site_scons/site_tools/vdso/extract/dump_vdso.py": r"MACHINES = \{.*\}",
+}
+"""Lists of architectures, and which: a source to where in it they stand."""
+RULES = "site_scons/site_tools/vdso/verify/rules/"
+CITED = re.compile(r"[\w.*-]+(?:/[\w.*-]+)+/?|[\w-]+\.(?:c|h|s|go)\b")
+"""A source file of Linux or of a C library. A rule has the one that it is from beside it."""
+
+
+def words(name: str, text: str) -> list[str]:
+    """Return `name:line: word` for each word of an architecture in a source that is in none of its folders."""
+    if name.startswith(RULES):
+        text = CITED.sub("", text)
+    if name in LISTS:
+        text = re.sub(LISTS[name], "", text)
+    found = []
+    for arch, pattern in WORDS.items():
+        if arch in PurePosixPath(name).parts[:-1]:
+            continue
+        for number, line in enumerate((name, *text.splitlines())):
+            found += [f"{name}:{number}: {word}" for word in re.findall(rf"(?<![a-z])(?:{pattern})", line, re.IGNORECASE)]
+    return found
+
+
+def tracked(*folders: str) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each source of ours there."""
+    listed = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            yield name, (ROOT / name).read_text()
+
+
+def test_each_architecture_has_its_words() -> None:
+    assert WORDS.keys() == ARCHES.keys()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_each_architecture_has_its_folders(arch: str) -> None:
+    assert [folder.format(arch) for folder in FOLDERS if not any((ROOT / folder.format(arch)).iterdir())] == []
+
+
+def test_no_other_source_speaks_of_one() -> None:
+    sources = dict(tracked(*PRODUCT))
+    assert len(sources) > 100
+    assert [word for name, text in sources.items() for word in words(name, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sconsw", 'qemu = "qemu-riscv64"'),
+        ("sconsw", "LIB = Path('/usr/riscv64-linux-gnu/lib')"),
+        ("templates/vdso.h.j2", "set scounteren.TM"),
+        ("riscv.h", ""),
+        ("vdso_src/vdso_data.h", "#ifdef __riscv"),
+        ("vdso_src/vdso_data.h", "/* on each hart */"),
+        ("vdso_src/vdso_data.h", "/* of all harts, */"),
+        ("vdso_src/vdso_data.h", "vdso_riscv_fence();"),
+        ("vdso_src/syscalls.c", "long __vdso_time(void)"),
+        ("vdso_src/syscalls.c", "/* arch/riscv/include/uapi/asm/unistd.h */"),
+        ("aarch64/counter.h", "rdtime"),
+        ("site_scons/site_tools/vdso/image/analysis.py", "if arch is RISCV64:"),
+        ("site_scons/site_tools/vdso/arch/__init__.py", "if name == 'riscv64':"),
+        (RULES + "code.py", "RISC-V psABI"),
+        (RULES + "code.py", '"""Linux arch/riscv/kernel/signal.c: ecall is what it says."""'),
+    ],
+)
+def test_a_word_is_found_wherever_it_stands(name: str, text: str) -> None:
+    assert len(words(name, text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("vdso_src/riscv64/counter.h", "rdtime, of arch/riscv"),
+        ("vdso_src/riscv64/selftest/start.S", "ecall"),
+        (RULES + "code.py", '"""Linux arch/riscv/kernel/signal.c; Go vdso_linux_riscv64.go."""'),
+        ("site_scons/site_tools/vdso/arch/__init__.py", "from .riscv64.facts import RISCV64"),
+        ("vdso_src/read.h", "how the charts of a vdso_data are recalled: recall"),
+    ],
+)
+def test_what_is_allowed_is_not_found(name: str, text: str) -> None:
+    assert words(name, text) == []
