@@ -44,7 +44,9 @@ def kernel(name: str) -> Path:
 
 def guest() -> Path:
     reader = ROOT / "vdso_src" / "selftest"
-    include = [f"-I{folder}" for folder in (reader, reader / "riscv64", reader.parent)]
+    include = [
+        f"-I{folder}" for folder in (reader, reader.parent / "riscv64" / "selftest", reader.parent / "riscv64", reader.parent)
+    ]
     return program(PROGRAMS / "user_functions.c", *include, str(reader / "symbols.c"), str(reader / "image.c"))
 
 

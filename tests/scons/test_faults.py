@@ -73,7 +73,9 @@ def test_without_the_mark_the_outputs_of_a_killed_build_would_be_believed(tmp_pa
     scons.good(*ONE)
     scons.faulty(tmp_path, "kill", ".sconsign.dblite", *MOVED)
     assert scons.run(*ONE).stdout == UP_TO_DATE
-    assert contents(scons.out) == right[MOVED] != right[ONE]
+    for words, same in ((MOVED, True), (ONE, False)):
+        for name in ("vdso.h", "vdso.rs"):  # vdso.json also tells the digest of our code, which is another one here
+            assert (contents(scons.out)[name] == right[words][name]) is same, (words, name)
 
 
 @pytest.mark.parametrize("at", [".sconsign.tmp", ".vdso.rs"])

@@ -134,6 +134,7 @@ def test_the_facts_name_all_that_went_in(tmp_path: Path) -> None:
     assert re.fullmatch("[0-9a-f]{64}", told.pop("site_scons/site_tools/vdso/**.py"))
     sources = {p for folder in ("vdso_src", "vdso_src/riscv64") for p in (ROOT / folder).iterdir() if p.is_file()}
     templates = {path for path in (ROOT / "templates").iterdir() if path.name.startswith(("vdso", "stubs"))}
+    templates |= set((ROOT / "templates" / "riscv64").iterdir())
     files = sources | templates | {ROOT / "requirements.txt"}
     assert told == {path.relative_to(ROOT).as_posix(): sha256(path) for path in files}
     for tool in ("gcc", "ld"):
