@@ -104,7 +104,7 @@ def test_rows_are_those_of_the_json(browser: Browser, made: Made) -> None:
 
 def test_info_says_the_same(browser: Browser, made: Made) -> None:
     """Map, exports, policy and the addresses outside, in the terminal."""
-    asked = decide.parse(next((w for w in made.words if w.startswith("POLICY=")), "").removeprefix("POLICY="), RISCV64)
+    asked = decide.parse_policy(next((w for w in made.words if w.startswith("POLICY=")), "").removeprefix("POLICY="), RISCV64)
     told = templating.render("info.txt.j2", **describe(made.model, asked, coloured=False))
     browser.open(made.page)
     listed = [
