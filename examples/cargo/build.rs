@@ -6,9 +6,9 @@ fn main() {
     let (here, out) = (env::var("CARGO_MANIFEST_DIR").unwrap(), env::var("OUT_DIR").unwrap());
     let made = env::var("VDSO").unwrap_or_else(|_| make(&format!("{here}/../.."), format!("{out}/made")));
     fs::copy(format!("{made}/vdso.rs"), format!("{out}/vdso.rs")).unwrap_or_else(|error| panic!("{made}/vdso.rs: {error}"));
-    println!("cargo:rustc-link-arg=-T{here}/../kernel-c/kernel.lds");
+    println!("cargo:rustc-link-arg=-T{here}/../kernel-c/riscv64/kernel.lds");
     ["VDSO", "SCONS", "BASE", "VDSO_WORDS"].iter().for_each(|name| println!("cargo:rerun-if-env-changed={name}"));
-    let files = [env::var("VDSO").map(|folder| folder + "/vdso.rs"), env::var("BASE"), Ok("../kernel-c/kernel.lds".into())];
+    let files = [env::var("VDSO").map(|folder| folder + "/vdso.rs"), env::var("BASE"), Ok("../kernel-c/riscv64/kernel.lds".into())];
     let files = files.iter().flatten().filter(|file| Path::new(file).exists()); // BASE may be a word
     files.for_each(|file| println!("cargo:rerun-if-changed={file}"));
 }

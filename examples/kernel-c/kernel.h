@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "riscv.h"
+#include "cpu.h"
 
 #define PAGE 4096ul
 #define MAX_HARTS 8
@@ -101,10 +101,10 @@ extern int vdso_on;
 __attribute__((noreturn)) void program_end(int status);
 void end_if_asked(void);
 
-/* boot.S */
+/* riscv64/boot.S */
 void _start(void);
 
-/* sbi.c */
+/* riscv64/sbi.c */
 void sbi_putchar(char character);
 void sbi_set_timer(uint64_t counter);
 void sbi_wake(const struct hart *hart);

@@ -22,8 +22,8 @@ fn main() {
     if let Err(error) = fs::copy(&module, out.join("vdso.rs")) {
         panic!("{}: {error}", module.display());
     }
-    println!("cargo:rerun-if-changed=kernel.lds");
-    println!("cargo:rustc-link-arg=-T{}", here.join("kernel.lds").display());
+    println!("cargo:rerun-if-changed=src/riscv64/kernel.lds");
+    println!("cargo:rustc-link-arg=-T{}", here.join("src/riscv64/kernel.lds").display());
 }
 
 /// Makes the vDSO in `out`, again if a source of scons-vdso has changed. Returns its module for Rust.

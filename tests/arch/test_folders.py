@@ -18,6 +18,8 @@ WORDS = {
 }
 """What only one architecture says, as a pattern of words or of how they begin."""
 FOLDERS = (
+    "examples/kernel-c/{}",
+    "examples/kernel-rust/src/{}",
     "site_scons/site_tools/vdso/arch/{}",
     "templates/{}",
     "tests/arch/{}",

@@ -8,14 +8,14 @@
 #![no_main]
 #![deny(warnings)]
 
-mod cpu;
 mod fdt;
 mod hart;
 mod kernel;
 mod lock;
+#[cfg_attr(target_arch = "riscv64", path = "riscv64/mod.rs")]
+mod machine;
 mod memory;
 mod program;
-mod sbi;
 mod signal;
 mod syscall;
 mod torture;
@@ -28,7 +28,7 @@ mod vdso {
 
 use crate::hart::Hart;
 use crate::kernel::{Kernel, MAX_HARTS};
-use core::arch::global_asm;
+use crate::machine::{cpu, sbi};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -51,30 +51,6 @@ extern "C" {
     fn _start();
     static kernel_end: u8;
 }
-
-// The firmware starts any one hart, which is the first. The first starts the others, at the same place: OpenSBI 1.1 marks a
-// hart as started before it stores the address, so a hart that looks just then comes here, whatever was asked for.
-global_asm!(
-    r#"
-    .option push
-    .option arch, +a
-    .section .text.entry, "ax"
-    .global _start
-_start:
-    la t0, ARRIVED
-    li t1, 1
-    amoadd.w t0, t1, (t0)
-    la sp, STACKS
-    addi t1, t0, 1
-    slli t1, t1, {STACK_SHIFT}
-    add sp, sp, t1
-    bnez t0, 1f
-    tail boot
-1:  tail boot_next
-    .option pop
-"#,
-    STACK_SHIFT = const STACK.ilog2()
-);
 
 /// Goes on with the first hart: sets up what all share, and starts the others when the program is ready to run.
 #[no_mangle]

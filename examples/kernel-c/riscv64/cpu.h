@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine: registers of the hart, the counter, spinlocks. */
-#ifndef RISCV_H
-#define RISCV_H
+#ifndef CPU_H
+#define CPU_H
 
 #include <stdint.h>
 
