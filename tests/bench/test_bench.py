@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from arch.riscv64.code_shape import faults
 from bases import bases
 from debian_packages import KERNEL, kernel_image
 from elftools.elf.elffile import ELFFile
@@ -21,7 +22,6 @@ from vdso.stubs import toolchain
 
 from bench import linux, table
 from bench.calls import CALLS, CLOCKS, Call
-from bench.code_shape import faults
 from bench.counting import Count, Wrong, counts
 from bench.modes import MODES, Made, Mode, make
 from bench.subject import Subject, ours, theirs

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from arch.riscv64.code_trace import BUFFER
+from arch.riscv64.rvwmo import Fence
 from linked_code import DATA
-from memory_order.code_trace import BUFFER
-from memory_order.rvwmo import Fence
 
 ANSWER = -1  # as an argument: the address of the calling hart's buffer
 FLAGS = BUFFER + 0x800

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arch.riscv64.code_trace import BUFFER, STACK, Run, Step, Tracer
+from arch.riscv64.litmus_of_code import Item, deciding, fence, is_fence, items, weakened
+from arch.riscv64.rvwmo import Access, Fence, HartAccess, Outcome, Program, Source, Wanted, order, outcomes
+from arch.riscv64.rvwmo_reduce import Reduced, reduce
 from linked_code import DATA, compile_source, link
-from memory_order.code_trace import BUFFER, STACK, Run, Step, Tracer
-from memory_order.litmus_of_code import Item, deciding, fence, is_fence, items, weakened
 from memory_order.order_scenarios import ANSWER, FLAGS, Call, HartCall, Scenario, Verdict, Weak
-from memory_order.rvwmo import Access, Fence, HartAccess, Outcome, Program, Source, Wanted, order, outcomes
-from memory_order.rvwmo_reduce import Reduced, reduce
 from stub_build import compile_stub
 
 HZ = 10**7

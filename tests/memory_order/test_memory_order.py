@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from arch.riscv64.rvwmo import Fence
 from linked_code import DATA
 from memory_order.order_scenarios import (
     Call,
@@ -25,7 +26,6 @@ from memory_order.order_scenarios import (
 )
 from memory_order.order_world import EMPTY, HZ, ROW, World
 from memory_order.rust_kernel import compile_rust
-from memory_order.rvwmo import Fence
 from scons_build import build
 
 REALTIME, MONOTONIC, SERVED = 0, 1, (1, 0, 11, 4, 5, 6, 7)

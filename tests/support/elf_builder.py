@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Synthetic vDSO bases as bytes: edge cases need no binary in the repository, and no compiler to make one.
 
-    build(Spec())                                       a base that is laid out as Linux 6.12's is, for riscv64
+    build(Spec())                                       a base that is laid out as Linux 6.12's is, for the default architecture
     build(Spec(hashes=("gnu",), sections=False))        one with DT_GNU_HASH only and no section table
-    build(Spec(functions=(sigreturn(), thunk("__vdso_clock_gettime", "local"), reader("local", 700, export=False))))
-    assemble(Spec()).functions["__vdso_getcpu"]         (address, size)
+    build(Spec(functions=(sigreturn(), thunk(PREFIX + "clock_gettime", "local"), reader("local", 700, export=False))))
+    assemble(Spec()).functions[PREFIX + "getcpu"]       (address, size)
 
 Layout: the tables in the order of Linux's vdso.lds.S, then `.text`; one R-X load that holds headers and all of it.
-Code is real riscv64 code also where `machine` says another architecture: nobody may look at it there.
+Code is real code of it also where `machine` says another architecture: nobody may look at it there.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from arch.riscv64 import snippets
+from arch.riscv64.snippets import NOP, RET
+from vdso.arch import DEFAULT
 from vdso.elf import elf64
 from vdso.ranges import align_up
 
-NOP, RET = b"\x01\x00", b"\x82\x80"
 LINUX_DATA = -0x4000
-PREFIX = "__vdso_"
+PREFIX = DEFAULT.export_prefix
 SHF_WA, SHF_A, SHF_AX = 3, 2, 6
 
 Code = Callable[[int, Mapping[str, int]], bytes]
@@ -45,72 +47,58 @@ class Function:
     cfi: str = ""
 
 
-def _u(word: int) -> bytes:
-    return struct.pack("<I", word & 0xFFFFFFFF)
-
-
-def _hi_lo(offset: int) -> tuple[int, int]:
-    """Return the 20 and the 12 bits that auipc and the instruction after it take."""
-    high = (offset + 0x800) & ~0xFFF
-    return high & 0xFFFFFFFF, (offset - high) & 0xFFF
-
-
 def raw(name: str, code: bytes, export: bool = True, gap: int = 0, align: int = 2, cfi: str = "") -> Function:
     """Return a function of exactly these bytes."""
     return Function(name, len(code), lambda _address, _all: code, export, gap, align, cfi)
 
 
 def system_call(name: str, number: int, gap: int = 0) -> Function:
-    """Return li a7, number; ecall; ret: 10 bytes, as Linux's getcpu and flush_icache are."""
-    return raw(name, _u(number << 20 | 0x893) + _u(0x73) + RET, gap=gap, align=4, cfi="zR")
+    """Return a function that makes one system call: 10 bytes, as Linux's getcpu and flush_icache are."""
+    return raw(name, snippets.call(number) + RET, gap=gap, align=4, cfi="zR")
 
 
-def sigreturn(name: str = "__vdso_rt_sigreturn") -> Function:
-    """Return li a7, 139; ecall: the code that unwinders match."""
-    return raw(name, _u(139 << 20 | 0x893) + _u(0x73), align=4, cfi="zRS")
+def sigreturn(name: str = PREFIX + "rt_sigreturn") -> Function:
+    """Return the code that unwinders match."""
+    return raw(name, DEFAULT.sigreturn, align=4, cfi="zRS")
 
 
 def reader(name: str, size: int, target: int = LINUX_DATA, export: bool = True, gap: int = 0) -> Function:
-    """Return a function that reads 8 bytes at image address `target` (auipc a5; ld a5), runs nops, and returns 0."""
+    """Return a function that reads 8 bytes at image address `target`, runs nops, and returns 0."""
     assert size >= 12
     assert size % 2 == 0
 
     def code(address: int, _all: Mapping[str, int]) -> bytes:
-        high, low = _hi_lo(target - address)
-        body = _u(high | 15 << 7 | 0x17) + _u(low << 20 | 15 << 15 | 3 << 12 | 15 << 7 | 0x03)
-        return body + NOP * ((size - 12) // 2) + b"\x01\x45" + RET
+        return snippets.read(address, target) + NOP * ((size - 12) // 2) + snippets.RETURN_ZERO
 
     return Function(name, size, code, export, gap)
 
 
 def thunk(name: str, target: str, gap: int = 0) -> Function:
-    """Return 22 bytes, as Linux 6.8's: a stack frame made and undone, then a tail jump (auipc t1; jr) to `target`."""
+    """Return 22 bytes, as Linux 6.8's: a stack frame made and undone, then a tail jump to `target`."""
 
     def code(address: int, functions: Mapping[str, int]) -> bytes:
-        frame = bytes.fromhex("4111 22e0 06e4 0008 a260 0264 4101")
-        high, low = _hi_lo(functions[target] - (address + len(frame)))
-        return frame + _u(high | 6 << 7 | 0x17) + _u(low << 20 | 6 << 15 | 0x67)
+        return snippets.FRAME + snippets.jump(address + len(snippets.FRAME), functions[target])
 
     return Function(name, 22, code, True, gap)
 
 
 def landing_pad(function: Function) -> Function:
-    """Return the same function of a user-CFI base: `lpad 0` (auipc zero, 0) comes first."""
+    """Return the same function of a user-CFI base: a landing pad comes first."""
 
     def code(address: int, functions: Mapping[str, int]) -> bytes:
-        return _u(0x17) + function.code(address + 4, functions)
+        return snippets.LANDING_PAD + function.code(address + 4, functions)
 
     return Function(function.name, function.size + 4, code, function.export, function.gap, 4, function.cfi)
 
 
 FUNCTIONS = (
     sigreturn(),
-    reader("__vdso_clock_gettime", 610, gap=2),
-    reader("__vdso_gettimeofday", 398),
-    reader("__vdso_clock_getres", 118),
-    system_call("__vdso_getcpu", 168),
-    system_call("__vdso_flush_icache", 259),
-    reader("__vdso_riscv_hwprobe", 252),
+    reader(PREFIX + "clock_gettime", 610, gap=2),
+    reader(PREFIX + "gettimeofday", 398),
+    reader(PREFIX + "clock_getres", 118),
+    system_call(PREFIX + "getcpu", 168),
+    system_call(PREFIX + "flush_icache", 259),
+    reader(PREFIX + "riscv_hwprobe", 252),
 )
 
 

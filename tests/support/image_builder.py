@@ -11,28 +11,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from elf_builder import Code, Function, Spec, assemble, raw, reader, sigreturn, system_call
+from arch.riscv64 import snippets
+from elf_builder import PREFIX, Code, Function, Spec, assemble, raw, sigreturn, system_call
 from vdso.elf import elf64, our_note
 from vdso.elf.elf64 import PAGE
 from vdso.ranges import align_up
 
-ECALL, RET = b"\x73\0\0\0", b"\x82\x80"
 DATA = 0x1000  # the data page comes after an image of one page
 HEADER = 0x40  # an address inside of the image
 DT_DEBUG = 21  # a dynamic tag that nobody looks at in a library
 
 
-def load_number(number: int) -> bytes:
-    """Return li a7, number."""
-    return struct.pack("<I", number << 20 | 0x893)
-
-
 def served(name: str, number: int, target: int) -> Function:
     """Return a tiny stub of 18 bytes: it reads 8 bytes at image address `target`, then makes the system call."""
-    head = reader(name, 12, target).code
 
-    def code(address: int, functions: Mapping[str, int]) -> bytes:
-        return head(address, functions)[:8] + load_number(number) + ECALL + RET
+    def code(address: int, _all: Mapping[str, int]) -> bytes:
+        return snippets.read(address, target) + snippets.call(number) + snippets.RET
 
     return Function(name, 18, code)
 
@@ -40,11 +34,11 @@ def served(name: str, number: int, target: int) -> Function:
 def functions(target: int) -> tuple[Function, ...]:
     return (
         sigreturn(),
-        replace(served("__vdso_clock_gettime", 113, target), gap=2),
-        served("__vdso_gettimeofday", 169, target),
-        served("__vdso_clock_getres", 114, target),
-        system_call("__vdso_getcpu", 168),
-        system_call("__vdso_flush_icache", 259),
+        replace(served(PREFIX + "clock_gettime", 113, target), gap=2),
+        served(PREFIX + "gettimeofday", 169, target),
+        served(PREFIX + "clock_getres", 114, target),
+        system_call(PREFIX + "getcpu", 168),
+        system_call(PREFIX + "flush_icache", 259),
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from arch.riscv64 import snippets
+from arch.riscv64.snippets import NOP, RET
 from bases import bases
 from elf_builder import FUNCTIONS, Function, Spec, build, raw
 from stub_build import PREFIX
@@ -22,6 +24,7 @@ from vdso.policy.decide import parse_policy
 from vdso.stubs import toolchain
 from vdso.stubs.objects import Object, read_object
 
+CALL = snippets.call(113)
 USERS = "extra"
 """How the names of object files begin that are made of a user's source."""
 
@@ -68,7 +71,7 @@ def spliced(data: bytes, compiled: Sequence[Path], folder: Path, page: str = "af
 
 def plain_code(name: str, size: int, export: bool = True) -> Function:
     """Make a function that reads nothing outside: a system call and a return, then nops."""
-    return raw(name, bytes.fromhex("9308100773000000") + b"\x01\x00" * ((size - 10) // 2) + b"\x82\x80", export=export)
+    return raw(name, CALL + NOP * ((size - len(CALL) - len(RET)) // 2) + RET, export=export)
 
 
 def with_functions(*made: Function) -> Spec:

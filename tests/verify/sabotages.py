@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from elf_builder import NOP, RET, raw
-from image_builder import ECALL, HEADER, Patch, foreign, functions, load_number, ours, served, with_code
+from arch.riscv64 import snippets
+from arch.riscv64.snippets import NOP, RET
+from elf_builder import PREFIX, raw
+from image_builder import HEADER, Patch, foreign, functions, ours, served, with_code
 from vdso.elf import elf64
 from vdso.verify.rules.hashes import sysv_hash
 
 FAR = 0x10000
 PT_GNU_RELRO, PT_GNU_STACK = 0x6474E552, 0x6474E551
 DT_FLAGS = 30
-CLOCK, DAY, RES, CPU = "__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_getcpu"
-MV_TP_A0, LD_A5_TP, MV_SP_A0, LW_A5_8, UNKNOWN = 0x00050213, 0x00023783, 0x00050113, 0x00802783, 0xFFFFFFFF
-CSRR_A5_SSCRATCH = 0x140027F3
+CLOCK, DAY, RES, CPU = (PREFIX + name for name in ("clock_gettime", "gettimeofday", "clock_getres", "getcpu"))
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,7 @@ def built(rule: str, text: str, **changes: Any) -> Sabotage:
 
 def coded(rule: str, text: str, name: str, code: bytes) -> Sabotage:
     """Return a sabotage: the body of one function is `code`, which then makes system call 169 and returns."""
-    return built(rule, text, functions=with_code(name, code + load_number(169) + ECALL + RET))
-
-
-def word(number: int) -> bytes:
-    return struct.pack("<I", number)
+    return built(rule, text, functions=with_code(name, code + snippets.call(169) + RET))
 
 
 def sysv(patch: Patch) -> tuple[int, int, int]:
@@ -167,7 +162,7 @@ def outside(tag: int, name: str) -> Sabotage:
 
 
 BEFORE_SIGRETURN = (
-    raw(CPU, load_number(168) + ECALL + RET + NOP, cfi="zR"),
+    raw(CPU, snippets.call(168) + RET + NOP, cfi="zR"),
     *(replace(f, gap=0, align=2) for f in functions(HEADER) if f.name != CPU),
 )
 
@@ -315,7 +310,10 @@ SABOTAGES = (
     built(
         "sigreturn-bytes",
         "is 01009308b0087300, must be 9308b00873000000",
-        functions=(raw("__vdso_rt_sigreturn", NOP + load_number(139) + ECALL), *functions(HEADER)[1:]),
+        functions=(
+            raw(PREFIX + "rt_sigreturn", NOP + snippets.call(139)),
+            *functions(HEADER)[1:],
+        ),
     ),
     patched("eh-frame-header", "begins with 021b033b", lambda p: p.put(p.frames, "B", 2)),
     patched("eh-frame-header", "begins with 011b031b", lambda p: p.put(p.frames + 3, "B", 0x1B)),
@@ -332,12 +330,12 @@ SABOTAGES = (
     Sabotage("code-inside", "forms 0x1000 at", lambda: foreign(functions=functions(0x1000))),
     Sabotage("code-inside", "data page at -0x1000", lambda: ours(-0x1000, 0x1000)),
     built("code-inside", "forms -0x4000 at", functions=with_code(DAY, served(DAY, 169, -0x4000).code)),
-    coded("code-inside", f"{DAY} forms absolute 0x8 at", DAY, word(LW_A5_8)),
-    coded("code-known", f"{DAY} reaches unknown instructions or jumps at", DAY, word(UNKNOWN)),
-    coded("code-known", f"{DAY} reads registers that only a kernel sets at", DAY, word(CSRR_A5_SSCRATCH)),
-    coded("code-registers", f"{DAY} writes tp", DAY, word(MV_TP_A0)),
-    coded("code-registers", f"{DAY} uses tp", DAY, word(LD_A5_TP)),
-    coded("code-stack", f"{DAY} loads the stack pointer at", DAY, word(MV_SP_A0)),
+    coded("code-inside", f"{DAY} forms absolute 0x8 at", DAY, snippets.READ_ADDRESS_8),
+    coded("code-known", f"{DAY} reaches unknown instructions or jumps at", DAY, snippets.UNKNOWN),
+    coded("code-known", f"{DAY} reads registers that only a kernel sets at", DAY, snippets.READ_KERNEL_STATE),
+    coded("code-registers", f"{DAY} writes tp", DAY, snippets.WRITE_TP),
+    coded("code-registers", f"{DAY} uses tp", DAY, snippets.READ_TP),
+    coded("code-stack", f"{DAY} loads the stack pointer at", DAY, snippets.WRITE_SP),
     coded("code-asks-kernel", f"{RES} never makes system call 0x72", RES, b""),
-    built("code-asks-kernel", f"{CLOCK} never makes", functions=with_code(CLOCK, bytes.fromhex("6dfd") + RET)),
+    built("code-asks-kernel", f"{CLOCK} never makes", functions=with_code(CLOCK, snippets.BRANCH_BACK + RET)),
 )

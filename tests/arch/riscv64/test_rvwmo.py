@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from arch.riscv64.code_trace import Tracer
+from arch.riscv64.litmus_of_code import items
+from arch.riscv64.rvwmo import Program, Source, order, outcomes
+from arch.riscv64.rvwmo_reduce import reduce
 from linked_code import DATA, compile_source, link
-from memory_order.code_trace import Tracer
-from memory_order.litmus_of_code import items
-from memory_order.rvwmo import Program, Source, order, outcomes
-from memory_order.rvwmo_reduce import reduce
 
 PLACES = {"s0": DATA, "s1": DATA + 64, "s2": DATA + 128, "s3": DATA + 192}  # x, y, z, w; all 0 at first
 NEVER, SOMETIMES = False, True

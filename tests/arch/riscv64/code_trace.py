@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import unicorn
-from stub_runner import ECALL, RDTIME, RDTIME_MASK
+from arch.riscv64.machine import ECALL, RDTIME, RDTIME_MASK
 from unicorn import riscv_const as regs
 from vdso.arch.effects import Effect, Memory
 from vdso.arch.riscv64 import decode

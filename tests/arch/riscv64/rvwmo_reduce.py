@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from memory_order.rvwmo import Access, HartAccess, Outcome, Program, Source, bits
+from arch.riscv64.rvwmo import Access, HartAccess, Outcome, Program, Source, bits
 
 
 @dataclass(frozen=True)

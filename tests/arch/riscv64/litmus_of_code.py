@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from memory_order.code_trace import Step
-from memory_order.rvwmo import Access, Fence
-from stub_runner import ECALL
+from arch.riscv64.code_trace import Step
+from arch.riscv64.machine import ECALL
+from arch.riscv64.rvwmo import Access, Fence
 from vdso.arch.effects import Add, Branch, Clobber, Const, Jump, Memory, Return
 
 FENCE, SYSTEM, AMO = 0x0F, 0x73, 0x2F
