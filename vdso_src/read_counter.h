@@ -15,7 +15,7 @@
 #define HZ ((uint64_t)VDSO_TIMEBASE_HZ)
 #define GIGA 1000000000u
 
-_Static_assert(HZ >= 32768 && HZ <= 4000000000, "VDSO_TIMEBASE_HZ must lie between 32768 and 4000000000");
+_Static_assert(HZ >> 15 && !(HZ >> 33), "what follows was proved for a VDSO_TIMEBASE_HZ of 2^15 to 2^33 - 1");
 
 #define FLOOR_LOG2(x) (63 - __builtin_clzll(x))
 
@@ -28,17 +28,17 @@ _Static_assert(HZ >= 32768 && HZ <= 4000000000, "VDSO_TIMEBASE_HZ must lie betwe
 #define SHIFT FLOOR_LOG2(HZ - 1)
 #define POWER ((unsigned __int128)1 << (64 + SHIFT))
 #define EXCESS ((uint64_t)((HZ - POWER % HZ) % HZ))
-#define ADD (EXCESS * HZ >= (uint64_t)1 << (32 + SHIFT))
+#define ADD ((unsigned __int128)EXCESS * HZ >= (unsigned __int128)1 << (32 + SHIFT))
 #define INVERSE ((uint64_t)((POWER - !ADD) / HZ) + !ADD)
 
 /*
  * rest * 10^9 / hz = rest * NSEC >> FRACTION. NSEC is rounded up, so the result is too large by less than
  * rest / 2^FRACTION. That error must be less than 1 and less than 10^9 / hz, so that a rest of hz - 1 is still below a
- * second. Up to 1 GHz 31 bits of NSEC are enough, and cheap to load; beyond, rest * NSEC may take all 64 bits. A frequency
- * with whole nanoseconds a tick needs no fraction.
+ * second. Up to 1 GHz 31 bits of NSEC are enough, and cheap to load. Beyond, NSEC is less than 1, and all 64 bits of it are
+ * behind the point. A frequency with whole nanoseconds a tick needs no fraction.
  */
-#define FRACTION (GIGA % HZ == 0 ? 0 : HZ < GIGA ? FLOOR_LOG2((HZ << 31) / GIGA) : 34)
-#define NSEC ((((uint64_t)GIGA << FRACTION) + HZ - 1) / HZ)
+#define FRACTION (GIGA % HZ == 0 ? 0 : HZ < GIGA ? FLOOR_LOG2((HZ << 31) / GIGA) : 64)
+#define NSEC ((uint64_t)((((unsigned __int128)GIGA << FRACTION) + HZ - 1) / HZ))
 
 #define RESOLUTION ((GIGA + HZ - 1) / HZ)
 
@@ -68,16 +68,22 @@ static inline uint64_t vdso_inverse(void)
 	return ((uint64_t)high << 32) + (uint64_t)(int32_t)INVERSE;
 }
 
+/* The nanoseconds of so many ticks, which are less than a second. */
+static inline uint64_t vdso_nsec(uint64_t rest)
+{
+	return HZ > GIGA ? (uint64_t)((unsigned __int128)rest * NSEC >> 64) : rest * NSEC >> FRACTION % 64;
+}
+
 static inline int vdso_time(int clock, struct vdso_time *now)
 {
 	uint64_t counter, seconds;
 
 	if (!vdso_served(clock))
 		return 0;
-	counter = vdso_counter();
+	counter = vdso_counter_unordered();
 	seconds = (uint64_t)((unsigned __int128)(counter + ADD) * vdso_inverse() >> 64) >> SHIFT;
 	now->sec = (int64_t)seconds;
-	now->nsec = (counter - seconds * HZ) * NSEC >> FRACTION;
+	now->nsec = vdso_nsec(counter - seconds * HZ);
 	return 1;
 }
 

@@ -26,30 +26,31 @@ static inline const struct vdso_row *vdso_row(int clock)
 static inline int vdso_time(int clock, struct vdso_time *now)
 {
 	const struct vdso_row *row;
-	uint64_t state, counter, mult, base, nsec, ns, seconds;
+	uint64_t state, counter, base, mult, floor, units;
 	int64_t sec;
 
 	if (!vdso_has_row(clock))
 		return 0;
 	row = vdso_row(clock);
 	state = VDSO_LOAD(row->state);
+	if (__builtin_expect(!vdso_row_is_valid(state), 0))
+		return 0; /* before the counter: where it may not be read, the program would die of it */
 	vdso_fence_load();
-	counter = vdso_counter();
-	mult = VDSO_LOAD(row->mult);
+	counter = vdso_counter_unordered();
 	base = VDSO_LOAD(row->base);
-	nsec = VDSO_LOAD(row->nsec);
+	mult = VDSO_LOAD(row->mult);
+	floor = VDSO_LOAD(row->floor);
 	sec = VDSO_LOAD(row->sec);
 	vdso_fence_reload();
-	if (__builtin_expect((state | VDSO_STATE_VALID) != VDSO_LOAD(row->state), 0))
+	if (__builtin_expect(state != VDSO_LOAD(row->state), 0))
 		return 0;
-	ns = vdso_row_ns(state, mult, base, nsec, counter);
-	seconds = vdso_row_seconds(ns, VDSO_LOAD(row->k)); /* k and giga never change */
-	now->sec = (int64_t)((uint64_t)sec + seconds);
-	now->nsec = ns - seconds * VDSO_LOAD(row->giga);
+	units = vdso_row_units(state, base, mult, floor, counter);
+	now->sec = (int64_t)((uint64_t)sec + (units >> VDSO_UNIT_BITS));
+	now->nsec = vdso_row_nsec(units, VDSO_LOAD(row->giga)); /* which never changes */
 	return 1;
 }
 
-/* The resolution never changes either, so there is nothing to load twice. */
+/* The resolution is one word, which is right whenever it is loaded, so there is nothing to load twice. */
 static inline int vdso_resolution(int clock, uint64_t *nsec)
 {
 	const struct vdso_row *row;
@@ -57,7 +58,7 @@ static inline int vdso_resolution(int clock, uint64_t *nsec)
 	if (!vdso_has_row(clock))
 		return 0;
 	row = vdso_row(clock);
-	if (!(VDSO_LOAD(row->state) & VDSO_STATE_VALID))
+	if (!vdso_row_is_valid(VDSO_LOAD(row->state)))
 		return 0;
 	vdso_fence_load();
 	*nsec = VDSO_LOAD(row->res);

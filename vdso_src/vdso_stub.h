@@ -11,10 +11,10 @@
  *	vdso_data			the whole page, const: take its fields with VDSO_LOAD
  *	vdso_time(clock, &now)		1 and the time in now.sec, now.nsec; 0: ask the kernel (ids of Linux)
  *
- *	vdso_counter()			the counter; the hardware may move it before or behind loads
+ *	vdso_counter()			the counter, behind all loads and stores before it and before all that follow
+ *	vdso_counter_unordered()	the counter, which the hardware may read before or behind loads and stores
  *	vdso_fence_load()		loads before it stay before the counter and loads behind it
  *	vdso_fence_reload()		loads and the counter before it stay before loads behind it
- *	vdso_counter_in_order()		the counter between both fences
  *
  *	vdso_syscall0(number) to vdso_syscall6(number, ...)	a system call: its answer, -errno if it failed
  *
@@ -46,15 +46,5 @@ static inline __attribute__((always_inline)) uint64_t vdso_extra(unsigned word)
 	return VDSO_LOAD(vdso_data.extra[word % VDSO_EXTRA_WORDS]);
 }
 #endif
-
-static inline uint64_t vdso_counter_in_order(void)
-{
-	uint64_t counter;
-
-	vdso_fence_load();
-	counter = vdso_counter();
-	vdso_fence_reload();
-	return counter;
-}
 
 #endif

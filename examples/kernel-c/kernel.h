@@ -190,10 +190,11 @@ void vdso_map(void);
 extern const uint64_t vdso_address, vdso_sigreturn;
 int clock_read(int clock, int64_t *sec, uint32_t *nsec);
 int clock_resolution(int clock, int64_t *sec, uint32_t *nsec);
-void clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec);
-void clock_adjust(int64_t ppb);
-void clock_suspend(void);
-void clock_resume(uint64_t slept_ns);
+int clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec);
+int clock_adjust(int64_t ppb);
+int clock_suspend(void);
+int clock_resume(uint64_t slept_ns);
+void clock_unreliable(void);
 
 /* writer.c */
 __attribute__((noreturn)) void writer_run(void);

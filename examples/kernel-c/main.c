@@ -10,7 +10,7 @@ int vdso_on = 1;
 
 extern const uint8_t sigreturn_page[];
 static unsigned started, stopped;
-static int ending;
+static int ending, counter_on = 1, page_on = 1;
 static uint64_t mmode_traps;
 
 void trap_entry(void);
@@ -109,6 +109,8 @@ __attribute__((noreturn)) void hart_main(void)
 	csr_write(sie, SIE_SSIE | SIE_STIE);
 	mm_use();
 	vdso_hart();
+	if (!counter_on)
+		csr_clear(scounteren, 1 << 1 /* TM */);
 	if (!sbi_count_traps(&hart->traps_counter))
 		panic("the firmware does not count illegal instructions (SBI PMU)\n");
 	hart->next_tick = rdtime();
@@ -121,12 +123,23 @@ __attribute__((noreturn)) void hart_main(void)
 	run_next();
 }
 
-/* Reads the command line: words for the kernel, `--`, words for the program. Returns the latter. */
+/*
+ * Reads the command line: words for the kernel, `--`, words for the program. Returns the latter.
+ *
+ *	vdso=off	no vDSO
+ *	counter=off	programs may not read the counter
+ *	page=off	the data page says: ask the kernel
+ *	write=MS	one hart changes the clock for so long (writer.c)
+ */
 static const char *parse(const char *words)
 {
 	while (*words && !starts_with(words, "--")) {
 		if (starts_with(words, "vdso=off"))
 			vdso_on = 0;
+		if (starts_with(words, "counter=off"))
+			counter_on = 0;
+		if (starts_with(words, "page=off"))
+			page_on = 0;
 		if (starts_with(words, "write="))
 			for (const char *digit = words + 6; *digit >= '0' && *digit <= '9'; digit++)
 				writer_ms = writer_ms * 10 + (uint64_t)(*digit - '0');
@@ -169,6 +182,8 @@ __attribute__((noreturn)) void kernel_main(uint64_t id, const void *fdt)
 	}
 	mm_init();
 	vdso_boot(machine.timebase_hz, wall_clock(), machine.harts - (writer_ms ? 1 : 0));
+	if (!page_on)
+		clock_unreliable();
 	if (vdso_on) {
 		vdso_map();
 		sigreturn_address = vdso_sigreturn;

@@ -6,9 +6,9 @@
  *	for a program    vdso_map(), and AT_SYSINFO_EHDR (33) = vdso_address in its auxiliary vector
  *	for a signal     a handler returns to vdso_sigreturn
  *	system calls     clock_gettime and gettimeofday are clock_read(), clock_getres is clock_resolution()
- *	the clock        clock_set_realtime(), clock_adjust(), clock_suspend(), clock_resume()
+ *	the clock        clock_set_realtime(), clock_adjust(), clock_suspend(), clock_resume(), clock_unreliable()
  *
- * The rest of the kernel must have a lock, rdtime(), and a function that maps one page for the program.
+ * The rest of the kernel must have a lock, and a function that maps one page for the program.
  */
 #include "kernel.h"
 
@@ -33,11 +33,12 @@ enum { WORD_ONLY_CPU, WORD_TIMEBASE_HZ };
  */
 void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus)
 {
-	vdso_data_init(&page.data, timebase_hz);
+	if (vdso_data_init(&page.data, timebase_hz))
+		panic("the counter runs at %lu Hz, which the data page does not do\n", timebase_hz);
 	VDSO_STORE(page.data.extra[WORD_ONLY_CPU], program_cpus == 1 ? 0 + 1 : 0);
 	VDSO_STORE(page.data.extra[WORD_TIMEBASE_HZ], timebase_hz);
 	if (wall_ns)
-		clock_set_realtime(rdtime(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
+		clock_set_realtime(vdso_counter(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
 }
 
 /* Lets user mode read the counter. Without it each read traps into the firmware, which may answer it, slowly. */
@@ -60,25 +61,14 @@ void vdso_map(void)
 }
 
 /*
- * Reads the counter in order: to RISC-V it is device input (i), which the acquire and release of a lock do not order. Without
- * the fences MONOTONIC could go back between two harts of which one tells the other its reading.
- */
-static uint64_t counter_in_order(void)
-{
-	__asm__ volatile("fence rw,i" ::: "memory");
-	uint64_t counter = rdtime();
-	__asm__ volatile("fence i,rw" ::: "memory");
-	return counter;
-}
-
-/*
  * System calls read the page, so that they never disagree with the vDSO. They read the counter under the lock: otherwise a
- * writer in between could have stopped or slowed the clock at a later time. -1: the page does not know the clock.
+ * writer in between could have stopped or slowed the clock at a later time. vdso_counter() keeps the counter there, which
+ * acquire and release of a lock do not. -1: the page does not know the clock.
  */
 int clock_read(int clock, int64_t *sec, uint32_t *nsec)
 {
 	lock(&clock_lock);
-	int result = vdso_data_read(&page.data, clock, counter_in_order(), sec, nsec);
+	int result = vdso_data_read(&page.data, clock, vdso_counter(), sec, nsec);
 	unlock(&clock_lock);
 	return result;
 }
@@ -99,39 +89,45 @@ static uint64_t change_begin(void)
 {
 	lock(&clock_lock);
 	vdso_data_begin(&page.data);
-	return rdtime();
+	return vdso_counter();
 }
 
-static void change_end(void)
+/* `status` is what the call between the two answered: 0, or -1 where it was refused and changed nothing. */
+static int change_end(int status)
 {
 	vdso_data_end(&page.data);
 	unlock(&clock_lock);
+	return status;
 }
 
 /* Sets the wall clock: when the counter was `counter`, it was sec + nsec / 10^9 seconds after 1970. */
-void clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec)
+int clock_set_realtime(uint64_t counter, int64_t sec, uint32_t nsec)
 {
 	change_begin();
-	vdso_data_set_realtime(&page.data, counter, sec, nsec);
-	change_end();
+	return change_end(vdso_data_set_realtime(&page.data, counter, sec, nsec));
 }
 
 /* Lets the clocks run (10^9 + ppb) / 10^9 times as fast as the counter's frequency says. */
-void clock_adjust(int64_t ppb)
+int clock_adjust(int64_t ppb)
 {
-	vdso_data_adjust(&page.data, change_begin(), ppb);
-	change_end();
+	return change_end(vdso_data_adjust(&page.data, change_begin(), ppb));
 }
 
 /* Call these before a sleep, and after it. */
-void clock_suspend(void)
+int clock_suspend(void)
 {
-	vdso_data_suspend(&page.data, change_begin());
-	change_end();
+	return change_end(vdso_data_suspend(&page.data, change_begin()));
 }
 
-void clock_resume(uint64_t slept_ns)
+int clock_resume(uint64_t slept_ns)
 {
-	vdso_data_resume(&page.data, change_begin(), slept_ns);
-	change_end();
+	return change_end(vdso_data_resume(&page.data, change_begin(), slept_ns));
+}
+
+/* The counter can't be relied on: from here on every program asks the kernel, and reads no counter any more. */
+void clock_unreliable(void)
+{
+	lock(&clock_lock);
+	vdso_data_disable(&page.data);
+	unlock(&clock_lock);
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import unicorn
-from exact_clock import NSEC, error_ns
+from exact_clock import FRESH_NS, NSEC, error_ns
 from stub_runner import Result
 
 from .calls import CALLS, Call
@@ -42,7 +42,7 @@ def count(subject: Subject, call: Call) -> Count:
 
 
 def judge(subject: Subject, call: Call, result: Result) -> None:
-    """Raise `Wrong` unless the call made one system call where it must, or answered within 1 ns (or 1 us) where not."""
+    """Raise `Wrong` unless the call made one system call where it must, or answered within FRESH_NS (or 1 us) where not."""
     exact = subject.exact(call)
     if exact is None:
         right = len(result.syscalls) == 1
@@ -51,7 +51,7 @@ def judge(subject: Subject, call: Call, result: Result) -> None:
         right = not result.syscalls and 0 <= exact * 10**6 - (sec * 10**6 + usec) < 1
     else:
         sec, nsec = result.words()
-        right = not result.syscalls and 0 <= nsec < NSEC and abs(error_ns(sec, nsec, exact)) < 1
+        right = not result.syscalls and 0 <= nsec < NSEC and abs(error_ns(sec, nsec, exact)) < FRESH_NS
     if not right or result.value != 0:
         wanted = "one system call" if exact is None else f"{float(exact):.9f}"
         given = f"{len(result.syscalls)} system calls, {result.words()}, and returns {result.value}"

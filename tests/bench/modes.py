@@ -14,7 +14,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 # A crystal for watches, the usual 10 MHz, nothing round, whole nanoseconds a tick, and the highest there is.
-FREQUENCIES = (32768, 10_000_000, 12_345_678, 1_000_000_000, 4_000_000_000)
+FREQUENCIES = (32768, 10_000_000, 12_345_678, 1_000_000_000, 5_800_000_000)
 
 
 @dataclass(frozen=True)

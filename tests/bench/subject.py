@@ -68,7 +68,7 @@ def ours(made: Made) -> Subject:
         if call.clock is None or clock.time(call.clock, counter) is None:
             return None
         if call.export == "clock_getres":
-            return Fraction(clock.resolution_ns(), NSEC)
+            return Fraction(clock.resolution_ns(call.clock), NSEC)
         return clock.time(call.clock, counter)
 
     functions = {

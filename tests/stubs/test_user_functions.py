@@ -43,7 +43,7 @@ NONE = ("VDSO_DATA_PAGE_NONE", "VDSO_TIMEBASE_HZ=10000000")
 DOC = (ROOT / "docs" / "user-functions.md").read_text()
 # What runs with a data page and without.
 PLAIN = """#include "vdso_stub.h"
-uint64_t __vdso_now(void) { return vdso_counter_in_order(); }
+uint64_t __vdso_now(void) { return vdso_counter(); }
 long __vdso_gettid(void) { return vdso_syscall0(178); }
 """
 

@@ -34,10 +34,11 @@ def build_rust(folder: Path, module: Path) -> ctypes.CDLL:
 
 
 class DataPage:
-    """One data page. `stale` is what its memory holds before init."""
+    """One data page. `stale` is what its memory holds before init; `refused`: whether the last change was."""
 
     def __init__(self, library: ctypes.CDLL, stale: bytes = bytes(PAGE)) -> None:
         self._library = library
+        self.refused = False
         self._memory = ctypes.create_string_buffer(PAGE + 64)
         self._at = -(-ctypes.addressof(self._memory) // 64) * 64
         ctypes.memmove(self._at, stale, PAGE)
@@ -53,8 +54,13 @@ class DataPage:
         result: int = getattr(self._library, name)(ctypes.c_void_p(self._at), *arguments)
         return result
 
+    def _change(self, name: str, *arguments: object) -> None:
+        status = self._call(name, *arguments)
+        assert status in (0, -1)
+        self.refused = status == -1
+
     def init(self, hz: int) -> DataPage:
-        self._call("k_init", ctypes.c_uint64(hz))
+        self._change("k_init", ctypes.c_uint64(hz))
         return self
 
     def begin(self) -> None:
@@ -67,23 +73,30 @@ class DataPage:
         self._call("k_disable")
 
     def set_realtime(self, counter: int, sec: int, nsec: int) -> DataPage:
-        self._call("k_set_realtime", ctypes.c_uint64(counter), ctypes.c_int64(sec), ctypes.c_uint32(nsec))
+        self._change("k_set_realtime", ctypes.c_uint64(counter), ctypes.c_int64(sec), ctypes.c_uint32(nsec))
         return self
 
     def set_monotonic(self, counter: int, sec: int, nsec: int) -> None:
-        self._call("k_set_monotonic", ctypes.c_uint64(counter), ctypes.c_int64(sec), ctypes.c_uint32(nsec))
+        self._change("k_set_monotonic", ctypes.c_uint64(counter), ctypes.c_int64(sec), ctypes.c_uint32(nsec))
 
     def adjust(self, counter: int, ppb: int) -> None:
-        self._call("k_adjust", ctypes.c_uint64(counter), ctypes.c_int64(ppb))
+        self._change("k_adjust", ctypes.c_uint64(counter), ctypes.c_int64(ppb))
 
     def set_tai_offset(self, sec: int) -> None:
         self._call("k_set_tai_offset", ctypes.c_int32(sec))
 
     def suspend(self, counter: int) -> None:
-        self._call("k_suspend", ctypes.c_uint64(counter))
+        self._change("k_suspend", ctypes.c_uint64(counter))
 
     def resume(self, counter: int, slept_ns: int) -> None:
-        self._call("k_resume", ctypes.c_uint64(counter), ctypes.c_uint64(slept_ns))
+        self._change("k_resume", ctypes.c_uint64(counter), ctypes.c_uint64(slept_ns))
+
+    def set_tick(self, counter: int, nsec: int) -> DataPage:
+        self._change("k_set_tick", ctypes.c_uint64(counter), ctypes.c_uint32(nsec))
+        return self
+
+    def tick(self, counter: int) -> None:
+        self._change("k_tick", ctypes.c_uint64(counter))
 
     def read(self, clock: int, counter: int) -> tuple[int, int] | None:
         """Return (sec, nsec), or None where the kernel must answer by itself."""

@@ -24,6 +24,10 @@ LIMIT = 1000  # instructions; more is a loop
 MASK = (1 << 64) - 1
 
 
+class CounterTrap(Exception):
+    """The code has read the counter on a machine where a program may not: it would die of that."""
+
+
 @dataclass(frozen=True)
 class Result:
     """One call. `syscalls` are (number, its six arguments); `memory` is the buffer's page after it."""
@@ -54,12 +58,13 @@ class OneCpu(ABC):
         self,
         address: int,
         *arguments: int,
-        counter: int = 0,
+        counter: int | None = 0,
         answer: int = 0,
         before_load: Callable[[int], bytes | None] | None = None,
     ) -> Result:
         """Call the function at `address` (an offset in the image). `answer` is the answer of a system call.
 
+        CounterTrap if it reads the counter and `counter` is None.
         before_load(k) is asked before the k-th load from the data page, and may give the page new content.
         """
 
@@ -111,7 +116,7 @@ class InProcess(OneCpu):
         self,
         address: int,
         *arguments: int,
-        counter: int = 0,
+        counter: int | None = 0,
         answer: int = 0,
         before_load: Callable[[int], bytes | None] | None = None,
     ) -> Result:
@@ -132,7 +137,9 @@ class InProcess(OneCpu):
         )
 
     def read_counter(self) -> int:
-        """Return what the counter shows."""
+        """Return what the counter shows. CounterTrap where nobody may read it."""
+        if self._counter is None:
+            raise CounterTrap
         return self._counter
 
     def system_call(self, number: int, arguments: Sequence[int]) -> int:

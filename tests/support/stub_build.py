@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import functools
 import io
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from repository import INCLUDES, SOURCE_FOLDERS
+from repository import SOURCES
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.stubs import toolchain
 
@@ -40,11 +41,12 @@ class Stubs:
 
 
 @functools.cache
-def compile_stub(folder: Path, source: str, *defines: str) -> Path:
-    """Return the object file of a stub source, which is compiled once."""
+def compile_stub(folder: Path, source: str, *defines: str, tree: Path = SOURCES) -> Path:
+    """Return the object file of a stub source of `tree`, which is compiled once."""
     target = folder / ("-".join([source, *defines]) + ".o")
-    path = next(path for folder in SOURCE_FOLDERS if (path := folder / f"{source}.c").is_file())
-    flags = [*CCFLAGS, *INCLUDES, *(f"-D{define}" for define in defines)]
+    folders = (tree, tree / RISCV64.name)
+    path = next(path for folder in folders if (path := folder / f"{source}.c").is_file())
+    flags = [*CCFLAGS, *(f"-I{folder}" for folder in folders), *(f"-D{define}" for define in defines)]
     subprocess.run([f"{PREFIX}gcc", *flags, "-c", path, "-o", target], check=True)
     return target
 
@@ -59,11 +61,21 @@ def compile_all(folder: Path, *defines: str) -> list[Path]:
     return [compile_stub(folder, name, *defines) for name in names()]
 
 
-def stubs(folder: Path, data_page: str, hz: int | None = None) -> Stubs:
-    """Link all stubs of vdso_src for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
+def broken_tree(folder: Path, name: str, old: str, new: str) -> Path:
+    """Return a copy of vdso_src in `folder` in which `old`, which stands once in the file `name`, is `new`."""
+    tree = folder / "vdso_src"
+    shutil.copytree(SOURCES, tree)
+    text = (tree / name).read_text()
+    assert text.count(old) == 1, old
+    (tree / name).write_text(text.replace(old, new))
+    return tree
+
+
+def stubs(folder: Path, data_page: str, hz: int | None = None, tree: Path = SOURCES) -> Stubs:
+    """Link all stubs of `tree` for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
     offset = PLACES[data_page]
     defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
-    objects = compile_all(folder, *defines)
+    objects = [compile_stub(folder, name, *defines, tree=tree) for name in names()]
     script, linked = folder / f"{data_page}.ld", folder / f"{data_page}-{hz}.elf"
     script.write_text(SCRIPT.format(symbol="" if offset is None else f"vdso_data = {offset};"))
     subprocess.run([f"{PREFIX}ld", "--no-relax", "-T", script, "-o", linked, *objects], check=True)

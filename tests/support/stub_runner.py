@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from arch.riscv64.machine import Machine
-from one_cpu import BUFFER, LOAD, PAGE, Result
+from one_cpu import BUFFER, LOAD, PAGE, CounterTrap, Result
 
-__all__ = ["BUFFER", "LOAD", "PAGE", "Machine", "Result"]
+__all__ = ["BUFFER", "LOAD", "PAGE", "CounterTrap", "Machine", "Result"]

@@ -13,7 +13,7 @@ mod vdso {
 use core::arch::{asm, global_asm};
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
-use vdso::{clock, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_SIZE, LOAD_ADDR};
+use vdso::{clock, counter, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_SIZE, LOAD_ADDR};
 
 const TIMEBASE_HZ: u64 = 10_000_000; // of QEMU's `virt`; a real kernel reads it in the device tree
 const SBI_PUTCHAR: usize = 1;
@@ -37,13 +37,6 @@ fn sbi(call: usize, argument: usize) {
     unsafe { asm!("ecall", inlateout("a0") argument => _, lateout("a1") _, in("a7") call, options(nostack)) }
 }
 
-fn counter() -> u64 {
-    let now: u64;
-    // SAFETY: a read of the counter.
-    unsafe { asm!("rdtime {}", out(reg) now, options(nomem, nostack)) }
-    now
-}
-
 struct Console;
 
 impl Write for Console {
@@ -55,7 +48,7 @@ impl Write for Console {
 
 #[no_mangle]
 extern "C" fn kernel() -> ! {
-    PAGE.0.init(TIMEBASE_HZ);
+    PAGE.0.init(TIMEBASE_HZ).expect("a frequency that the page does");
     let (sec, nsec) = PAGE.0.read(clock::MONOTONIC, counter()).expect("the page serves it");
     let image = IMAGE.0.as_ptr();
     let _ = writeln!(Console, "image: {image:p} to {LOAD_ADDR:#x}, {IMAGE_SIZE:#x} bytes, user R-X");

@@ -6,7 +6,7 @@ use crate::kernel::{Kernel, State};
 use crate::lock::Guard;
 use crate::{println, sbi, signal, syscall, torture, vdso_kernel};
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -14,6 +14,9 @@ const INTERRUPT: usize = 1 << 63;
 const SOFTWARE_INTERRUPT: usize = INTERRUPT | 1;
 const TIMER_INTERRUPT: usize = INTERRUPT | 5;
 const SYSTEM_CALL: usize = 8;
+
+/// May programs read the counter?
+pub static COUNTER: AtomicBool = AtomicBool::new(true);
 
 /// At the end each hart adds its count and reports.
 static MMODE_TRAPS: AtomicUsize = AtomicUsize::new(0);
@@ -32,6 +35,9 @@ impl Hart {
     pub fn new(index: usize, satp: usize) -> Self {
         cpu::set_up_hart(satp);
         vdso_kernel::allow_counter();
+        if !COUNTER.load(Ordering::Relaxed) {
+            cpu::forbid_counter();
+        }
         let illegal_instructions = sbi::count_illegal_instructions();
         Self { index, frame: Frame::new(), current: None, last: 0, illegal_instructions }
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! A small kernel that runs one program of Linux on riscv64, to show what a kernel does for its vDSO: `vdso_kernel.rs`.
 //!
-//! Boot words: `vdso=off` maps no vDSO; `write=MS` makes a hart change the clock for so many milliseconds; the words behind
+//! Boot words: `vdso=off` maps no vDSO; `counter=off` forbids programs to read the counter, `page=off` lets the data page
+//! say that they must ask the kernel; `write=MS` makes a hart change the clock for so many milliseconds; the words behind
 //! `--` are the program's arguments. The program is the initial RAM disk.
 
 #![no_std]
@@ -72,6 +73,10 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     let writers = usize::from(write.is_some());
     assert!(writers < machine.hart_count, "write= needs a second hart");
     vdso_kernel::start_clock(machine.timebase_hz, wall_ns, machine.hart_count - writers);
+    if word("page") == Some("off") {
+        vdso_kernel::unreliable();
+    }
+    hart::COUNTER.store(word("counter") != Some("off"), Ordering::Relaxed);
 
     let mut kernel = Kernel::lock();
     // SAFETY: the linker's symbol is not read, and the firmware's loader put the program there.

@@ -21,17 +21,18 @@ pub fn run(timebase_hz: u64, ticks: u64) {
     ASKED.store(true, Ordering::Relaxed);
     let (end, mut updates) = (counter() + ticks, 0);
     while counter() < end && !STOPPED.load(Ordering::Relaxed) {
-        vdso_kernel::update(|update, now| match updates % 6 {
+        let done = vdso_kernel::update(|update, now| match updates % 6 {
             0 => update.set_realtime(now, (FIRST + now / timebase_hz) as i64, nsec(now, timebase_hz)),
             1 => update.adjust(now, PPB),
             2 => {
                 let base = now.saturating_sub(timebase_hz * 3 / 2);
-                update.set_realtime(base, (SECOND + base / timebase_hz) as i64, nsec(base, timebase_hz));
+                update.set_realtime(base, (SECOND + base / timebase_hz) as i64, nsec(base, timebase_hz))
             }
             3 => update.adjust(now, -PPB),
             4 => update.suspend(now),
             _ => update.resume(now, SLEPT_NS),
         });
+        assert!(done.is_ok(), "no update is refused");
         updates += 1;
     }
     UPDATES.store(updates, Ordering::Relaxed);

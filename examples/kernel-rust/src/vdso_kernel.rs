@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! Everything that a kernel does for its vDSO. Copy this file into yours; `vdso.rs`, which scons-vdso makes, goes beside it.
 
-use crate::cpu::{counter, csr};
+use crate::cpu::csr;
 use crate::lock::Lock;
 use crate::memory::{EXECUTE, PAGE, READ};
-use crate::vdso::{sym, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
-use core::arch::asm;
+use crate::vdso::{counter, sym, Refused, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
 use core::sync::atomic::Ordering;
 
 const AT_SYSINFO_EHDR: usize = 33;
@@ -24,12 +23,13 @@ const WORD_TIMEBASE_HZ: usize = 1;
 /// Call it once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if known.
 /// `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
 pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>, program_cpus: usize) {
-    DATA.0.init(timebase_hz);
+    DATA.0.init(timebase_hz).expect("a frequency that the data page does");
     let only_cpu_plus_one = u64::from(program_cpus == 1); // its number is 0
     DATA.0.extra[WORD_ONLY_CPU].store(only_cpu_plus_one, Ordering::Relaxed);
     DATA.0.extra[WORD_TIMEBASE_HZ].store(timebase_hz, Ordering::Relaxed);
     if let Some(ns) = wall_ns {
-        update(|update, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32));
+        let set = |update: &Update<'_>, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32);
+        update(set).expect("nanoseconds of a second");
     }
 }
 
@@ -64,27 +64,24 @@ pub fn allow_counter() {
 
 /// Changes the clock: `change` gets an update, whose methods are those of the page, and the counter. The counter is read
 /// after `begin`; otherwise MONOTONIC could go back on another hart, which has read a later counter and the old values.
-pub fn update(change: impl FnOnce(&Update<'_>, u64)) {
+pub fn update(change: impl FnOnce(&Update<'_>, u64) -> Result<(), Refused>) -> Result<(), Refused> {
     let _lock = CLOCK.lock();
     let update = DATA.0.begin();
     let now = counter();
-    change(&update, now);
+    change(&update, now)
 }
 
-/// Reads the counter in order: to RISC-V it is device input (i), which the acquire and release of a lock do not order.
-/// Without the fences MONOTONIC could go back between two harts of which one tells the other its reading.
-fn counter_in_order() -> u64 {
-    // SAFETY: fences change nothing; without `nomem` the compiler moves no access to memory across them either.
-    unsafe { asm!("fence rw,i", options(nostack, preserves_flags)) };
-    let counter = counter();
-    unsafe { asm!("fence i,rw", options(nostack, preserves_flags)) };
-    counter
+/// Says that the counter can't be relied on: from here on every program asks the kernel, and reads no counter any more.
+pub fn unreliable() {
+    let _lock = CLOCK.lock();
+    DATA.0.disable();
 }
 
-/// Answers the kernel's own clock_gettime: seconds and nanoseconds; None: there is no such clock.
+/// Answers the kernel's own clock_gettime: seconds and nanoseconds; None: there is no such clock. The counter is read under
+/// the lock, and `counter` keeps it there, which acquire and release of a lock do not.
 pub fn clock_gettime(clock: i32) -> Option<(i64, u32)> {
     let _lock = CLOCK.lock();
-    DATA.0.read(clock, counter_in_order())
+    DATA.0.read(clock, counter())
 }
 
 /// Answers the kernel's own clock_getres.

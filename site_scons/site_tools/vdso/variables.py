@@ -21,7 +21,7 @@ PREFIX = "VDSO_"
 BASE_WORDS = ("debian", "minimal")
 """Values of BASE, up to a colon, that are not files."""
 DATA_PAGES = tuple(page.value for page in DataPage)
-HZ_LIMITS = (32768, 4_000_000_000)
+HZ_LIMITS = (32768, 5_800_000_000)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ const SSTATUS_SPP: usize = 1 << 8;
 const SSTATUS_SPIE: usize = 1 << 5;
 const SIE_SOFTWARE: usize = 1 << 1;
 const SIE_TIMER: usize = 1 << 5;
+const SCOUNTEREN_TIME: usize = 1 << 1;
 
 /// Turns the page table on, and interrupts for user mode only.
 pub fn set_up_hart(satp: usize) {
@@ -178,6 +179,11 @@ pub fn wait_for_interrupt() {
 pub fn forget_software_interrupt() {
     // An interrupt that comes after this is pending again.
     csr!("csrc", "sip", SIE_SOFTWARE);
+}
+
+/// What `vdso_kernel::allow_counter` allows, forbidden again.
+pub fn forbid_counter() {
+    csr!("csrc", "scounteren", SCOUNTEREN_TIME);
 }
 
 pub fn counter() -> u64 {
