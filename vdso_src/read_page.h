@@ -25,7 +25,7 @@ static inline const struct vdso_row *vdso_row(int clock)
 
 static inline int vdso_time(int clock, struct vdso_time *now)
 {
-	const struct vdso_row *row;
+	const struct vdso_row *row, *again;
 	uint64_t state, counter, base, mult, floor, units;
 	int64_t sec;
 
@@ -41,8 +41,8 @@ static inline int vdso_time(int clock, struct vdso_time *now)
 	mult = VDSO_LOAD(row->mult);
 	floor = VDSO_LOAD(row->floor);
 	sec = VDSO_LOAD(row->sec);
-	vdso_fence_reload();
-	if (__builtin_expect(state != VDSO_LOAD(row->state), 0))
+	again = vdso_place_again(row, counter);
+	if (__builtin_expect(state != VDSO_LOAD(again->state), 0))
 		return 0;
 	units = vdso_row_units(state, base, mult, floor, counter);
 	now->sec = (int64_t)((uint64_t)sec + (units >> VDSO_UNIT_BITS));

@@ -43,7 +43,8 @@ static inline __attribute__((always_inline)) uint64_t vdso_extra(unsigned word)
 {
 	if (__builtin_constant_p(word) && word >= VDSO_EXTRA_WORDS)
 		vdso_extra_has_no_such_word();
-	return VDSO_LOAD(vdso_data.extra[word % VDSO_EXTRA_WORDS]);
+	/* Not VDSO_LOAD: gcc would reach these words from an address beyond the page, which nothing may form. */
+	return __atomic_load_n(&vdso_data.extra[word % VDSO_EXTRA_WORDS], __ATOMIC_RELAXED);
 }
 #endif
 

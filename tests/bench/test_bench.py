@@ -6,16 +6,21 @@ from __future__ import annotations
 import io
 import random
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import kernel_side
 import pytest
-from arch.riscv64.code_shape import faults
+from arch.riscv64.code_shape import faults, multiplications
 from bases import bases
 from debian_packages import KERNEL, kernel_image
 from elftools.elf.elffile import ELFFile
 from exact_clock import HZ_MAX, HZ_MIN, UPTIME_CLOCKS
+from kernel_side import DataPage
+from stub_build import stubs
+from stub_runner import BUFFER, Machine
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.extract.find import find
 from vdso.stubs import toolchain
@@ -24,13 +29,16 @@ from bench import linux, table
 from bench.calls import CALLS, CLOCKS, Call
 from bench.counting import Count, Wrong, counts
 from bench.modes import MODES, Made, Mode, make
-from bench.subject import Subject, ours, theirs
+from bench.subject import HZ, Subject, ours, theirs
 
 # Instructions as gcc 12 makes them, one name a bundle of clocks that take the same. They may only go down.
-PAGE = {"clock_gettime": 33, "gettimeofday": 35, "clock_getres": 16}
-MONOTONIC = {32768: 17, 10_000_000: 21, 12_345_678: 23, 1_000_000_000: 19, 4_000_000_000: 18}
+PAGE = {"clock_gettime": 30, "gettimeofday": 32, "clock_getres": 15}
+MONOTONIC = {32768: 17, 10_000_000: 21, 12_345_678: 23, 1_000_000_000: 19, 5_800_000_000: 19}
 OTHER_ID = 4  # more than MONOTONIC, without a page
-LIMIT, WORST_LIMIT, NONE_LIMIT, DAY_LIMIT, BYTES_LIMIT = 36, 40, 24, 10, 160
+# The limits: with a page for each clock, without one for MONOTONIC, gettimeofday, bytes of code, multiplications in a row
+# with a page; gettimeofday, and all without a page, take one more.
+LIMIT, NONE_LIMIT, DAY_LIMIT, BYTES_LIMIT, MULTIPLICATIONS = 30, 23, 32, 116, 2
+OTHER_COMPILER = 2  # instructions more than the limits that another compiler may take
 REPLACED = ("clock_gettime", "gettimeofday", "clock_getres")
 
 LINUX = [path for path in bases("riscv64-linux-*.so") if "cfi" not in path.name]
@@ -67,12 +75,13 @@ def test_budgets(blobs: list[Made]) -> None:
         uptime = {name for name, clock in CLOCKS.items() if clock in UPTIME_CLOCKS}
         hz = made.mode.hz
         assert served.keys() == (set(CLOCKS) if hz is None else uptime), made.mode
-        assert served["MONOTONIC"] <= (LIMIT if hz is None else NONE_LIMIT), made.mode
-        assert max(served.values()) <= WORST_LIMIT, made.mode
+        more = 0 if by_gcc_12(made) else OTHER_COMPILER
+        assert served["MONOTONIC"] <= (LIMIT if hz is None else NONE_LIMIT) + more, made.mode
+        assert max(served.values()) <= (LIMIT if hz is None else NONE_LIMIT + OTHER_ID) + more, made.mode
         if hz is None:
             day = found["gettimeofday", ""].instructions or 0
-            assert day <= served["MONOTONIC"] + DAY_LIMIT
-        if not by_gcc_12(made):
+            assert day <= DAY_LIMIT + more
+        if more:
             continue
         if hz is None:
             assert set(served.values()) == {PAGE["clock_gettime"]}
@@ -88,11 +97,12 @@ def asks(found: dict[tuple[str, str], Count], name: str) -> bool:
 
 def test_budget_at_any_frequency(tmp_path: Path) -> None:
     dice = random.Random(5)
-    chosen = {HZ_MIN + 1, HZ_MAX - 1, 10**9 - 1, 10**9 + 1, *(int(2 ** dice.uniform(15, 31.89)) for _ in range(12))}
+    chosen = {HZ_MIN + 1, HZ_MAX - 1, 10**9 - 1, 10**9 + 1, *(int(2 ** dice.uniform(15, 32.43)) for _ in range(12))}
     for made in make(tmp_path, "minimal", [Mode("none", hz) for hz in sorted(chosen)]):
         found = instructions(ours(made))
         assert (found["clock_gettime", "MONOTONIC"].instructions or 99) <= NONE_LIMIT, made.mode
-        assert max(found["clock_gettime", n].instructions or 99 for n, c in CLOCKS.items() if c in UPTIME_CLOCKS) <= WORST_LIMIT
+        worst = max(found["clock_gettime", n].instructions or 99 for n, c in CLOCKS.items() if c in UPTIME_CLOCKS)
+        assert worst <= NONE_LIMIT + OTHER_ID, made.mode
 
 
 def test_size_and_shape(blobs: list[Made]) -> None:
@@ -105,6 +115,9 @@ def test_size_and_shape(blobs: list[Made]) -> None:
             seen.add(export["name"].removeprefix("__vdso_"))
             assert export["size"] <= BYTES_LIMIT, (made.mode, export)
             assert faults(made.image, export["address"], export["size"]) == [], (made.mode, export["name"])
+            chain = multiplications(made.image[export["address"] : export["address"] + export["size"]])
+            microseconds = export["name"] == "__vdso_gettimeofday"
+            assert chain <= MULTIPLICATIONS + (microseconds or made.mode.hz is not None), (made.mode, export["name"])
         assert seen >= set(REPLACED)
 
 
@@ -135,6 +148,37 @@ def test_the_shape_check_can_fail(source: str, tmp_path: Path) -> None:
     symbol = elf.get_section_by_name(".symtab").get_symbol_by_name("f")[0]
     found = faults(bytes(text["sh_addr"]) + text.data(), symbol["st_value"], symbol["st_size"])
     assert {re.split("[:,] ?", line)[1] for line in found} == SABOTAGES[source], found
+
+
+def test_a_longer_chain_of_multiplications_is_found() -> None:
+    code = bytes.fromhex("3305b502b305a5023306b5023385c502")  # mul a0,a0,a1; mul a1,a0,a0; mul a2,a0,a1; mul a0,a1,a2
+    assert multiplications(code) == 4
+    assert multiplications(code[:4] * 2 + bytes.fromhex("0145") + code[:4]) == 2  # c.li a0, 0 ends a chain
+
+
+COMPILERS = ("riscv64-linux-gnu-gcc-14", "clang-19")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_other_compilers_take_about_as_many(compiler: str, tmp_path: Path) -> None:
+    """Within 2 of the limits, in as many bytes."""
+    if not shutil.which(compiler):
+        pytest.skip(f"no {compiler} here")
+    page = DataPage(kernel_side.build(tmp_path)).init(HZ).set_realtime(0, 1_700_000_000, 5)
+    linked = stubs(tmp_path, "after", compiler=compiler)
+    machine = Machine(linked.image, linked.data_offset)
+    machine.set_page(bytes(page))
+    for clock in CLOCKS.values():
+        result = machine.call(linked.functions["__vdso_clock_gettime"][0], clock, BUFFER, counter=10**12)
+        assert result.words() == page.read(clock, 10**12)
+        assert result.instructions <= LIMIT + OTHER_COMPILER
+    day = machine.call(linked.functions["__vdso_gettimeofday"][0], BUFFER, 0, counter=10**12)
+    assert day.instructions <= DAY_LIMIT + OTHER_COMPILER
+    for name in REPLACED:
+        address, size = linked.functions[f"__vdso_{name}"]
+        assert size <= BYTES_LIMIT
+        assert faults(linked.image, address, size) == []
+        assert multiplications(linked.code(f"__vdso_{name}")) <= MULTIPLICATIONS + (name == "gettimeofday")
 
 
 def test_linux_answers_on_the_page_made_for_it(linux_vdsos: list[Path]) -> None:

@@ -86,7 +86,7 @@ C_DATA, RUST_DATA = "const unsigned data_access = READ;", "const DATA_ACCESS: us
 C_IMAGE, RUST_IMAGE = "const unsigned image_access = READ | EXEC;", "const IMAGE_ACCESS: usize = READ | EXECUTE;"
 C_PAGE = "mm_map_kernel(VDSO_LOAD_ADDR + VDSO_DATA_OFFSET, &page, data_access);"
 RUST_PAGE = "let data = &raw const DATA as usize;"
-C_READ, RUST_READ = "vdso_data_read(&page.data, clock, counter_in_order(),", "DATA.0.read(clock, counter_in_order())"
+C_READ, RUST_READ = "vdso_data_read(&page.data, clock, vdso_counter(),", "DATA.0.read(clock, counter())"
 WRONG: dict[str, tuple[dict[str, Text | None], dict[str, str]]] = {
     "no auxv entry": ({"c": None, "rust": None}, {ENTRY: "put AT_SYSINFO_EHDR (33)"}),
     "image writable": (
@@ -126,8 +126,8 @@ WRONG: dict[str, tuple[dict[str, Text | None], dict[str, str]]] = {
     ),
     "a clock of its own": (
         {
-            "c": (C_READ, C_READ.replace("order()", "order() - 100000")),
-            "rust": (RUST_READ, RUST_READ.replace("order()", "order() - 100000")),
+            "c": (C_READ, C_READ.replace("counter()", "counter() - 100000")),
+            "rust": (RUST_READ, RUST_READ.replace("counter()", "counter() - 100000")),
         },
         dict.fromkeys(CLOCKS | {"gettimeofday", SECOND, THREADS}, ""),
     ),

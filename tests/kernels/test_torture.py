@@ -20,15 +20,15 @@ SECONDS = 150
 CLOCK_GETTIME = 113
 
 # The reader of vdso_src/read_page.h without its check.
-CHECK = "__builtin_expect((state | VDSO_STATE_VALID) != VDSO_LOAD(row->state), 0)"
-NO_CHECK = {"vdso_src/read_page.h": (CHECK, "VDSO_LOAD(row->state) == 0")}
+CHECK = "__builtin_expect(state != VDSO_LOAD(again->state), 0)"
+NO_CHECK = {"vdso_src/read_page.h": (CHECK, "VDSO_LOAD(again->state) == 0")}
 
 # The writer of each kernel with the counter read before `begin`.
 EARLY_COUNTER = {
     "c": {
         "vdso_kernel.c": (
-            "\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn rdtime();\n",
-            "\tuint64_t now = rdtime();\n\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn now;\n",
+            "\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn vdso_counter();\n",
+            "\tuint64_t now = vdso_counter();\n\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn now;\n",
         )
     },
     "rust": {

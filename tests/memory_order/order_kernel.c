@@ -10,14 +10,14 @@
 	{                                                                                      \
 		uint64_t counter;                                                              \
 		vdso_data_begin(d);                                                            \
-		counter = vdso_counter();                                                      \
+		counter = vdso_counter_unordered();                                                      \
 		call;                                                                          \
 		vdso_data_end(d);                                                              \
 		(void)a, (void)b, (void)counter;                                               \
 	}                                                                                      \
 	void early_##name(struct vdso_data *d, int64_t a, uint32_t b)                          \
 	{                                                                                      \
-		uint64_t counter = vdso_counter();                                             \
+		uint64_t counter = vdso_counter_unordered();                                             \
 		vdso_data_begin(d);                                                            \
 		call;                                                                          \
 		vdso_data_end(d);                                                              \
@@ -30,12 +30,15 @@ UPDATE(adjust, vdso_data_adjust(d, counter, a))
 UPDATE(set_tai_offset, vdso_data_set_tai_offset(d, (int32_t)a))
 UPDATE(suspend, vdso_data_suspend(d, counter))
 UPDATE(resume, vdso_data_resume(d, counter, (uint64_t)a))
+UPDATE(set_tick, vdso_data_set_tick(d, counter, (uint32_t)a))
+UPDATE(tick, vdso_data_tick(d, counter))
 UPDATE(disable, vdso_data_disable(d))
 
 /* Without begin and end, where that is legal. */
 void bare_init(struct vdso_data *d, int64_t a) { vdso_data_init(d, (uint64_t)a); }
-void bare_set_realtime(struct vdso_data *d, int64_t a, uint32_t b) { vdso_data_set_realtime(d, vdso_counter(), a, b); }
+void bare_set_realtime(struct vdso_data *d, int64_t a, uint32_t b) { vdso_data_set_realtime(d, vdso_counter_unordered(), a, b); }
 void bare_set_tai_offset(struct vdso_data *d, int64_t a) { vdso_data_set_tai_offset(d, (int32_t)a); }
+void bare_tick(struct vdso_data *d) { vdso_data_tick(d, vdso_counter_unordered()); }
 void bare_disable(struct vdso_data *d) { vdso_data_disable(d); }
 #endif
 
@@ -62,7 +65,7 @@ uint64_t told(const uint64_t *flag)
 		uint32_t nsec = 0;                                                             \
 		told(lock);                                                                    \
 		__asm__ volatile(before ::: "memory");                                         \
-		counter = vdso_counter();                                                      \
+		counter = vdso_counter_unordered();                                                      \
 		__asm__ volatile(after ::: "memory");                                          \
 		vdso_data_read(d, clock, counter, &sec, &nsec);                                \
 		tell(unlock);                                                                  \

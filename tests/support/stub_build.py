@@ -41,13 +41,14 @@ class Stubs:
 
 
 @functools.cache
-def compile_stub(folder: Path, source: str, *defines: str, tree: Path = SOURCES) -> Path:
+def compile_stub(folder: Path, source: str, *defines: str, tree: Path = SOURCES, compiler: str = f"{PREFIX}gcc") -> Path:
     """Return the object file of a stub source of `tree`, which is compiled once."""
     target = folder / ("-".join([source, *defines]) + ".o")
     folders = (tree, tree / RISCV64.name)
     path = next(path for folder in folders if (path := folder / f"{source}.c").is_file())
     flags = [*CCFLAGS, *(f"-I{folder}" for folder in folders), *(f"-D{define}" for define in defines)]
-    subprocess.run([f"{PREFIX}gcc", *flags, "-c", path, "-o", target], check=True)
+    target_of_clang = ("--target=riscv64-unknown-none",) if "clang" in compiler else ()
+    subprocess.run([compiler, *target_of_clang, *flags, "-c", path, "-o", target], check=True)
     return target
 
 
@@ -71,11 +72,11 @@ def broken_tree(folder: Path, name: str, old: str, new: str) -> Path:
     return tree
 
 
-def stubs(folder: Path, data_page: str, hz: int | None = None, tree: Path = SOURCES) -> Stubs:
+def stubs(folder: Path, data_page: str, hz: int | None = None, tree: Path = SOURCES, compiler: str = f"{PREFIX}gcc") -> Stubs:
     """Link all stubs of `tree` for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
     offset = PLACES[data_page]
     defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
-    objects = [compile_stub(folder, name, *defines, tree=tree) for name in names()]
+    objects = [compile_stub(folder, name, *defines, tree=tree, compiler=compiler) for name in names()]
     script, linked = folder / f"{data_page}.ld", folder / f"{data_page}-{hz}.elf"
     script.write_text(SCRIPT.format(symbol="" if offset is None else f"vdso_data = {offset};"))
     subprocess.run([f"{PREFIX}ld", "--no-relax", "-T", script, "-o", linked, *objects], check=True)

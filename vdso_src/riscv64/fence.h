@@ -7,6 +7,8 @@
 #ifndef VDSO_FENCE_H
 #define VDSO_FENCE_H
 
+#include <stdint.h>
+
 #ifdef __riscv
 #define VDSO_FENCE(order) __asm__ __volatile__("fence " order ::: "memory")
 #else /* tests run the kernel's side on the machine that builds */
@@ -23,6 +25,17 @@ static inline void vdso_fence_load(void)
 static inline void vdso_fence_reload(void)
 {
 	VDSO_FENCE("ir,r");
+}
+
+/*
+ * The place that a reader loads again once it has the counter and all that it loaded before. Here a fence sees to that
+ * order; on another architecture it may be an address that depends on the counter.
+ */
+static inline const void *vdso_place_again(const void *place, uint64_t counter)
+{
+	(void)counter;
+	vdso_fence_reload();
+	return place;
 }
 
 /* What was stored before, a writer's mark, stays before the counter and all later loads and stores. */

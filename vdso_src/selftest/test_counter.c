@@ -15,7 +15,7 @@
 static void read_counter(uint64_t unused)
 {
 	(void)unused;
-	vdso_counter();
+	vdso_counter_unordered();
 }
 
 enum verdict test_counter(void)
@@ -46,7 +46,7 @@ static void nothing(void)
 
 static void counter(void)
 {
-	vdso_counter();
+	vdso_counter_unordered();
 }
 
 static void system_call(void)

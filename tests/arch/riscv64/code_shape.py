@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 import capstone
+from vdso.arch.effects import Add, Clobber, Const, Memory
+from vdso.arch.riscv64 import decode
 
 ENGINE = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC)
 # What a leaf function without a frame has no business with: stack, thread and global pointer, and what the caller owns.
@@ -84,3 +86,27 @@ def _loops(entry: int, follows: Mapping[int, list[int]]) -> list[int]:
             path.add(target)
             stack.append((target, iter(follows[target])))
     return sorted(loops)
+
+
+def multiplications(code: bytes) -> int:
+    """Return how many multiplications of the function stand in the longest chain: each needs what the one before gave."""
+    depth: dict[str, int] = {}
+    longest = 0
+    at = 0
+    while at < len(code):
+        decoded = decode.decode(code[at : at + 4].ljust(4, b"\0"), 0)
+        assert decoded is not None
+        size, effect = decoded
+        name = next(ENGINE.disasm(code[at : at + 4], 0)).mnemonic
+        if isinstance(effect, Clobber):
+            found = max((depth.get(register, 0) for register in effect.uses), default=0) + name.startswith("mul")
+            depth[effect.register or "zero"] = found
+            longest = max(longest, found)
+        elif isinstance(effect, Memory) and effect.result is not None:
+            depth[effect.result] = depth.get(effect.base, 0)
+        elif isinstance(effect, Add):
+            depth[effect.register] = depth.get(effect.source, 0)
+        elif isinstance(effect, Const):
+            depth[effect.register] = 0
+        at += size
+    return longest
