@@ -189,22 +189,22 @@ static inline uint64_t vdso_row_nsec(uint64_t units, uint64_t giga)
 
 /* ---- The kernel's side. ---- */
 
-/* dividend / divisor by hand, since the compiler's own would call libgcc. The quotient must have at most 64 bits. */
+/*
+ * dividend / divisor by two digits of 32 bits, since the compiler's own division would call libgcc. Each digit is guessed by the
+ * upper half of the divisor, which can only be too much. The divisor must be at least 2^61, so that the guess is never far
+ * off, and the quotient must have at most 64 bits.
+ */
 static inline uint64_t vdso_data_divide(vdso_uint128 dividend, uint64_t divisor)
 {
-	vdso_uint128 rest = dividend >> 64;
-	uint64_t quotient = 0;
-	unsigned bit;
+	uint64_t high = (uint64_t)(dividend >> 64) / (divisor >> 32), low;
 
-	for (bit = 64; bit-- > 0;) {
-		rest = rest << 1 | ((uint64_t)dividend >> bit & 1);
-		quotient <<= 1;
-		if (rest >= divisor) {
-			rest -= divisor;
-			quotient |= 1;
-		}
-	}
-	return quotient;
+	while ((vdso_uint128)high * divisor > dividend >> 32)
+		high--;
+	dividend -= (vdso_uint128)high * divisor << 32;
+	low = (uint64_t)(dividend >> 32) / (divisor >> 32);
+	while ((vdso_uint128)low * divisor > dividend)
+		low--;
+	return high << 32 | low;
 }
 
 /* Times of the writer are in units of 2^-64 s, modulo 2^128: here of sec + nsec / 10^9 seconds. */

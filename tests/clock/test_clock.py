@@ -104,7 +104,7 @@ def test_gettimeofday_with_a_time_zone_asks_the_kernel(made: Made) -> None:
 
 
 def asks(made: Made, clock: int) -> bool:
-    """Does it make the system call, and reads no counter, which might be forbidden."""
+    """Tell whether it makes the system call; then it must read no counter, which might be forbidden."""
     try:
         result = made.call("clock_gettime", clock, BUFFER, counter=None)
     except CounterTrap:

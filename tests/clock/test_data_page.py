@@ -226,7 +226,7 @@ def test_nothing_adds_up_in_20000_adjusts(made: Clockwork, hz: int) -> None:
 
 
 def years(made: Clockwork, hz: int) -> None:
-    """A wall clock that is set at any nanosecond, soon and after a hundred years."""
+    """Read a wall clock that was set at any nanosecond, soon and after a hundred years."""
     chance = random.Random(hz)
     for _ in range(1000):
         start = (chance.randrange(hz), 1_700_000_000, chance.randrange(NSEC))

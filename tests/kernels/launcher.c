@@ -131,7 +131,7 @@ static uint64_t measure_hz(void)
 }
 
 /*
- * Each row is set by hand to the system's own time: `set_monotonic` goes forward only, and the counter of a virtual
+ * Each line is set by hand to the system's own time: `set_monotonic` goes forward only, and the counter of a virtual
  * machine may be older than its CLOCK_MONOTONIC. Nobody reads the page yet.
  */
 static void start_clocks(struct vdso_data *d)
@@ -148,17 +148,14 @@ static void start_clocks(struct vdso_data *d)
 	struct sample now = sample(CLOCK_REALTIME);
 	unsigned i;
 
-	vdso_data_init(d, hz);
-	vdso_data_set_realtime(d, now.counter, now.time.tv_sec, now.time.tv_nsec);
-	if (d->served != VDSO_CLOCKS)
+	if (vdso_data_init(d, hz) || vdso_data_set_realtime(d, now.counter, now.time.tv_sec, now.time.tv_nsec))
 		die("the counter", "a rate that vdso_data_init refuses");
 	for (i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
-		struct vdso_row *row = &d->row[clocks[i].row];
+		int row = clocks[i].row;
 
 		now = sample(clocks[i].system);
-		row->base = now.counter;
-		row->sec = now.time.tv_sec;
-		row->nsec = now.time.tv_nsec;
+		vdso_line_set(&d->line[row], now.counter, vdso_data_time(now.time.tv_sec, now.time.tv_nsec));
+		vdso_data_place(d, row);
 	}
 }
 

@@ -40,6 +40,8 @@ update!(update_adjust, early_adjust, |d, counter, a, b| d.adjust(counter, a));
 update!(update_set_tai_offset, early_set_tai_offset, |d, counter, a, b| d.set_tai_offset(a as i32));
 update!(update_suspend, early_suspend, |d, counter, a, b| d.suspend(counter));
 update!(update_resume, early_resume, |d, counter, a, b| d.resume(counter, a as u64));
+update!(update_set_tick, early_set_tick, |d, counter, a, b| d.set_tick(counter, a as u32));
+update!(update_tick, early_tick, |d, counter, a, b| d.tick(counter));
 update!(update_disable, early_disable, |d, counter, a, b| d.disable());
 
 #[no_mangle]
@@ -53,6 +55,10 @@ pub extern "C" fn bare_set_realtime(d: &VdsoData, sec: i64, nsec: u32) {
 #[no_mangle]
 pub extern "C" fn bare_set_tai_offset(d: &VdsoData, sec: i64) {
     d.set_tai_offset(sec as i32);
+}
+#[no_mangle]
+pub extern "C" fn bare_tick(d: &VdsoData) {
+    let _ = d.tick(counter());
 }
 #[no_mangle]
 pub extern "C" fn bare_disable(d: &VdsoData) {

@@ -132,7 +132,7 @@ class Clock:
         return replace(self)._follow(counter) if self.tick_ns else self
 
     def _follow(self, counter: int) -> Clock:
-        """Where the COARSE clocks stand: they never go back, though another hart's counter may be behind."""
+        """Let the COARSE clocks stand where they are now. They never go back, though another hart's counter may be behind."""
         monotonic, wall = self.stands
         if self.wall is not None:
             now = self.wall.time(counter)

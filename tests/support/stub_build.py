@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from repository import SOURCES
+from repository import SOURCE_FOLDERS, SOURCES
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.stubs import toolchain
 
