@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 QEMU = "qemu-system-riscv64"
+MTIME_PAGE, PAGE_ORDER = 0x200B000, 12
+READ, ALL = 1, 7
 
 
 class GuestError(Exception):
@@ -56,14 +58,68 @@ def boot(
     harts: int = 1,
     seconds: float = 60,
     more: Sequence[str] = (),
+    counter_page: bool = False,
 ) -> Run:
     """Boot `kernel` and run `program args` on it; `words` are for the kernel, `more` are for QEMU.
 
+    counter_page    the firmware lets the kernel and its programs read the page of mtime
+
     GuestError if the guest does not come to its end.
     """
-    command = [QEMU, "-M", "virt", "-accel", "tcg,thread=multi", "-smp", str(harts), "-m", "256M", "-nographic", "-no-reboot"]
+    machine = ["-M", "virt", "-smp", str(harts), "-m", "256M", "-nographic"]
+    if counter_page:
+        machine += ["-dtb", str(open_counter_page(machine, log.with_suffix(".dtb")))]
+    command = [QEMU, *machine, "-accel", "tcg,thread=multi", "-no-reboot"]
     command += ["-kernel", str(kernel), "-initrd", str(program), "-append", " ".join([*words, "--", *args]), *more]
     return finish(execute(command, log, seconds), log, seconds)
+
+
+def open_counter_page(machine: Sequence[str], tree: Path) -> Path:
+    """Write the device tree of QEMU's machine to `tree`, and let OpenSBI open the page of mtime to S and U mode. Return `tree`.
+
+    OpenSBI keeps the whole CLINT to itself by PMP. A domain that the device tree describes gets other regions; of two that
+    overlap, the smaller one counts (docs/counter.md).
+    """
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    _run(QEMU, *machine, "-machine", f"dumpdtb={tree}")
+    harts = [f"/cpus/{node}" for node in _run("fdtget", "-l", tree, "/cpus").split() if node.startswith("cpu@")]
+    phandles = [_run("fdtget", "-t", "x", tree, hart, "phandle").strip() for hart in harts]
+    domains, mtime, everything, kernel = "/chosen/opensbi-domains", "f0", "f1", "f2"
+    _node(tree, domains, compatible="opensbi,domain,config")
+    page = {"base": ["0", f"{MTIME_PAGE:x}"], "order": [f"{PAGE_ORDER:x}"], "mmio": [], "phandle": [mtime]}
+    _node(tree, f"{domains}/mtime", page, compatible="opensbi,domain,memregion")
+    rest = {"base": ["0", "0"], "order": ["40"], "phandle": [everything]}
+    _node(tree, f"{domains}/everything", rest, compatible="opensbi,domain,memregion")
+    domain = {
+        "possible-harts": phandles,
+        "boot-hart": phandles[:1],
+        "regions": [mtime, f"{READ:x}", everything, f"{ALL:x}"],
+        "next-mode": ["1"],
+        "system-reset-allowed": [],
+        "phandle": [kernel],
+    }
+    _node(tree, f"{domains}/kernel", domain, compatible="opensbi,domain,instance")
+    for hart in harts:
+        _run("fdtput", "-t", "x", tree, hart, "opensbi-domain", kernel)
+    return tree
+
+
+def _node(tree: Path, path: str, cells: Mapping[str, Sequence[str]] | None = None, *, compatible: str) -> None:
+    """Add a node to a device tree. `cells`: property to hexadecimal cells."""
+    _run("fdtput", "-c", tree, path)
+    _run("fdtput", "-t", "s", tree, path, "compatible", compatible)
+    for name, values in (cells or {}).items():
+        _run("fdtput", "-t", "x", tree, path, name, *values)
+
+
+def _run(*command: str | Path) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise GuestError(f"{command[0]}: not found; ./sconsw --install demo, or install device-tree-compiler") from None
+    if done.returncode != 0:
+        raise GuestError(f"{' '.join(map(str, command))}: status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def execute(command: Sequence[str], log: Path, seconds: float) -> int | None:

@@ -132,6 +132,7 @@ enum { READ = 2, WRITE = 4, EXEC = 8 }; /* as in a page table entry */
 void mm_init(void);
 void mm_use(void);
 void mm_enter_user(void);
+const volatile void *mm_device(uint64_t physical);
 void mm_map_kernel(uint64_t address, const void *page, unsigned access);
 long mm_map(uint64_t address, uint64_t size, unsigned access);
 long mm_unmap(uint64_t address, uint64_t size);

@@ -2,8 +2,8 @@
 /*
  * Memory: pages, and the one Sv39 page table. There is one program, so all harts use the same.
  *
- * The kernel is one 1 GiB leaf without the U bit, mapped one to one. The rest belongs to the program, and the table is the
- * only record of it: an entry that is not 0 is mapped, and says what the program may do. V stays clear until such a page is
+ * The kernel is one 1 GiB leaf without the U bit, mapped one to one. Another one, behind the program's half, has the devices of
+ * the first GiB, read-only. The rest belongs to the program, and the table is the only record of it: an entry that is not 0 is mapped, and says what the program may do. V stays clear until such a page is
  * touched (or if it may not be), so that the hardware ignores the rest of the entry.
  */
 #include "kernel.h"
@@ -16,6 +16,7 @@
 #define PTE_KERNELS 0x200ul  /* a bit of ours: a page of the kernel, which is never freed and keeps its permissions */
 #define PTE_ACCESS (READ | WRITE | EXEC)
 #define GIGA (1ul << 30)
+#define DEVICES 0xffffffc000000000ul /* entry 256 of the root */
 #define LEAF_SPAN (512 * PAGE)
 
 extern uint8_t kernel_end[];
@@ -102,6 +103,13 @@ void mm_init(void)
 	if (machine.memory_end > (kernel + 1) * GIGA)
 		machine.memory_end = (kernel + 1) * GIGA;
 	root[kernel] = pte_of((void *)(kernel * GIGA), PTE_V | PTE_ACCESS | PTE_GLOBAL | PTE_AD);
+	root[DEVICES / GIGA % 512] = pte_of(NULL, PTE_V | READ | PTE_GLOBAL | PTE_AD);
+}
+
+/* Returns where the kernel finds the device at a physical address of the first GiB, with paging and without. */
+const volatile void *mm_device(uint64_t physical)
+{
+	return (const volatile void *)(csr_read(satp) ? DEVICES + physical : physical);
 }
 
 /* Turns paging on. Runs on each hart. */

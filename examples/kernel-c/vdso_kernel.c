@@ -21,6 +21,24 @@ const uint64_t vdso_sigreturn = VDSO_LOAD_ADDR + VDSO_SYM_RT_SIGRETURN;
 /* The page that the kernel writes and every program reads. Its type gives it a page of its own: no neighbour is exposed. */
 static union vdso_data_page page;
 
+/*
+ * Reads the counter that user mode reads. COUNTER=mmio:0xff8 makes it mtime, a word of a page that is mapped into each program:
+ * on QEMU's `virt`, and on many boards, a page of the CLINT at 0x2000000. Otherwise it is `rdtime`.
+ */
+#ifdef VDSO_COUNTER_OFFSET
+#define MTIME_PAGE 0x200b000ul
+
+static uint64_t counter(void)
+{
+	return vdso_counter(mm_device(MTIME_PAGE));
+}
+#else
+static uint64_t counter(void)
+{
+	return vdso_counter();
+}
+#endif
+
 /* Allows one writer at a time, and no reader of the kernel beside a writer. Never held with interrupts on. */
 static struct lock clock_lock;
 
@@ -38,7 +56,7 @@ void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus)
 	VDSO_STORE(page.data.extra[WORD_ONLY_CPU], program_cpus == 1 ? 0 + 1 : 0);
 	VDSO_STORE(page.data.extra[WORD_TIMEBASE_HZ], timebase_hz);
 	if (wall_ns)
-		clock_set_realtime(vdso_counter(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
+		clock_set_realtime(counter(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
 }
 
 /* Lets user mode read the counter. Without it each read traps into the firmware, which may answer it, slowly. */
@@ -58,6 +76,9 @@ void vdso_map(void)
 	for (uint64_t at = 0; at < VDSO_IMAGE_SIZE; at += PAGE)
 		mm_map_kernel(VDSO_LOAD_ADDR + at, vdso_image + at, image_access);
 	mm_map_kernel(VDSO_LOAD_ADDR + VDSO_DATA_OFFSET, &page, data_access);
+#ifdef VDSO_COUNTER_OFFSET
+	mm_map_kernel(VDSO_LOAD_ADDR + VDSO_COUNTER_OFFSET, (const void *)MTIME_PAGE, READ);
+#endif
 }
 
 /*
@@ -68,7 +89,7 @@ void vdso_map(void)
 int clock_read(int clock, int64_t *sec, uint32_t *nsec)
 {
 	lock(&clock_lock);
-	int result = vdso_data_read(&page.data, clock, vdso_counter(), sec, nsec);
+	int result = vdso_data_read(&page.data, clock, counter(), sec, nsec);
 	unlock(&clock_lock);
 	return result;
 }
@@ -89,7 +110,7 @@ static uint64_t change_begin(void)
 {
 	lock(&clock_lock);
 	vdso_data_begin(&page.data);
-	return vdso_counter();
+	return counter();
 }
 
 /* `status` is what the call between the two answered: 0, or -1 where it was refused and changed nothing. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Takes the vDSO of the kernel from the folder $VDSO, or lets scons-vdso make it from the base $BASE.
+//! Takes the vDSO of the kernel from the folder $VDSO, or lets scons-vdso make it from the base $BASE
+//! with the counter $COUNTER.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::{env, fs};
 fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());
-    for name in ["VDSO", "BASE", "OUT"] {
+    for name in ["VDSO", "BASE", "COUNTER", "OUT"] {
         println!("cargo:rerun-if-env-changed={name}");
     }
     let module = match env::var_os("VDSO") {
@@ -22,6 +23,11 @@ fn main() {
     if let Err(error) = fs::copy(&module, out.join("vdso.rs")) {
         panic!("{}: {error}", module.display());
     }
+    // Made with COUNTER=mmio:OFFSET, it has a constant more.
+    println!("cargo:rustc-check-cfg=cfg(counter_page)");
+    if fs::read_to_string(&module).unwrap().contains("const COUNTER_OFFSET") {
+        println!("cargo:rustc-cfg=counter_page");
+    }
     println!("cargo:rerun-if-changed=src/riscv64/kernel.lds");
     println!("cargo:rustc-link-arg=-T{}", here.join("src/riscv64/kernel.lds").display());
 }
@@ -32,8 +38,9 @@ fn scons_vdso(root: &Path, out: &Path) -> PathBuf {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }
     let base = env::var("BASE").unwrap_or_else(|_| "minimal".into());
+    let counter = env::var("COUNTER").unwrap_or_else(|_| "rdtime".into());
     let mut command = Command::new(root.join("sconsw"));
-    command.args(["vdso", &format!("OUT={}", out.display()), &format!("BASE={base}")]);
+    command.args(["vdso", &format!("OUT={}", out.display()), &format!("BASE={base}"), &format!("COUNTER={counter}")]);
     let status = command.status();
     assert!(status.is_ok_and(|status| status.success()), "{command:?} failed; its words stand above");
     out.join("vdso.rs")

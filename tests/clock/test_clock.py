@@ -22,7 +22,8 @@ from stub_runner import BUFFER, CounterTrap, Machine
 CLOCK_GETTIME, CLOCK_GETRES, GETTIMEOFDAY = 113, 114, 169
 ROUNDS = 1000
 BASES = ["minimal", *(str(path) for path in bases("riscv64*.so") if "cfi" not in path.name)]
-LAYOUTS = [(base, page) for base in BASES for page in ("after", "before")]
+PAGES = ("after", "before")
+LAYOUTS = [(base, page, "rdtime") for base in BASES for page in PAGES] + [("minimal", page, "mmio:0xff8") for page in PAGES]
 
 
 @dataclass
@@ -36,13 +37,13 @@ class Made:
         return self.machine.call(self.symbols[name], *arguments, **kw)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module", params=LAYOUTS, ids=lambda p: f"{Path(p[0]).stem}-{p[1]}")
+@pytest.fixture(scope="module", params=LAYOUTS, ids=lambda p: f"{Path(p[0]).stem}-{p[1]}-{p[2]}")
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    base, where = request.param
-    out = build(tmp_path_factory.mktemp("blob"), f"BASE={base}", f"DATA_PAGE={where}")
+    base, where, counter = request.param
+    out = build(tmp_path_factory.mktemp("blob"), f"BASE={base}", f"DATA_PAGE={where}", f"COUNTER={counter}")
     facts = json.loads((out / "vdso.json").read_text())
     symbols = {e["name"].removeprefix("__vdso_"): e["address"] for e in facts["exports"] if e["address"] is not None}
-    machine = Machine((out / "vdso.so").read_bytes(), facts["data_offset"])
+    machine = Machine((out / "vdso.so").read_bytes(), facts["data_offset"], counter_offset=facts["counter_offset"] or None)
     return Made(machine, symbols, DataPage(build_kernel(out, out / "vdso.h"), stale=b"\xa5" * 4096))
 
 
@@ -190,6 +191,16 @@ def without_page(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Ma
         symbols = {e["name"].removeprefix("__vdso_"): e["address"] for e in facts["exports"]}
         machines[hz] = (Machine((out / "vdso.so").read_bytes()), symbols)
     return machines
+
+
+def test_a_counter_of_a_device_without_a_data_page(tmp_path: Path) -> None:
+    out = build(tmp_path, "BASE=minimal", "DATA_PAGE=none", "TIMEBASE_HZ=10000000", "COUNTER=mmio:8")
+    facts = json.loads((out / "vdso.json").read_text())
+    assert facts["counter_offset"] == (out / "vdso.so").stat().st_size + 8
+    machine = Machine((out / "vdso.so").read_bytes(), counter_offset=facts["counter_offset"])
+    address = next(e["address"] for e in facts["exports"] if e["name"] == "__vdso_clock_gettime")
+    assert machine.call(address, 1, BUFFER, counter=10**12 + 1).words() == (10**5, 100)
+    assert len(machine.call(address, 0, BUFFER, counter=None).syscalls) == 1
 
 
 def test_without_a_page_uptime_is_served_and_the_rest_asked(

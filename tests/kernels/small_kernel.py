@@ -39,6 +39,7 @@ class Manners:
     auxv            AT_SYSINFO_EHDR, if not where the image is; 0: none
     load            where the image lies
     image, data     access to image and data page; None: not mapped
+    counter         access to the page of the counter, if that is a word of a page; None: not mapped
     pages           of the image that are mapped
     page            what the data page holds, if not its own clock
     unknown         answer to a system call that is not there
@@ -56,6 +57,7 @@ class Manners:
     load: int = 0x3_0000_0000
     image: int | None = READ | EXECUTE
     data: int | None = READ
+    counter: int | None = READ
     pages: int | None = None
     page: bytes | None = None
     unknown: int = ENOSYS
@@ -78,11 +80,16 @@ class Killed(Exception):
 
 
 class Kernel:
-    def __init__(self, program: bytes, image: bytes, data_offset: int, clock: DataPage, manners: Manners) -> None:
-        """Load the program. `data_offset`: 0 for an image without a data page. `clock`: of the kernel's system calls, at HZ."""
+    def __init__(
+        self, program: bytes, image: bytes, data_offset: int, clock: DataPage, manners: Manners, counter_offset: int = 0
+    ) -> None:
+        """Load the program. `clock`: of the kernel's system calls, at HZ.
+
+        data_offset, counter_offset     of the data page and of the counter in a page of its own; 0: there is none
+        """
         self.output = b""
         self._manners, self._clock, self._counter = manners, clock, 1000 * HZ
-        self._image, self._data_offset = image, data_offset
+        self._image, self._data_offset, self._counter_offset = image, data_offset, counter_offset
         self._engine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV64)
         self._handlers: dict[int, int] = {}
         self._frames: list[tuple[int, list[int]]] = []
@@ -121,6 +128,10 @@ class Kernel:
             at = (manners.load + self._data_offset) & -PAGE
             self._engine.mem_map(at, PAGE, manners.data)
             self._engine.mem_write(at, bytes(self._clock) if manners.page is None else manners.page)
+        if self._counter_offset and manners.counter is not None:
+            at = manners.load + self._counter_offset
+            self._engine.mem_map(at & -PAGE, PAGE, manners.counter)
+            self._engine.hook_add(unicorn.UC_HOOK_MEM_READ, self._device, begin=at, end=at + 7)
         self._engine.mem_map(TRAMPOLINE, PAGE, READ | EXECUTE)
         self._engine.mem_write(TRAMPOLINE, struct.pack("<II", 0x08B00893, 0x00000073))  # li a7, 139; ecall
 
@@ -182,6 +193,12 @@ class Kernel:
                 return
         self._trap = cause, pc
         engine.emu_stop()
+
+    def _device(self, engine: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: object) -> None:
+        """Let the device count, as `rdtime` does."""
+        assert size == 8
+        self._counter += self._manners.rdtime or 0
+        engine.mem_write(address, self._counter.to_bytes(8, "little"))
 
     def _system_call(self) -> None:
         self._counter += self._manners.trap

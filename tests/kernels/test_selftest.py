@@ -50,7 +50,7 @@ from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import our_note
 from vdso.extract.find import find
 
-SIZE_LIMIT = 16 * 1024
+SIZE_LIMIT = 20 * 1024
 OTHERS_LACK = frozenset(range(400)) - {64, 94}
 ZERO, OTHER = bytes(PAGE), b"\x13" * PAGE
 
@@ -112,8 +112,9 @@ def clock() -> DataPage:
 def report(manners: Manners, status: int, *arguments: str, out: Path | None = None) -> Report:
     """Return the report of the selftest on a kernel with those manners; the program must end with that status."""
     out = out or minimal()
-    offset = json.loads((out / "vdso.json").read_text())["data_offset"]
-    small = Kernel(selftest().read_bytes(), (out / "vdso.so").read_bytes(), offset or 0, clock(), manners)
+    facts = json.loads((out / "vdso.json").read_text())
+    image, offsets = (out / "vdso.so").read_bytes(), (facts["data_offset"], facts["counter_offset"])
+    small = Kernel(selftest().read_bytes(), image, offsets[0], clock(), manners, offsets[1])
     found = small.run(*arguments)
     assert found == status, small.output.decode()
     return read_tap(small.output.decode())
@@ -228,6 +229,44 @@ def test_a_wrong_kernel(manners: Manners, failures: Mapping[str, str], by: str) 
     assert set(found.failures) == set(failures), found.text
     for name, words in failures.items():
         assert words in found.failures[name]
+
+
+def disabled() -> bytes:
+    page = clock()
+    page.disable()
+    return bytes(page)
+
+
+def test_a_counter_that_is_forbidden_harms_nobody_if_the_page_is_disabled() -> None:
+    found = report(Manners(rdtime=None, page=disabled()), 0)
+    assert "need not: the data page is disabled" in found.skips[COUNTER]
+    assert COST in found.skips
+    assert set(found.passed) >= CLOCKS
+    assert "nobody reads the counter" in report(Manners(rdtime=150, page=disabled()), 0).skips[COST]
+
+
+@pytest.fixture(scope="module")
+def with_device(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("device"), "BASE=minimal", "COUNTER=mmio:0xff8")
+
+
+def test_a_counter_of_a_device(with_device: Path) -> None:
+    assert set(report(Manners(), 0, out=with_device).skips) == {THREADS}
+
+
+@pytest.mark.parametrize(
+    ("manners", "failure", "words"),
+    [
+        (Manners(counter=None), COUNTER, "reading at 0x300002ff8 faults, signal 11: map the counter's page R-- for the user"),
+        (Manners(counter=READ | WRITE), COUNTER, "it can write it too, at 0x300002ff8: map the counter's page R--"),
+        (Manners(rdtime=150), COST, "on this machine the vDSO saves nothing"),
+    ],
+    ids=["no page", "writable", "slow"],
+)
+def test_a_wrong_counter_of_a_device(with_device: Path, manners: Manners, failure: str, words: str) -> None:
+    found = report(manners, 1, out=with_device)
+    assert set(found.failures) == {failure}, found.text
+    assert words in found.failures[failure]
 
 
 def test_its_page_shows_what_it_prints() -> None:

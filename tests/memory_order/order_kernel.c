@@ -10,14 +10,14 @@
 	{                                                                                      \
 		uint64_t counter;                                                              \
 		vdso_data_begin(d);                                                            \
-		counter = vdso_counter_unordered();                                                      \
+		counter = vdso_counter_unordered();                                            \
 		call;                                                                          \
 		vdso_data_end(d);                                                              \
 		(void)a, (void)b, (void)counter;                                               \
 	}                                                                                      \
 	void early_##name(struct vdso_data *d, int64_t a, uint32_t b)                          \
 	{                                                                                      \
-		uint64_t counter = vdso_counter_unordered();                                             \
+		uint64_t counter = vdso_counter_unordered();                                   \
 		vdso_data_begin(d);                                                            \
 		call;                                                                          \
 		vdso_data_end(d);                                                              \
@@ -56,7 +56,7 @@ uint64_t told(const uint64_t *flag)
 }
 
 /* The kernel's own clock_gettime, which answers when it has left the lock; without and with fences for the counter. */
-#define SYSTEM_CALL(name, before, after)                                                       \
+#define SYSTEM_CALL(name, read)                                                                \
 	void name(const struct vdso_data *d, int64_t *answer, int clock, const uint64_t *lock, \
 		  uint64_t *unlock)                                                            \
 	{                                                                                      \
@@ -64,14 +64,12 @@ uint64_t told(const uint64_t *flag)
 		int64_t sec = 0;                                                               \
 		uint32_t nsec = 0;                                                             \
 		told(lock);                                                                    \
-		__asm__ volatile(before ::: "memory");                                         \
-		counter = vdso_counter_unordered();                                                      \
-		__asm__ volatile(after ::: "memory");                                          \
+		counter = read;                                                                \
 		vdso_data_read(d, clock, counter, &sec, &nsec);                                \
 		tell(unlock);                                                                  \
 		answer[0] = sec;                                                               \
 		answer[1] = nsec;                                                              \
 	}
 
-SYSTEM_CALL(system_call, "", "")
-SYSTEM_CALL(system_call_fenced, "fence r,i", "fence i,w")
+SYSTEM_CALL(system_call, vdso_counter_unordered())
+SYSTEM_CALL(system_call_fenced, vdso_counter())

@@ -21,7 +21,7 @@ from arch.riscv64.code_trace import BUFFER, STACK, Run, Step, Tracer
 from arch.riscv64.litmus_of_code import Item, deciding, fence, is_fence, items, weakened
 from arch.riscv64.rvwmo import Access, Fence, HartAccess, Outcome, Program, Source, Wanted, order, outcomes
 from arch.riscv64.rvwmo_reduce import Reduced, reduce
-from linked_code import DATA, compile_source, link
+from linked_code import COUNTER, DATA, compile_source, link
 from memory_order.order_scenarios import ANSWER, FLAGS, Call, HartCall, Scenario, Verdict, Weak
 from stub_build import compile_stub
 
@@ -93,21 +93,26 @@ class World:
 
     flags       what the kernel's side is compiled with, too
     updates     the object code of all updates of the page, where that is not order_kernel.c
+    mmio        the counter is a word of a page, and fences name a load of it by this letter; "": `rdtime` reads it
     """
 
     folder: Path
     flags: tuple[str, ...] = ()
     updates: Path | None = None
+    mmio: str = ""
     _known: dict[object, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        stubs = [compile_stub(self.folder, name) for name in ("clock_gettime", "gettimeofday", "clock_getres")]
+        defines = ["VDSO_COUNTER_MMIO"] if self.mmio else []
+        stubs = [compile_stub(self.folder, name, *defines) for name in ("clock_gettime", "gettimeofday", "clock_getres")]
         source, elsewhere = Path(__file__).with_name("order_kernel.c"), ["-DUPDATES_ELSEWHERE"] if self.updates else []
-        kernel = compile_source(source, self.folder / "order_kernel.o", *self.flags, *elsewhere)
+        kernel = compile_source(
+            source, self.folder / "order_kernel.o", *self.flags, *elsewhere, *(f"-D{name}" for name in defines)
+        )
         linked = link(self.folder, [*stubs, kernel, *([self.updates] if self.updates else [])])
         self._functions = linked.functions
-        self._tracer = Tracer(linked.image, DATA)
+        self._tracer = Tracer(linked.image, DATA, *([COUNTER, self.mmio] if self.mmio else []))  # type: ignore[arg-type]
 
     def page(self, *calls: Call) -> bytes:
         """Return the page that these calls make of an empty page, without a tick."""

@@ -8,6 +8,7 @@ is then taken away, whole and by the letter, and the "sometimes" that follows is
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from arch.riscv64.rvwmo import Fence
@@ -33,7 +34,8 @@ VALID = 0x80  # in the last byte of the state of a row: its sign
 # The kernel's side as two generations of compilers emit it: gcc before 14 makes a full fence of a release fence, later
 # ones and clang make `fence rw,w`. The second is the weaker code.
 PLAIN = ('-D__atomic_thread_fence(o)=__asm__ volatile("fence rw,w" ::: "memory")',)
-BUILDS = {"as-emitted": (), "as-gcc-14": PLAIN, "rust": PLAIN}
+BUILDS = {"as-emitted": (), "as-gcc-14": PLAIN, "rust": PLAIN, "mmio-of-a-device": PLAIN, "mmio-of-memory": PLAIN}
+LETTERS = {"mmio-of-a-device": "i", "mmio-of-memory": "r"}
 
 INIT = update("bare_init", HZ)
 RUNNING = (INIT, update("update_set_tai_offset", 36), update("update_set_realtime", 10**9, 5))
@@ -63,7 +65,7 @@ MOVES_MONOTONIC = ("set_monotonic", "adjust", "suspend", "resume")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
     if request.param == "rust":
         return request.getfixturevalue("rust")  # type: ignore[no-any-return]
-    return World(tmp_path_factory.mktemp("order"), BUILDS[request.param])
+    return World(tmp_path_factory.mktemp("order"), BUILDS[request.param], mmio=LETTERS.get(request.param, ""))
 
 
 @pytest.fixture(scope="module")
@@ -205,15 +207,46 @@ def test_the_fences_are_those_of_the_table(language: str, request: pytest.Fixtur
     assert [str(fence) for fence in plain.fences(clock_getres(MONOTONIC), start)] == ["fence r,ir"]
 
 
+def what_becomes_possible(world: World, weak: Weak) -> str:
+    """Return what readers see with this fence in place of the right one: a mix, time that goes back."""
+    start = world.page(*RUNNING)
+    alone = UPDATES["set_realtime-alone"][1][0]
+    mixing = [Scenario(start, ((SLOWER,), (clock_gettime(MONOTONIC),))), Scenario(start, ((alone,), (clock_gettime(0),)))]
+    mix = any(world.verdict(scenario, weak).mix for scenario in mixing)
+    back = any(world.verdict(scenario, weak).back for scenario in (passed_on(start, SLOWER), twice(start, SLOWER)))
+    return " ".join(["mix"] * mix + ["back"] * back)
+
+
 @pytest.mark.parametrize(("side", "ordinal", "fence", "weaker"), ROWS, ids=lambda v: str(v).replace("fence ", ""))
 def test_each_letter_of_each_fence(plain: World, side: str, ordinal: int, fence: str, weaker: str | None) -> None:
-    start = plain.page(*RUNNING)
-    alone = UPDATES["set_realtime-alone"][1][0]
-    weak = Weak(side, ordinal, parsed(weaker))
-    mixing = [Scenario(start, ((SLOWER,), (clock_gettime(MONOTONIC),))), Scenario(start, ((alone,), (clock_gettime(0),)))]
-    mix = any(plain.verdict(scenario, weak).mix for scenario in mixing)
-    back = any(plain.verdict(scenario, weak).back for scenario in (passed_on(start, SLOWER), twice(start, SLOWER)))
-    assert " ".join(["mix"] * mix + ["back"] * back) == NEEDED[side, ordinal, fence][weaker]
+    assert what_becomes_possible(plain, Weak(side, ordinal, parsed(weaker))) == NEEDED[side, ordinal, fence][weaker]
+
+
+# The same where the counter is a word of a page, which a device's attributes make an i, and those of memory an r.
+MMIO = {
+    ("reads", 0, "fence r,ir"): {None: "mix back", "fence r,r": "back", "fence r,i": "mix back"},
+    ("reads", 1, "fence ir,r"): {None: "mix back", "fence r,r": "back", "fence i,r": "mix back"},
+    ("writes", 0, "fence w,iorw"): {None: "mix back", "fence w,orw": "back", "fence w,i": "mix"},
+}
+MMIO_ROWS = [(side, n, fence, weaker) for (side, n, fence), rows in MMIO.items() for weaker in rows]
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("device"), PLAIN, mmio="i")
+
+
+@pytest.mark.parametrize(("side", "ordinal", "fence", "weaker"), MMIO_ROWS, ids=lambda v: str(v).replace("fence ", ""))
+def test_a_counter_of_a_device_needs_the_i(device: World, side: str, ordinal: int, fence: str, weaker: str | None) -> None:
+    possible = what_becomes_possible(device, Weak(side, ordinal, parsed(weaker)))
+    assert possible == MMIO[side, ordinal, fence][weaker]
+
+
+def test_a_counter_in_memory_needs_no_i(tmp_path: Path) -> None:
+    memory = World(tmp_path / "memory", PLAIN, mmio="r")
+    for side, ordinal, weaker in (("reads", 0, "fence r,r"), ("reads", 1, "fence r,r"), ("writes", 0, "fence w,rw")):
+        assert what_becomes_possible(memory, Weak(side, ordinal, parsed(weaker))) == ""
+        assert what_becomes_possible(memory, Weak(side, ordinal, None)) == "mix back"
 
 
 def test_clock_getres_needs_its_fence(world: World) -> None:
@@ -240,9 +273,13 @@ def after_the_update(start: bytes, fenced: bool) -> Scenario:
 
 
 @pytest.mark.parametrize("scenario", [without_an_update, before_the_update, after_the_update])
-def test_the_system_call_keeps_its_counter_inside_the_lock_by_fences(plain: World, scenario: object) -> None:
-    start = plain.page(*RUNNING)
-    assert plain.verdict(scenario(start, fenced=False)).back  # type: ignore[operator]
-    fenced = plain.verdict(scenario(start, fenced=True))  # type: ignore[operator]
+@pytest.mark.parametrize("counter", ["plain", "device"])
+def test_the_system_call_keeps_its_counter_inside_the_lock_by_fences(
+    scenario: object, counter: str, request: pytest.FixtureRequest
+) -> None:
+    world: World = request.getfixturevalue(counter)
+    start = world.page(*RUNNING)
+    assert world.verdict(scenario(start, fenced=False)).back  # type: ignore[operator]
+    fenced = world.verdict(scenario(start, fenced=True))  # type: ignore[operator]
     assert fenced.answers
     assert not fenced.back

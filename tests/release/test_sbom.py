@@ -29,6 +29,7 @@ IMAGE = Image(
     base_pages=1,
     data_page=DataPage.AFTER,
     data_offset=0x1000,
+    counter_offset=0,
     exports=(),
     changes=(),
     rules=1,

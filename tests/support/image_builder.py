@@ -58,12 +58,14 @@ def note(owner: bytes, kind: int, desc: bytes) -> bytes:
     return struct.pack("<III", len(owner), len(desc), kind) + owner.ljust(align_up(len(owner), 4), b"\0") + desc
 
 
-def ours(data_offset: int = DATA, target: int = DATA, spec: Spec | None = None, **changes: Any) -> bytes:
+def ours(
+    data_offset: int = DATA, target: int = DATA, counter_offset: int = 0, spec: Spec | None = None, **changes: Any
+) -> bytes:
     """Return an image with our note: whole pages, the section table in the load, the notes behind everything else."""
     spec = spec or Spec(functions=functions(target))
     patch = Patch(foreign(spec, **changes))
     build_id = note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(range(20)))
-    notes = build_id + note(our_note.OWNER, our_note.TYPE, our_note.descriptor(data_offset))
+    notes = build_id + note(our_note.OWNER, our_note.TYPE, our_note.descriptor(data_offset, counter_offset))
     at = align_up(len(patch.data), 4)
     patch.data += bytes(at - len(patch.data)) + notes
     patch.data += bytes(align_up(len(patch.data) + 16, PAGE) - len(patch.data))

@@ -46,8 +46,14 @@ class OneCpu(ABC):
     """The machine, with an image in it."""
 
     @abstractmethod
-    def __init__(self, image: bytes, data_offset: int | None = None, load: int = LOAD) -> None:
-        """Load the image. `data_offset`: of the data page from the load address; None: there is no data page."""
+    def __init__(
+        self, image: bytes, data_offset: int | None = None, load: int = LOAD, counter_offset: int | None = None
+    ) -> None:
+        """Load the image. Offsets are from the load address.
+
+        data_offset     of the data page; None: there is no data page
+        counter_offset  of the counter, a word of a page of its own; None: an instruction reads it
+        """
 
     @abstractmethod
     def set_page(self, page: bytes) -> None:
@@ -93,7 +99,9 @@ class InProcess(OneCpu):
     def play(self, pc: int, code: bytes) -> None:
         """Execute an instruction that Unicorn has not: a read of the counter, or a system call. All others are left to it."""
 
-    def __init__(self, image: bytes, data_offset: int | None = None, load: int = LOAD) -> None:
+    def __init__(
+        self, image: bytes, data_offset: int | None = None, load: int = LOAD, counter_offset: int | None = None
+    ) -> None:
         self._engine = self.make_engine()
         self._load = load
         self._data = None if data_offset is None else load + data_offset
@@ -102,6 +110,11 @@ class InProcess(OneCpu):
         self._engine.mem_write(load, image)
         if self._data is not None:
             self._engine.mem_map(self._data, PAGE, unicorn.UC_PROT_READ)
+        self._counter_at = -1 if counter_offset is None else load + counter_offset
+        if counter_offset is not None:
+            page = self._counter_at & -PAGE
+            self._engine.mem_map(page, PAGE, unicorn.UC_PROT_READ)
+            self._engine.hook_add(unicorn.UC_HOOK_MEM_READ, self._device, begin=page, end=page + PAGE - 1)
         self._engine.mem_map(RETURN, PAGE, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         self._engine.mem_map(BUFFER, PAGE)
         self._engine.mem_map(STACK, PAGE)
@@ -151,6 +164,10 @@ class InProcess(OneCpu):
         self._count += 1
         assert self._count <= LIMIT, f"still running after {LIMIT} instructions"
         self.play(pc, bytes(engine.mem_read(pc, size)))
+
+    def _device(self, engine: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+        assert (address, size) == (self._counter_at, 8), "of the counter's page only the counter is read, as a whole"
+        engine.mem_write(address, self.read_counter().to_bytes(8, "little"))
 
     def _loads(self, engine: unicorn.Uc, _access: int, _address: int, _size: int, _value: int, _data: Any) -> None:
         if self._before_load is not None and self._data is not None:

@@ -18,6 +18,8 @@ from vdso.stubs import toolchain
 PREFIX = "riscv64-linux-gnu-"
 CCFLAGS = (*toolchain.CCFLAGS, *RISCV64.ccflags)
 PLACES = {"after": 0x1000, "before": -0x1000, "none": None}
+# Where the counter is, if it is a word of a page (COUNTER=mmio:0xff8).
+COUNTER_PLACES = {"after": 0x2FF8, "before": -0x1008, "none": 0x1FF8}
 # Any order and any address will do; an odd start, so that nothing is aligned by luck.
 SCRIPT = """SECTIONS {{
   .stubs 0x8a2 : {{ *(.text*) *(.rodata*) }}
@@ -34,6 +36,7 @@ class Stubs:
     image: bytes
     functions: dict[str, tuple[int, int]]
     data_offset: int | None
+    counter_offset: int | None = None
 
     def code(self, name: str) -> bytes:
         address, size = self.functions[name]
@@ -72,13 +75,26 @@ def broken_tree(folder: Path, name: str, old: str, new: str) -> Path:
     return tree
 
 
-def stubs(folder: Path, data_page: str, hz: int | None = None, tree: Path = SOURCES, compiler: str = f"{PREFIX}gcc") -> Stubs:
-    """Link all stubs of `tree` for a data page `after`, `before` or `none` (then `hz` is compiled in)."""
-    offset = PLACES[data_page]
+def stubs(
+    folder: Path,
+    data_page: str,
+    hz: int | None = None,
+    tree: Path = SOURCES,
+    compiler: str = f"{PREFIX}gcc",
+    mmio: bool = False,
+) -> Stubs:
+    """Link all stubs of `tree` for a data page `after`, `before` or `none` (then `hz` is compiled in).
+
+    mmio    the counter is a word of a page
+    """
+    offset, counter = PLACES[data_page], COUNTER_PLACES[data_page] if mmio else None
     defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
+    defines += ("VDSO_COUNTER_MMIO",) if mmio else ()
     objects = [compile_stub(folder, name, *defines, tree=tree, compiler=compiler) for name in names()]
     script, linked = folder / f"{data_page}.ld", folder / f"{data_page}-{hz}.elf"
-    script.write_text(SCRIPT.format(symbol="" if offset is None else f"vdso_data = {offset};"))
+    symbols = {"vdso_data": offset, "vdso_counter_word": counter}
+    placed = "".join(f"{symbol} = {at}; " for symbol, at in symbols.items() if at is not None)
+    script.write_text(SCRIPT.format(symbol=placed))
     subprocess.run([f"{PREFIX}ld", "--no-relax", "-T", script, "-o", linked, *objects], check=True)
     elf = ELFFile(io.BytesIO(linked.read_bytes()))
     section = elf.get_section_by_name(".stubs")
@@ -88,4 +104,4 @@ def stubs(folder: Path, data_page: str, hz: int | None = None, tree: Path = SOUR
         for symbol in table.iter_symbols()
         if symbol["st_info"]["type"] == "STT_FUNC"
     }
-    return Stubs(bytes(section["sh_addr"]) + section.data(), functions, offset)
+    return Stubs(bytes(section["sh_addr"]) + section.data(), functions, offset, counter)

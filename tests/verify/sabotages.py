@@ -10,7 +10,7 @@ from typing import Any
 from arch.riscv64 import snippets
 from arch.riscv64.snippets import NOP, RET
 from elf_builder import PREFIX, raw
-from image_builder import HEADER, Patch, foreign, functions, ours, served, with_code
+from image_builder import DATA, HEADER, Patch, foreign, functions, ours, served, with_code
 from vdso.elf import elf64
 from vdso.verify.rules.hashes import sysv_hash
 
@@ -121,8 +121,8 @@ def move_section(patch: Patch, kind: int, by: int) -> None:
 
 
 def our_layout(patch: Patch) -> None:
-    """Change the second half of our note's descriptor."""
-    patch.put(patch.data.index(b"scons-vdso\0") + 12 + 8, "<Q", 2)
+    """Change the second word of our note's descriptor."""
+    patch.put(patch.data.index(b"scons-vdso\0") + 12 + 8, "<Q", 1)
 
 
 def swap_entries(patch: Patch) -> None:
@@ -300,9 +300,12 @@ SABOTAGES = (
     patched("notes", "run out of it", lambda p: p.put(p.phdr(elf64.PT_NOTE)[1].offset + 4, "<I", 0x1000), foreign),
     patched("build-id", "no build-id", lambda p: p.put(p.phdr(elf64.PT_NOTE)[1].offset + 8, "<I", 0x42)),
     Sabotage("build-id", "the build-id has 0x4 bytes", lambda: foreign(build_id=b"1234")),
-    patched("our-note", "our note has layout 0x2, must be 0x1", our_layout),
+    patched("our-note", "our note has layout 0x1, must be 0x2", our_layout),
     Sabotage("data-page", "the data page at 0x1008 does not begin a page", lambda: ours(0x1008, HEADER)),
     Sabotage("data-page", "at 0x1000 lies on the image", lambda: ours(0x1000, HEADER, load_size=0x1400)),
+    Sabotage("data-page", "the counter at 0x3004 is no aligned word", lambda: ours(counter_offset=0x3004)),
+    Sabotage("data-page", "the counter at 0xff8 lies on the image", lambda: ours(counter_offset=0xFF8)),
+    Sabotage("data-page", "or on the data page", lambda: ours(counter_offset=DATA + 8)),
     patched("whole-pages", "the file has 0xfff bytes", cut),
     patched("whole-pages", "its load 0xff0", lambda p: resize_load(p, 0xFF0)),
     # unwinder

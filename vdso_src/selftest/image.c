@@ -87,6 +87,7 @@ static void read_notes(const struct elf_segment *notes)
 		    same(image_string(name), MARK_OWNER)) {
 			image.data_offset = mark->data_offset;
 			image.layout = mark->layout;
+			image.counter_offset = mark->counter_offset;
 		}
 		at = body + ((note->size + 3ull) & ~3ull);
 	}

@@ -16,10 +16,14 @@ struct image {
 	uint64_t hash, gnu_hash, symbols, strings, versions, definitions; /* offsets from the address; 0: none */
 	uint64_t layout; /* from our mark; 0: scons-vdso did not make the image */
 	int64_t data_offset;
+	int64_t counter_offset;
 };
 
 /* The address at which the image expects its data page. */
 #define image_data() (image.address + (uint64_t)image.data_offset)
+
+/* The address at which the image expects the counter, if that is a word of a page. */
+#define image_counter() (image.address + (uint64_t)image.counter_offset)
 
 extern struct image image;
 

@@ -3,6 +3,7 @@
 #include "calls.h"
 #include "counter.h"
 #include "faults.h"
+#include "image.h"
 #include "machine.h"
 #include "tests.h"
 #include "time.h"
@@ -12,10 +13,30 @@
 #define BATCH_TICKS 200	      /* a batch of system calls takes so many ticks, so that the counter's steps don't matter */
 #define BATCH_LIMIT (1l << 20)
 
+static uint64_t counter_now(void)
+{
+	return image.counter_offset ? *(const volatile uint64_t *)image_counter() : vdso_counter_unordered();
+}
+
 static void read_counter(uint64_t unused)
 {
 	(void)unused;
-	vdso_counter_unordered();
+	counter_now();
+}
+
+/* Writes what is there already. */
+static void write_counter(uint64_t unused)
+{
+	volatile uint64_t *counter = (volatile uint64_t *)image_counter();
+
+	(void)unused;
+	*counter = *counter;
+}
+
+/* On a page that is disabled nobody reads the counter, so it may be forbidden. */
+static int is_needed(void)
+{
+	return lacking[DATA] || !data_is_disabled();
 }
 
 enum verdict test_counter(void)
@@ -26,12 +47,22 @@ enum verdict test_counter(void)
 	long patience;
 
 	if (fault != CAME_BACK) {
-		lacking[COUNTER] = lacking[CALLS] = cannot;
+		lacking[COUNTER] = cannot;
+		if (!is_needed())
+			return skip("it can't, and need not: the data page is disabled");
+		lacking[CALLS] = cannot;
+		if (image.counter_offset)
+			return not_ok("reading at %lx faults, signal %ld: map the counter's page R-- for the user,\n"
+				      "VDSO_COUNTER_OFFSET from where the image is; firmware may forbid it", image_counter(),
+				      (long)fault);
 		return not_ok(MACHINE_COUNTER " raises signal %ld: set " MACHINE_COUNTER_BIT " on every " MACHINE_CPU, (long)fault);
 	}
-	start = vdso_counter();
+	if (image.counter_offset && fault_of(write_counter, 0) == CAME_BACK)
+		return not_ok("it can write it too, at %lx: map the counter's page R-- for the user, without W.\n"
+			      "A process could set the clock of the whole machine", image_counter());
+	start = counter_now();
 	for (patience = 0; patience < 10000000; patience++)
-		if (vdso_counter() != start)
+		if (counter_now() != start)
 			return OK;
 	lacking[COUNTER] = "the counter stands still";
 	return not_ok("it stands still");
@@ -46,7 +77,7 @@ static void nothing(void)
 
 static void counter(void)
 {
-	vdso_counter_unordered();
+	counter_now();
 }
 
 static void system_call(void)
@@ -70,7 +101,7 @@ static void time_by_system_call(void)
 
 static long ticks(void)
 {
-	return (long)vdso_counter();
+	return (long)counter_now();
 }
 
 static long nanoseconds(void)
@@ -103,6 +134,8 @@ enum verdict test_counter_cost(void)
 {
 	long loop, of_counter, of_call;
 
+	if (!is_needed())
+		return skip("the data page is disabled: nobody reads the counter");
 	for (repeats = 64; repeats < BATCH_LIMIT && cost(system_call, ticks) < BATCH_TICKS; repeats *= 2)
 		;
 	loop = cost(nothing, ticks);
@@ -111,6 +144,8 @@ enum verdict test_counter_cost(void)
 	tap_note("%ld times: " MACHINE_COUNTER " %ld ticks, system call %ld, nothing %ld", repeats, of_counter, of_call, loop);
 	if (of_counter * 2 < of_call)
 		return OK;
+	if (image.counter_offset)
+		return not_ok("each read costs about as much as a system call: on this machine the vDSO saves nothing");
 	return not_ok("each " MACHINE_COUNTER " costs about as much as a system call: it traps, and firmware answers it.\n"
 		      "Set " MACHINE_COUNTER_BIT " on every " MACHINE_CPU ".\n"
 		      "(If both are set, this machine has no counter for user mode)");

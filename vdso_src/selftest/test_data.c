@@ -14,6 +14,12 @@ static int is_zero(const volatile uint64_t *word)
 	return 1;
 }
 
+/* Tells whether the kernel has told every clock to ask it. There must be a data page. */
+int data_is_disabled(void)
+{
+	return ((const volatile struct vdso_data *)image_data())->disabled != 0;
+}
+
 /* Judges by `giga`, which never changes and stands in the rows of clocks alone: no other page is like that. */
 enum verdict test_data(void)
 {
@@ -26,7 +32,7 @@ enum verdict test_data(void)
 		return not_ok("it is no data page, or overwritten: map the vdso_data_page that you called\n"
 			      "vdso_data_init() on");
 	tap_note("vdso_data_init() was told %ld Hz", (long)page->hz);
-	if (page->disabled)
+	if (data_is_disabled())
 		tap_note("vdso_data_disable() was called: every clock asks the kernel");
 	else if (!(page->served >> VDSO_REALTIME & 1))
 		tap_note("vdso_data_set_realtime() was not called: REALTIME and TAI ask the kernel");

@@ -29,6 +29,7 @@ enum verdict test_handler(void);
 
 /* test_data.c */
 enum verdict test_data(void);
+int data_is_disabled(void);
 
 /* test_counter.c */
 enum verdict test_counter(void);

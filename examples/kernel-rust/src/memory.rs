@@ -25,6 +25,9 @@ const SV39: usize = 8 << 60;
 const GIGAPAGE: usize = 1 << 30;
 const USER_END: usize = 1 << 38;
 
+/// Where the kernel finds the devices of the first gigapage of physical addresses, read-only.
+const DEVICES: usize = !(USER_END - 1);
+
 /// The gigapage of the kernel, which lies between those of the program.
 pub const KERNEL_START: usize = 0x8000_0000;
 pub const KERNEL_END: usize = KERNEL_START + GIGAPAGE;
@@ -32,6 +35,16 @@ pub const KERNEL_END: usize = KERNEL_START + GIGAPAGE;
 pub fn is_user(address: usize, size: usize) -> bool {
     let end = address.saturating_add(size);
     end <= KERNEL_START || (KERNEL_END <= address && end <= USER_END)
+}
+
+/// Returns where the kernel finds the device at a physical address of the first gigapage, with a page table and without.
+#[cfg(counter_page)]
+pub fn device(physical: usize) -> usize {
+    if crate::cpu::has_page_table() {
+        DEVICES + physical
+    } else {
+        physical
+    }
 }
 
 pub fn page_up(address: usize) -> usize {
@@ -114,6 +127,7 @@ impl Space {
         self.root = pages.take().expect("a page");
         let kernel = KERNEL_START >> 12 << 10 | VALID | READ | WRITE | EXECUTE | ACCESSED | DIRTY;
         *word(self.root + KERNEL_START / GIGAPAGE * 8) = kernel;
+        *word(self.root + DEVICES / GIGAPAGE % 512 * 8) = VALID | READ | ACCESSED | DIRTY;
     }
 
     /// Returns the value for `satp`.

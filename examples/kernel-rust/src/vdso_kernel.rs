@@ -4,7 +4,7 @@
 use crate::cpu::csr;
 use crate::lock::Lock;
 use crate::memory::{EXECUTE, PAGE, READ};
-use crate::vdso::{counter, sym, Refused, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
+use crate::vdso::{self, sym, Refused, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
 use core::sync::atomic::Ordering;
 
 const AT_SYSINFO_EHDR: usize = 33;
@@ -19,6 +19,23 @@ static CLOCK: Lock<()> = Lock::new(());
 // Words of the kernel's own part of the page, for functions of its own in the vDSO (examples/user-functions/words.h).
 const WORD_ONLY_CPU: usize = 0;
 const WORD_TIMEBASE_HZ: usize = 1;
+
+/// The page of mtime on QEMU's `virt`, and on many boards: one of the CLINT at 0x2000000.
+#[cfg(counter_page)]
+const MTIME_PAGE: usize = 0x200_b000;
+
+/// Reads the counter that user mode reads. COUNTER=mmio:0xff8 makes it mtime, a word of a page that is mapped into each program.
+#[cfg(counter_page)]
+fn counter() -> u64 {
+    // SAFETY: the page is there, and nobody writes the counter.
+    unsafe { vdso::counter(crate::memory::device(MTIME_PAGE) as *const u8) }
+}
+
+/// Reads the counter that user mode reads.
+#[cfg(not(counter_page))]
+fn counter() -> u64 {
+    vdso::counter()
+}
 
 /// Call it once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if known.
 /// `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
@@ -40,6 +57,8 @@ pub fn map<E>(mut map: impl FnMut(usize, usize, usize) -> Result<(), E>) -> Resu
     // This kernel lies at its physical addresses; another kernel translates them here.
     let image = &raw const IMAGE as usize;
     let data = &raw const DATA as usize;
+    #[cfg(counter_page)]
+    map(LOAD_ADDR.wrapping_add_signed(vdso::COUNTER_OFFSET), MTIME_PAGE, READ)?;
     for offset in (0..IMAGE_PAGES).map(|page| page * PAGE) {
         map(LOAD_ADDR + offset, image + offset, IMAGE_ACCESS)?;
     }

@@ -59,7 +59,7 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
             "VDSO_CCFLAGS": [*env["VDSO_CCFLAGS"], *toolchain.PROGRAM_CCFLAGS, *arch.program_ccflags],
             "VDSO_LDFLAGS": CLVar(list(toolchain.PROGRAM_LDFLAGS)),
             "VDSO_INCLUDES": [f"-I{folder}" for folder in folders],
-            "VDSO_HZ": [],
+            "VDSO_DEFINES": [],
         }
     )
     program = env.arg2nodes(target, env.fs.File)[0]

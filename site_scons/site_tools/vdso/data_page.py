@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the data page lies: the words of the option DATA_PAGE."""
+"""Where the pages of the kernel lie that user space reads: the words of the options DATA_PAGE and COUNTER."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ class DataPage(str, Enum):
     def offset(self, image_size: int) -> int:
         """Return where the page lies, in bytes from the start of an image of `image_size` bytes; 0 for NONE."""
         return {DataPage.AFTER: image_size, DataPage.BEFORE: -PAGE, DataPage.NONE: 0}[self]
+
+    def counter_offset(self, image_size: int, word: int | None) -> int:
+        """Return where the counter lies that is the word at `word` of a page of its own, from the image's start; 0 for None.
+
+        That page lies beyond the data page, or where the data page would be.
+        """
+        if word is None:
+            return 0
+        return {DataPage.AFTER: image_size + PAGE, DataPage.BEFORE: -2 * PAGE, DataPage.NONE: image_size}[self] + word
 
     @property
     def size(self) -> int:

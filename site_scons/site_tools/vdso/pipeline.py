@@ -50,11 +50,18 @@ def base(name: str, file: bytes, arch: Arch) -> Vdso:
     return read
 
 
-def plan(base: Vdso, objects: Sequence[Object], overrides: Mapping[str, str], data_page: DataPage) -> Plan:
+def plan(
+    base: Vdso,
+    objects: Sequence[Object],
+    overrides: Mapping[str, str],
+    data_page: DataPage,
+    counter: int | None = None,
+) -> Plan:
     """Decide what becomes of each export, and give each stub its address.
 
     objects         the compiled stubs, ours and the user's
     overrides       export, without its prefix, to policy: what the user asked for
+    counter         the offset of the counter in its page; None where an instruction reads the counter
 
     VdsoError for an override that can't be, and for stubs that can't be placed.
     """
@@ -62,7 +69,7 @@ def plan(base: Vdso, objects: Sequence[Object], overrides: Mapping[str, str], da
     defined = {symbol: file.source for file in objects for symbol in file.defined}
     decisions = decide(base, overrides, defined, users)
     stubs = [decision.stub for decision in decisions if decision.stub]
-    return place(base, decisions, units(objects, stubs, data_page), data_page)
+    return place(base, decisions, units(objects, stubs, data_page, counter is not None), data_page, counter)
 
 
 def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str) -> Image:
@@ -84,6 +91,7 @@ def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str)
         base_pages=pages(len(base.data)),
         data_page=data_page,
         data_offset=plan.data_offset,
+        counter_offset=plan.counter_offset,
         exports=spliced.exports,
         changes=spliced.changes,
         rules=report.rules,

@@ -21,6 +21,7 @@ PREFIX = "VDSO_"
 BASE_WORDS = ("debian", "minimal")
 """Values of BASE, up to a colon, that are not files."""
 DATA_PAGES = tuple(page.value for page in DataPage)
+COUNTER_SIZE = 8
 HZ_LIMITS = (32768, 5_800_000_000)
 
 
@@ -81,6 +82,23 @@ def timebase_hz(data_page: DataPage, value: str) -> int | None:
     return hz
 
 
+def counter_word(value: str, arch: Arch) -> int | None:
+    """Return the offset of the counter in its page that COUNTER tells; None where an instruction reads the counter."""
+    kind, _, offset = str(value).partition(":")
+    if kind != "mmio" or not arch.counter_page:
+        words = (arch.counter.read, "mmio:OFFSET") if arch.counter_page else (arch.counter.read,)
+        _one_of("COUNTER", words, str(value) or arch.counter.read)
+        return None
+    try:
+        word = int(offset, 0)
+    except ValueError:
+        raise VdsoError("COUNTER", f"`{offset}` is not a number", "write it as mmio:0xff8") from None
+    if word % COUNTER_SIZE or not 0 <= word < PAGE:
+        what = f"{word:#x} is no offset of the counter in its page (a multiple of {COUNTER_SIZE:#x} below {PAGE:#x})"
+        raise VdsoError("COUNTER", what, "give the offset of the counter from the start of its page")
+    return word
+
+
 def check_base(value: str) -> None:
     """Refuse, with VdsoError, a BASE that is nothing, and a suite without a name."""
     word, _, suite = value.partition(":")
@@ -93,6 +111,7 @@ OPTIONS = (
     Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", check_base, tool=False),
     Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
+    Option("COUNTER", "", "how the counter is read: rdtime, or mmio:OFFSET for a word of a page (docs/counter.md)"),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
     Option("POLICY", "", "overrides, as in getcpu:syscall,getrandom:hide"),
     Option("EXTRA_SRC", "", "C files with functions of your own (docs/user-functions.md), separated by spaces"),
@@ -116,4 +135,5 @@ def refuse_wrong(values: Mapping[str, str]) -> None:
         if option.tool:
             option.check(values[PREFIX + option.name])
     _policy(values[PREFIX + "POLICY"], ARCHES[values[PREFIX + "ARCH"]])
+    counter_word(values[PREFIX + "COUNTER"], ARCHES[values[PREFIX + "ARCH"]])
     timebase_hz(DataPage(values[PREFIX + "DATA_PAGE"]), values[PREFIX + "TIMEBASE_HZ"])

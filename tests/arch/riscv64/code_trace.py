@@ -8,7 +8,7 @@ is for `rvwmo` to say. The counter and, where wanted, the values that loads retu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import unicorn
@@ -24,7 +24,10 @@ LIMIT = 100_000  # instructions; more is a loop
 
 @dataclass(frozen=True)
 class Step:
-    """One executed instruction. address, size, value: of its access to memory; value is what it loads or else stores."""
+    """One executed instruction. address, size, value: of its access to memory; value is what it loads or else stores.
+
+    sampled     by which letter fences name the load, if it is one of the counter
+    """
 
     at: int
     word: int
@@ -32,11 +35,12 @@ class Step:
     address: int = 0
     size: int = 0
     value: int = 0
+    sampled: str = ""
 
     @property
     def samples(self) -> bool:
         """Tell whether the step reads the counter."""
-        return self.word & RDTIME_MASK == RDTIME
+        return bool(self.sampled) or self.word & RDTIME_MASK == RDTIME
 
     @property
     def loads(self) -> bool:
@@ -66,17 +70,23 @@ def register(name: str) -> int:
 
 @dataclass
 class Tracer:
-    """`image` lies at address 0; `data` is the address of the data page, writable: the kernel's side runs here too."""
+    """`image` lies at address 0; `data` is the address of the data page, writable: the kernel's side runs here too.
+
+    counter_at      the address of the counter, where it is a word of a page
+    counter_letter  by which letter fences name a load of it
+    """
 
     image: bytes
     data: int
+    counter_at: int = -1
+    counter_letter: str = "i"
     _decoded: dict[int, tuple[int, Effect]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._engine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV64)
         self._engine.mem_map(0, -(-len(self.image) // PAGE) * PAGE, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         self._engine.mem_write(0, self.image)
-        for at in (self.data, BUFFER, STACK, RETURN):
+        for at in (self.data, BUFFER, STACK, RETURN, *([self.counter_at & -PAGE] if self.counter_at >= 0 else [])):
             self._engine.mem_map(at, PAGE)
         self._engine.hook_add(unicorn.UC_HOOK_CODE, self._step, begin=0, end=len(self.image) - 1)
 
@@ -135,6 +145,12 @@ class Tracer:
     def _access(self, step: Step, effect: Memory) -> Step:
         address = (self._engine.reg_read(register(effect.base)) + effect.offset) & (1 << 64) - 1
         size = width(step.word)
+        if address == self.counter_at:
+            assert (size, effect.stores) == (8, False)
+            self._engine.mem_write(address, self._counter(self._counts).to_bytes(size, "little"))
+            self._counts += 1
+            self._accesses += 1
+            return replace(step, address=address, size=size, sampled=self.counter_letter)
         if self._accesses in self._loads:
             self._engine.mem_write(address, self._loads[self._accesses].to_bytes(size, "little"))
         self._accesses += 1

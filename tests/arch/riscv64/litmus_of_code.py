@@ -65,8 +65,8 @@ def _flow(calls: Iterable[Sequence[Step]]) -> tuple[list[Item], int]:
             if is_fence(step):
                 found.append(fence(step))
             elif step.samples:
-                found.append(Access(reads=True, writes=False, counter=True, control=control))
-                assert isinstance(effect, Clobber)
+                found.append(Access(reads=True, writes=False, counter=True, letter=step.sampled or "i", control=control))
+                assert isinstance(effect, Clobber | Memory)
                 taint |= dict.fromkeys(effect.results, 1 << count)
                 count += 1
             elif isinstance(effect, Memory):

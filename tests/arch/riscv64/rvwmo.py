@@ -27,6 +27,8 @@ by default, not ordered with memory accesses but by syntactic dependencies and b
 (`i`); "informally, the CSR space acts as a weakly ordered memory-mapped I/O region"; and a hart observes its own CSR
 accesses in program order. So a counter read is an operation in the global memory order like a load of a variable that a
 further agent counts up at will: rules 4 and 9 to 13 apply to it, and rule 2 among the counter reads of one hart.
+A counter that is a word of a device (mtime) is the same, with a load in place of the CSR access; where the memory
+attributes of its page are not those of a device, fences name the load r.
 """
 
 from __future__ import annotations
@@ -48,13 +50,17 @@ Wanted = tuple[tuple[HartAccess, ...], frozenset[tuple[Source, ...]]]
 
 @dataclass(frozen=True)
 class Access:
-    """One memory operation. `address`, `data` and `control` are bit masks: on which accesses of its hart it depends."""
+    """One memory operation. `address`, `data` and `control` are bit masks: on which accesses of its hart it depends.
+
+    letter      of a counter read, in fences: i for a CSR and for a word of a device, r for a word of memory
+    """
 
     reads: bool
     writes: bool
     start: int = 0
     size: int = 0
     counter: bool = False
+    letter: str = "i"
     address: int = 0
     data: int = 0
     control: int = 0
@@ -65,7 +71,7 @@ class Access:
     @property
     def classes(self) -> frozenset[str]:
         """Return the letters by which fences name the access."""
-        return frozenset("i" if self.counter else "r" * self.reads + "w" * self.writes)
+        return frozenset(self.letter if self.counter else "r" * self.reads + "w" * self.writes)
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,11 @@ pub fn set_up_hart(satp: usize) {
     csr!("csrw", "sie", SIE_SOFTWARE | SIE_TIMER);
 }
 
+#[cfg(counter_page)]
+pub fn has_page_table() -> bool {
+    read_csr!("satp") != 0
+}
+
 pub fn flush_translations_here() {
     // SAFETY: makes this hart see the page table as it is, and the program's code as it was loaded.
     unsafe { asm!("sfence.vma", "fence.i") }

@@ -112,6 +112,7 @@ class Arch:
     program_ccflags added to both, for a program that is small and lies at a low address
     emulation       programs that run its code on another machine
     counter         words about the counter
+    counter_page    words about a counter that is a word of a page of a device (COUNTER=mmio:OFFSET); None: no such one is known
     code_unit       bytes: every instruction begins at a multiple of it, and none is shorter
     trap            fills unused room among code: executed, it raises an illegal instruction
     landing_pad     begins the functions of a vDSO with control flow integrity; None where that changes no code
@@ -138,6 +139,7 @@ class Arch:
     program_ccflags: tuple[str, ...]
     emulation: Emulation
     counter: Counter
+    counter_page: Counter | None
     code_unit: int
     trap: bytes
     landing_pad: Mark | None

@@ -12,7 +12,8 @@ from typing import Any
 from ..arch import ARCHES
 from ..arch.arch import Counter
 from ..data_page import DataPage
-from ..elf.elf64 import pages
+from ..elf.elf64 import PAGE, pages
+from ..ranges import Span
 from ..splice.changes import Change, Export
 
 NO_LINUX = "none"
@@ -28,6 +29,7 @@ class Image:
     linux           version of the base as its note says, "7.2.13"; None where it has no such note
     base_pages      how many pages the base's load takes
     data_offset     of the data page, from the image's first byte; 0 where there is none
+    counter_offset  of the counter where it is a word of a page; 0 where an instruction reads it
     rules           how many rules of `verify` the image was held to
     """
 
@@ -39,6 +41,7 @@ class Image:
     base_pages: int
     data_page: DataPage
     data_offset: int
+    counter_offset: int
     exports: tuple[Export, ...]
     changes: tuple[Change, ...]
     rules: int
@@ -54,7 +57,24 @@ class Image:
     @property
     def counter(self) -> Counter:
         """Return what people must know of the counter that its code reads."""
-        return ARCHES[self.arch].counter
+        arch = ARCHES[self.arch]
+        return arch.counter_page if self.counter_offset and arch.counter_page else arch.counter
+
+    @property
+    def counter_page(self) -> int | None:
+        """Return where the page lies whose word is the counter, from the image's first byte; None where there is none."""
+        return self.counter_offset // PAGE * PAGE if self.counter_offset else None
+
+    @property
+    def counter_word(self) -> int:
+        """Return the offset of the counter in its page."""
+        return self.counter_offset % PAGE
+
+    @property
+    def map(self) -> Span:
+        """Return the image and the pages beside it, which follow each other, from the image's first byte."""
+        pages = [self.data_offset] * bool(self.data_page.size) + [page for page in (self.counter_page,) if page is not None]
+        return Span.between(min(0, *pages, 0), max(len(self.data), *(page + PAGE for page in pages), 0))
 
     @property
     def visible(self) -> list[Export]:
@@ -106,6 +126,7 @@ class Blob:
             "base_sha256": image.base_sha256,
             "build_id": image.build_id,
             "changes": [asdict(change) for change in image.changes],
+            "counter_offset": image.counter_offset,
             "data_offset": image.data_offset,
             "data_page": image.data_page.value,
             "exports": [_export_facts(export) for export in image.exports],
@@ -137,6 +158,7 @@ def blob_from_facts(facts: Mapping[str, Any], data: bytes) -> Blob:
         base_pages=facts["base_pages"],
         data_page=DataPage(facts["data_page"]),
         data_offset=facts["data_offset"],
+        counter_offset=facts["counter_offset"],
         exports=tuple(Export(short=arch.short(export["name"]), **export) for export in facts["exports"]),
         changes=tuple(Change(**change) for change in facts["changes"]),
         rules=facts["rules"],

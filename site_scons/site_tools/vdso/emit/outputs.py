@@ -21,8 +21,6 @@ def outputs(blob: Blob) -> dict[str, bytes]:
         "blob": blob,
         "image": image,
         "rows": _rows(image.data),
-        "map_offset": min(image.data_offset, 0),
-        "map_size": len(image.data) + image.data_page.size,
         "licence": "GPL-2.0: its base is the vDSO of Linux" if image.linux else "MIT",
     }
     header = _joined("vdso_data.h", image.arch, set())

@@ -249,14 +249,20 @@ def analyse(code: bytes, entry: int, arch: Arch) -> Function:
     )
 
 
-def outside(function: Function, size: int, data_offset: int | None) -> tuple[Formed, ...]:
-    """Return the addresses that a function forms outside of an image of `size` bytes and its data page (None: no page)."""
+def outside(function: Function, size: int, data_offset: int | None, counter_offset: int | None = None) -> tuple[Formed, ...]:
+    """Return the addresses that a function forms outside of an image of `size` bytes and what the kernel maps for it.
+
+    data_offset     of the data page; None: there is none
+    counter_offset  of the counter, the one word of its page that code may read; None: an instruction reads the counter
+    """
 
     def inside(formed: Formed) -> bool:
         if formed.absolute:
             return False
         if 0 <= formed.target < size:
             return True
-        return data_offset is not None and data_offset <= formed.target < data_offset + PAGE and formed.kind != "jump"
+        if formed.kind == "jump":
+            return False
+        return formed.target == counter_offset or (data_offset is not None and formed.target - data_offset in range(PAGE))
 
     return tuple(formed for formed in function.formed if not inside(formed))

@@ -15,7 +15,7 @@ from .. import templating
 from ..elf import elf64
 from ..errors import VdsoError
 from .plan import Plan
-from .units import DATA_SYMBOL
+from .units import COUNTER_SYMBOL, DATA_SYMBOL
 
 _NOT_IN_A_PATTERN = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -34,7 +34,8 @@ def linker_script(plan: Plan) -> str:
         for index, unit in enumerate(plan.units)
     ]
     units.sort(key=itemgetter("address"))
-    return templating.render("stubs.ld.j2", units=units, data_symbol=DATA_SYMBOL, data_offset=plan.data_offset)
+    symbols = {DATA_SYMBOL: plan.data_offset} | ({COUNTER_SYMBOL: plan.counter_offset} if plan.counter_offset else {})
+    return templating.render("stubs.ld.j2", units=units, symbols=symbols, entry=DATA_SYMBOL)
 
 
 def _section(index: int) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..data_page import DataPage
-from ..elf import unwind
+from ..elf import our_note, unwind
 from ..elf.elf64 import PAGE, pages
 from ..errors import VdsoError
 from ..image.model import Vdso
@@ -50,15 +50,23 @@ class _Survey:
         return Span(0, 0)
 
 
-def place(base: Vdso, decisions: tuple[Decision, ...], units: Sequence[Unit], data_page: DataPage) -> Plan:
+def place(
+    base: Vdso,
+    decisions: tuple[Decision, ...],
+    units: Sequence[Unit],
+    data_page: DataPage,
+    counter: int | None = None,
+) -> Plan:
     """Return a plan with the fewest pages in which all of it fits.
+
+    counter     the offset of the counter in its page; None where an instruction reads the counter
 
     VdsoError where it does not fit into 16 pages, or the base has no spare dynamic entry for a DT_HASH that it lacks.
     """
     survey = _survey(base, decisions)
     for count in range(1, MAX_PAGES + 1):
         size = count * PAGE
-        plan = _try(survey, units, size, data_page.offset(size))
+        plan = _try(survey, units, size, data_page.offset(size), data_page.counter_offset(size, counter))
         if plan is not None:
             return plan
     largest = max(units, key=lambda unit: unit.size)
@@ -77,7 +85,7 @@ def _survey(base: Vdso, decisions: tuple[Decision, ...]) -> _Survey:
     return _Survey(base, decisions, kept_spans(base, decisions), untouchable, Span.between(start, stop))
 
 
-def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int) -> Plan | None:
+def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int, counter_offset: int) -> Plan | None:
     """Return the plan of an image of `size` bytes; None where not all fits."""
     if size < max(span.end for span in (*survey.untouchable, *survey.kept)):
         return None
@@ -86,10 +94,10 @@ def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int) ->
         return None
     code = merged([*survey.kept, *(unit.span for unit in placed)])
     text = Span.between(code[0].start, code[-1].end)
-    areas = _tables(survey, placed, text, size, data_offset)
+    areas = _tables(survey, placed, text, size)
     if areas is None:
         return None
-    return Plan(size, data_offset, text, survey.kept, survey.decisions, tuple(placed), areas)
+    return Plan(size, data_offset, counter_offset, text, survey.kept, survey.decisions, tuple(placed), areas)
 
 
 def _code(survey: _Survey, units: Sequence[Unit], size: int) -> list[Placed] | None:
@@ -168,10 +176,10 @@ def _bytes(spans: Sequence[Span]) -> int:
     return sum(span.size for span in spans)
 
 
-def _tables(survey: _Survey, placed: Sequence[Placed], text: Span, size: int, data_offset: int) -> tuple[Area, ...] | None:
+def _tables(survey: _Survey, placed: Sequence[Placed], text: Span, size: int) -> tuple[Area, ...] | None:
     base = survey.base
     code = fresh.Code({}, _reserved_fdes(survey, placed))
-    tables = fresh.make_tables(base, survey.decisions, code, {}, data_offset)
+    tables = fresh.make_tables(base, survey.decisions, code, {}, our_note.descriptor(0, 0))  # only its size counts here
     needs = {name: len(data) for name, data in tables.items()}
     needs[kinds.SECTIONS] = section_table.table_size(bool(code.fdes))
     room = Room(without([Span(0, size)], [*survey.untouchable, *survey.kept, text]))

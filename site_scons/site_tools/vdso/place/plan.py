@@ -54,12 +54,14 @@ class Plan:
     """All that is decided about an image before its code is linked.
 
     size        of the image in bytes
+    data_offset, counter_offset     of the data page, and of a counter that is a word of a page; 0: there is none
     text        its code: kept functions and stubs
     kept        the code that kept functions run, and the data in the image that they may read
     """
 
     size: int
     data_offset: int
+    counter_offset: int
     text: Span
     kept: tuple[Span, ...]
     decisions: tuple[Decision, ...]
@@ -90,6 +92,7 @@ def plan_from_json(text: str) -> Plan:
     return Plan(
         size=facts["size"],
         data_offset=facts["data_offset"],
+        counter_offset=facts["counter_offset"],
         text=Span(**facts["text"]),
         kept=tuple(Span(**span) for span in facts["kept"]),
         decisions=tuple(Decision(**decision) for decision in facts["decisions"]),

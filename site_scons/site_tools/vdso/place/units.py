@@ -17,6 +17,8 @@ from ..stubs.objects import Object, Section
 
 DATA_SYMBOL = "vdso_data"
 """The symbol of the data page, which the linker script defines."""
+COUNTER_SYMBOL = "vdso_counter_word"
+"""The symbol of a counter that is a word of a page, which the linker script defines too."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,15 @@ class Unit:
         return at
 
 
-def units(objects: Sequence[Object], functions: Iterable[str], data_page: DataPage) -> tuple[Unit, ...]:
+def units(
+    objects: Sequence[Object], functions: Iterable[str], data_page: DataPage, counter_page: bool = False
+) -> tuple[Unit, ...]:
     """Return the units that hold the `functions` and all that they refer to, in the order of the object files.
 
     VdsoError for writable data, undefined symbols, symbols that two sources define, relocations that are left for a loader,
-    and code that uses a data page where there is none.
+    and code that uses a data page, or a page of the counter, where there is none.
     """
-    needed = _needed(objects, _owners(objects), functions, data_page)
+    needed = _needed(objects, _owners(objects), functions, data_page, counter_page)
     return tuple(
         _unit(objects[index], group)
         for index, sections in needed.items()
@@ -76,7 +80,11 @@ def _owners(objects: Sequence[Object]) -> dict[str, int]:
 
 
 def _needed(
-    objects: Sequence[Object], owner: dict[str, int], functions: Iterable[str], data_page: DataPage
+    objects: Sequence[Object],
+    owner: dict[str, int],
+    functions: Iterable[str],
+    data_page: DataPage,
+    counter_page: bool,
 ) -> dict[int, set[int]]:
     """Return the sections of each object file that `functions` reach, by the files' indices."""
     needed: dict[int, set[int]] = {index: set() for index in range(len(objects))}
@@ -91,10 +99,13 @@ def _needed(
             if isinstance(used, int):
                 if used in objects[index].sections:
                     work.append((index, used))
-            elif used != DATA_SYMBOL:
+            elif used not in (DATA_SYMBOL, COUNTER_SYMBOL):
                 _refuse_undefined(objects[index], used, owner)
                 work.append((owner[used], objects[owner[used]].defined[used][0]))
-            elif data_page is DataPage.NONE:
+            elif used == COUNTER_SYMBOL and not counter_page:
+                what = "uses the counter's page, and COUNTER makes none"
+                raise VdsoError(objects[index].source, what, "read the counter with vdso_counter()")
+            elif used == DATA_SYMBOL and data_page is DataPage.NONE:
                 what = "uses the data page, and DATA_PAGE=none makes none"
                 raise VdsoError(objects[index].source, what, "take DATA_PAGE=after or before, or ask the kernel")
     return needed

@@ -35,7 +35,7 @@ def set_defaults(env: Any) -> None:
         VDSO_LDFLAGS=CLVar(list(toolchain.LDFLAGS)),
         VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH"],
         VDSO_MAP=[f"-ffile-prefix-map={ROOT}/="],
-        VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_HZ $( $VDSO_INCLUDES $VDSO_MAP $) -c -o $TARGET $SOURCE",
+        VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_DEFINES $( $VDSO_INCLUDES $VDSO_MAP $) -c -o $TARGET $SOURCE",
         VDSO_LDCOM="$VDSO_LD $VDSO_LDFLAGS -T $SOURCE -o $TARGET ${SOURCES[1:]}",
         VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS $( $VDSO_INCLUDES $) -nostdlib -shared -Wl,-soname,linux-vdso.so.1 "
         "-Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,${SOURCES[1]} "
@@ -69,7 +69,9 @@ def builders(code: str) -> dict[str, Any]:
         "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
         "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR"), **including),
         "VdsoObject": Builder(action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), **including),
-        "VdsoPlace": ours(_step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "POLICY", starts_lief=True)),
+        "VdsoPlace": ours(
+            _step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "COUNTER", "POLICY", starts_lief=True)
+        ),
         "VdsoLink": Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain_ld)),
         "VdsoSplice": ours(_step(lambda: _steps().splice, "$VDSOSPLICECOMSTR", "DATA_PAGE")),
         "VdsoEmit": ours(_step(lambda: _steps().emit, "$VDSOEMITCOMSTR", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD")),

@@ -32,12 +32,14 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
     compiler = found or toolchain.candidates(arch, env["VDSO_CROSS_COMPILE"])[0]
     derived: dict[str, Any] = {
         "VDSO_FOUND": bool(found) or "VDSO_CC" in env,
-        "VDSO_HZ": [],
+        "VDSO_DEFINES": [],
         "SPAWN": builders.spawn,
         "ESCAPE": shlex.quote,
     }
     if env["VDSO_DATA_PAGE"] == DataPage.NONE:
-        derived["VDSO_HZ"] = ["-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={int(str(env['VDSO_TIMEBASE_HZ']), 0)}"]
+        derived["VDSO_DEFINES"] += ["-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={int(str(env['VDSO_TIMEBASE_HZ']), 0)}"]
+    if variables.counter_word(str(env["VDSO_COUNTER"]), arch) is not None:
+        derived["VDSO_DEFINES"] += ["-DVDSO_COUNTER_MMIO"]
     ours = {
         "VDSO_CC": compiler.cc,
         "VDSO_LD": compiler.ld,

@@ -93,7 +93,8 @@ def place(targets: Targets, sources: Sources, settings: Settings) -> None:
     arch = ARCHES[settings["ARCH"]]
     base = pipeline.base(str(sources[0].path), sources[0].read(), arch)
     objects = [read_object(s.path.name, s.read(), s.made_from, s.users, arch) for s in sources[1:]]
-    plan = pipeline.plan(base, objects, parse_policy(settings["POLICY"], arch), DataPage(settings["DATA_PAGE"]))
+    counter = variables.counter_word(settings["COUNTER"], arch)
+    plan = pipeline.plan(base, objects, parse_policy(settings["POLICY"], arch), DataPage(settings["DATA_PAGE"]), counter)
     write_files({targets[0]: plan.to_json().encode(), targets[1]: linker_script(plan).encode()})
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..arch.arch import HIDE, KEEP, Arch
-from ..elf import elf64, unwind
+from ..elf import elf64, our_note, unwind
 from ..elf.elf64 import EHDR, PHDR, Phdr
 from ..image.model import Vdso
 from ..place.linked import Linked
@@ -63,7 +63,8 @@ def _functions(base: Vdso, plan: Plan) -> dict[str, Span]:
 
 def _tables(base: Vdso, plan: Plan, code: fresh.Code) -> list[Patch]:
     places = {area.name: area.span.start for area in plan.areas}
-    tables = fresh.make_tables(base, plan.decisions, code, places, plan.data_offset)
+    ours = our_note.descriptor(plan.data_offset, plan.counter_offset)
+    tables = fresh.make_tables(base, plan.decisions, code, places, ours)
     found = {name: Span(places[name], len(data)) for name, data in tables.items()}
     found |= {name: base.tables[name] for name in kinds.KEPT}
     found[section_table.TEXT] = plan.text

@@ -36,7 +36,7 @@ def refuse_stubs(plan: Plan, stubs: Linked, arch: Arch) -> None:
             for register in arch.thread_registers:
                 if register in function.writes | function.uses:
                     raise VdsoError(where, f"uses {register}", "a vDSO runs on any thread: use none")
-            for formed in outside(function, plan.size, page):
+            for formed in outside(function, plan.size, page, plan.counter_offset or None):
                 what = f"its code at {formed.pc:#x} forms the address {formed.target:#x}, outside of image and data page"
                 raise VdsoError(where, what, "read from the data page or make a system call")
             for pc in function.unknown:

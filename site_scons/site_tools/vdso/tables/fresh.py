@@ -26,9 +26,12 @@ class Code:
 
 
 def make_tables(
-    base: Vdso, decisions: Sequence[Decision], code: Code, places: Mapping[str, int], data_offset: int
+    base: Vdso, decisions: Sequence[Decision], code: Code, places: Mapping[str, int], ours: bytes
 ) -> dict[str, bytes]:
-    """Return the bytes of each table, for code and tables at their places. A table without a place is made for address 0."""
+    """Return the bytes of each table, for code and tables at their places. A table without a place is made for address 0.
+
+    ours    the descriptor of our note
+    """
     text = section_table.index(section_table.TEXT, bool(code.fdes))
     moved = [
         replace(s, info=FUNCTION, value=code.functions[s.name].start, size=code.functions[s.name].size, shndx=text)
@@ -43,7 +46,7 @@ def make_tables(
         DYNSYM: found.dynsym,
         DYNSTR: make_dynstr(base, decisions),
         VERSYM: found.versym,
-        NOTE: make_notes(base, data_offset),
+        NOTE: make_notes(base, ours),
         STRINGS: section_table.make_shstrtab(bool(code.fdes)),
     }
     if code.fdes:

@@ -11,9 +11,9 @@ BUILD_ID_AT = 16
 """Offset of the build-id in the notes: behind the header of the first note and its owner, `GNU`."""
 
 
-def make_notes(base: Vdso, data_offset: int) -> bytes:
-    """Return PT_NOTE: a build-id of zeros, to be filled in, then the base's other notes, then ours."""
+def make_notes(base: Vdso, ours: bytes) -> bytes:
+    """Return PT_NOTE: a build-id of zeros, to be filled in, then the base's other notes, then ours with its descriptor."""
     build_id = Note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(BUILD_ID_SIZE))
     others = [n for n in base.notes if (n.owner, n.type) != (build_id.owner, build_id.type)]
-    ours = Note(our_note.OWNER, our_note.TYPE, our_note.descriptor(data_offset))
-    return b"".join(note.pack() for note in (build_id, *others, ours))
+    mark = Note(our_note.OWNER, our_note.TYPE, ours)
+    return b"".join(note.pack() for note in (build_id, *others, mark))

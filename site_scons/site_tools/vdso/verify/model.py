@@ -163,6 +163,7 @@ class Subject:
 
     ours            the image carries our note (elf/our_note.py)
     data_offset     where the data page lies, None: there is none
+    counter_offset  where the counter lies that is a word of a page, None: there is no such one
     layout          version of the layout in our note, None without one
     sections        None: no readable section table
     dynamic         entries up to DT_NULL; None: no readable PT_DYNAMIC
@@ -177,6 +178,7 @@ class Subject:
     arch: Arch
     ours: bool
     data_offset: int | None
+    counter_offset: int | None
     layout: int | None
     header: Header
     segments: tuple[Segment, ...]

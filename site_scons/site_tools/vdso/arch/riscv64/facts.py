@@ -37,6 +37,13 @@ RISCV64 = Arch(
         firmware="firmware sets mcounteren.TM",
         frequency="the device tree",
     ),
+    counter_page=Counter(
+        read="mtime",
+        cpu="hart",
+        allow="map the page of mtime for user mode, read-only",
+        firmware="firmware leaves that page to user mode",
+        frequency="the device tree",
+    ),
     code_unit=2,
     trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
     landing_pad=Mark("lpad", 0xFFF, 0x017),  # auipc with rd = zero (RISC-V CFI extensions, Zicfilp)

@@ -30,7 +30,7 @@ def code_inside(s: Subject) -> Iterator[str]:
     docs/how-it-works.md#policy: everywhere else is memory that the kernel did not map for it.
     """
     for symbol, function in s.functions:
-        formed = outside(function, min(s.size, len(s.image)), s.data_offset)
+        formed = outside(function, min(s.size, len(s.image)), s.data_offset, s.counter_offset)
         if formed:
             page = "no data page" if s.data_offset is None else f"data page at {signed(s.data_offset)}"
             first = {f.target: f for f in reversed(formed)}  # each target counts once, where it is formed first

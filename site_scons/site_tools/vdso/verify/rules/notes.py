@@ -11,6 +11,7 @@ from ..model import Subject, signed
 from ..rule import GDB, KERNEL, rule
 
 LEAST_BUILD_ID = 8
+COUNTER_SIZE = 8
 
 
 @rule("notes", (GDB, "reads notes that run on"))
@@ -34,7 +35,7 @@ def build_id(s: Subject) -> Iterator[str]:
 
 @rule("our-note", (KERNEL, "can't know where the data page goes"))
 def our_layout(s: Subject) -> Iterator[str]:
-    """Our note has 16 bytes and the layout that this version knows. elf/our_note.py."""
+    """Our note has 24 bytes and the layout that this version knows. elf/our_note.py."""
     if s.ours and s.layout != our_note.LAYOUT:
         has = "no layout" if s.layout is None else f"layout 0x{s.layout:x}"
         yield f"our note has {has}, must be 0x{our_note.LAYOUT:x}"
@@ -42,14 +43,19 @@ def our_layout(s: Subject) -> Iterator[str]:
 
 @rule("data-page", (KERNEL, "can't map the data page"))
 def data_page(s: Subject) -> Iterator[str]:
-    """The data page is a page, and not on the image. docs/how-it-works.md#place-and-link: behind it, before it, or nowhere."""
-    offset = s.data_offset
-    if offset is None:
-        return
-    if offset % PAGE:
-        yield f"the data page at {signed(offset)} does not begin a page (0x{PAGE:x})"
-    elif -PAGE < offset < max(s.size, len(s.image)):
-        yield f"the data page at {signed(offset)} lies on the image (0x0 to 0x{max(s.size, len(s.image)):x})"
+    """The data page is a page, and not on the image; the counter is a word of yet another page.
+
+    docs/how-it-works.md#place-and-link: behind it, before it, or nowhere. docs/counter.md.
+    """
+    data, counter, end = s.data_offset, s.counter_offset, max(s.size, len(s.image))
+    if data is not None and data % PAGE:
+        yield f"the data page at {signed(data)} does not begin a page (0x{PAGE:x})"
+    elif data is not None and -PAGE < data < end:
+        yield f"the data page at {signed(data)} lies on the image (0x0 to 0x{end:x})"
+    if counter is not None and counter % COUNTER_SIZE:
+        yield f"the counter at {signed(counter)} is no aligned word (0x{COUNTER_SIZE:x})"
+    elif counter is not None and (-PAGE < counter // PAGE * PAGE < end or counter // PAGE * PAGE == data):
+        yield f"the counter at {signed(counter)} lies on the image (0x0 to 0x{end:x}) or on the data page"
 
 
 @rule("whole-pages", (KERNEL, "shows programs its own memory behind the image"))
