@@ -46,7 +46,8 @@ static struct lock clock_lock;
 enum { WORD_ONLY_CPU, WORD_TIMEBASE_HZ };
 
 /*
- * `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` are nanoseconds since 1970, 0 if they are not known.
+ * `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` are nanoseconds since 1970, 0 if they are not known:
+ * then it is 1970, as on Linux, until clock_set_realtime(). If REALTIME were not set at all, time() would fail.
  * `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
  */
 void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus)
@@ -55,8 +56,7 @@ void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus)
 		panic("the counter runs at %lu Hz, which the data page does not do\n", timebase_hz);
 	VDSO_STORE(page.data.extra[WORD_ONLY_CPU], program_cpus == 1 ? 0 + 1 : 0);
 	VDSO_STORE(page.data.extra[WORD_TIMEBASE_HZ], timebase_hz);
-	if (wall_ns)
-		clock_set_realtime(counter(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
+	clock_set_realtime(counter(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
 }
 
 /* Lets user mode read the counter. Without it each read traps into the firmware, which may answer it, slowly. */

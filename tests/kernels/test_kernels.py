@@ -75,6 +75,25 @@ def test_the_frequency_is_that_of_the_device_tree(name: str, tmp_path: Path) -> 
     assert slow > 20 * right
 
 
+@kernels
+def test_without_a_real_time_clock_it_is_1970(name: str, tmp_path: Path) -> None:
+    tree, source = tmp_path / "virt.dtb", tmp_path / "now.c"
+    run(QEMU, "-M", f"virt,dumpdtb={tree}", "-m", "256M", "-nographic")
+    blob = tree.read_bytes()
+    assert blob.count(b"rtc@") == 1
+    tree.write_bytes(blob.replace(b"rtc@", b"xyz@"))
+    source.write_text(
+        "#include <stdio.h>\n#include <time.h>\n#include <sys/time.h>\nint main(void)\n{\n\tstruct timeval t;\n"
+        '\tprintf("now: %ld %d %ld\\n", (long)time(NULL), gettimeofday(&t, NULL), (long)t.tv_sec);\n\treturn 0;\n}\n'
+    )
+    for words, more in (((), ()), (("vdso=off",), ()), ((), ("-dtb", str(tree))), (("vdso=off",), ("-dtb", str(tree)))):
+        done = boot(kernel(name), program(source), words, log=tmp_path / "guest.txt", more=more)
+        said = re.search(r"^now: (-?\d+) (-?\d+) (-?\d+)$", done.text, re.M)
+        assert said, done.text
+        assert said[2] == "0"
+        assert all(int(second) in (range(60) if more else range(10**9, 2**40)) for second in (said[1], said[3])), done.text
+
+
 # ---- What user mode reaches
 
 

@@ -37,17 +37,17 @@ fn counter() -> u64 {
     vdso::counter()
 }
 
-/// Call it once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if known.
+/// Call it once, before the first program: the page counts from here on. `wall_ns`: nanoseconds since 1970, if known; else
+/// it is 1970, as on Linux, until somebody sets the clock. If REALTIME were not set at all, time() would fail.
 /// `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
 pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>, program_cpus: usize) {
     DATA.0.init(timebase_hz).expect("a frequency that the data page does");
     let only_cpu_plus_one = u64::from(program_cpus == 1); // its number is 0
     DATA.0.extra[WORD_ONLY_CPU].store(only_cpu_plus_one, Ordering::Relaxed);
     DATA.0.extra[WORD_TIMEBASE_HZ].store(timebase_hz, Ordering::Relaxed);
-    if let Some(ns) = wall_ns {
-        let set = |update: &Update<'_>, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32);
-        update(set).expect("nanoseconds of a second");
-    }
+    let ns = wall_ns.unwrap_or(0);
+    let set = |update: &Update<'_>, now| update.set_realtime(now, (ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as u32);
+    update(set).expect("nanoseconds of a second");
 }
 
 /// Call it for each address space. `map(user address, physical address, access)` maps one page for user mode.
