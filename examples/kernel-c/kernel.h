@@ -97,7 +97,7 @@ extern struct machine machine;
 
 /* main.c */
 extern struct hart harts[MAX_HARTS];
-extern int vdso_on;
+extern int vdso_on, preempt_on, signals_on, clone_on;
 __attribute__((noreturn)) void program_end(int status);
 void end_if_asked(void);
 

@@ -8,6 +8,9 @@ struct hart harts[MAX_HARTS];
 uint8_t stacks[MAX_HARTS][STACK_SIZE] __attribute__((aligned(16)));
 int vdso_on = 1;
 
+/* Other kernels lack these, and programs must get on there too: see the switches below. */
+int preempt_on = 1, signals_on = 1, clone_on = 1;
+
 extern const uint8_t sigreturn_page[];
 static unsigned started, stopped;
 static int ending, counter_on = 1, page_on = 1;
@@ -124,22 +127,30 @@ __attribute__((noreturn)) void hart_main(void)
 }
 
 /*
- * Reads the command line: words for the kernel, `--`, words for the program. Returns the latter.
+ * Words that switch something off.
  *
  *	vdso=off	no vDSO
  *	counter=off	programs may not read the counter
  *	page=off	the data page says: ask the kernel
- *	write=MS	one hart changes the clock for so long (writer.c)
+ *	preempt=off	a thread runs until it yields, waits or ends
+ *	signals=off	no signal handlers, and no kill()
+ *	clone=off	no threads
  */
+static const struct {
+	const char *word;
+	int *flag;
+} switches[] = {
+	{ "vdso=off", &vdso_on },	{ "counter=off", &counter_on }, { "page=off", &page_on },
+	{ "preempt=off", &preempt_on }, { "signals=off", &signals_on }, { "clone=off", &clone_on },
+};
+
+/* The command line: words of ours (the switches, and write=MS: see writer.c), `--`, words for the program. Returns the latter. */
 static const char *parse(const char *words)
 {
 	while (*words && !starts_with(words, "--")) {
-		if (starts_with(words, "vdso=off"))
-			vdso_on = 0;
-		if (starts_with(words, "counter=off"))
-			counter_on = 0;
-		if (starts_with(words, "page=off"))
-			page_on = 0;
+		for (unsigned i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+			if (starts_with(words, switches[i].word))
+				*switches[i].flag = 0;
 		if (starts_with(words, "write="))
 			for (const char *digit = words + 6; *digit >= '0' && *digit <= '9'; digit++)
 				writer_ms = writer_ms * 10 + (uint64_t)(*digit - '0');

@@ -146,7 +146,7 @@ void timer_interrupt(void)
 		this_hart()->next_tick = now + machine.timebase_hz / TICKS_PER_SEC;
 	set_timer();
 	unlock(&thread_lock);
-	if (tick)
+	if (tick && preempt_on)
 		thread_yield();
 }
 
