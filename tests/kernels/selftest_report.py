@@ -21,6 +21,8 @@ SECOND = "MONOTONIC does not go back in a second"
 THREADS = "MONOTONIC does not go back between threads"
 WRITES = {"the image can't be written", "the data page can't be written", "mprotect() can't make the data page writable"}
 FAULTS = WRITES | {"the data page can't be executed"}
+IMAGE_COPYOUT, DATA_COPYOUT = (f"system calls can't write into the {what}" for what in ("image", "data page"))
+RESTARTED = "the counter has not started anew"
 HANDLER = "signal handlers return as Linux's do"
 SERVED = ("REALTIME", "MONOTONIC", "MONOTONIC_RAW", "REALTIME_COARSE", "MONOTONIC_COARSE", "BOOTTIME", "TAI")
 CLOCKS = {f"clock_gettime({name})" for name in SERVED}
@@ -30,7 +32,8 @@ TIMES = {"gettimeofday", "clock_getres"}
 
 @dataclass(frozen=True)
 class Report:
-    """What a run printed, read as TAP. `failures`: description to the reason below it; `skips`: to the reason in the line."""
+    """What a run printed, read as TAP. `failures`: description to the reason below it; `skips`: to the reason in the line
+    and below it."""
 
     text: str
     plan: int
@@ -51,10 +54,20 @@ def read_tap(text: str) -> Report:
     found = re.findall(r"^(not ok|ok) (\d+) - ([^#\n]*?)(?: # SKIP (.*))?\n((?:#   .*\n)*)", text, re.M)
     assert [int(number) for _, number, *_ in found] == list(range(1, plan + 1)), text
     failures = {name: reason for verdict, _, name, _, reason in found if verdict == "not ok"}
-    skips = {name: why for verdict, _, name, why, _ in found if why}
+    skips = {name: why + below for verdict, _, name, why, below in found if why}
     passed = tuple(name for verdict, _, name, why, _ in found if verdict == "ok" and not why)
-    assert all(reason for reason in failures.values()), "a failure without a word on what to do"
+    assert all(re.search(r"\d", reason) for reason in failures.values()), f"a failure without the number that is wrong: {text}"
+    assert last_line(found) in text.splitlines(), text
     return Report(text, plan, passed, failures, skips)
+
+
+def last_line(found: list[tuple[str, ...]]) -> str:
+    """Return the line that must end the report: how many tests had which verdict, and which, but for the good ones."""
+    bad = [number for verdict, number, *_ in found if verdict == "not ok"]
+    skipped = [number for _, number, _, why, _ in found if why]
+    named = [f"{len(numbers)} {what}" + (f" ({', '.join(numbers)})" if numbers else "")
+             for numbers, what in ((bad, "not ok"), (skipped, "not tried"))]  # fmt: skip
+    return ", ".join([f"# {len(found)} tests: {len(found) - len(bad) - len(skipped)} ok", *named])
 
 
 @cache

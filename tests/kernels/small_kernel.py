@@ -21,10 +21,13 @@ HZ = 32768  # so that a second has few ticks
 READ, WRITE, EXECUTE = unicorn.UC_PROT_READ, unicorn.UC_PROT_WRITE, unicorn.UC_PROT_EXEC
 STACK, STACK_SIZE = 0x7000_0000, 0x10000
 TRAMPOLINE = 0x6000_0000
-EACCES, EINVAL, ENOSYS = -13, -22, -38
-SIGILL, SIGSEGV, SIGURG = 4, 11, 23
+ECHILD, EACCES, EFAULT, EINVAL, ENOSYS = -10, -13, -14, -22, -38
+SIGILL, SIGKILL, SIGSEGV, SIGURG = 4, 9, 11, 23
+SA_NODEFER = 0x4000_0000
+WNOHANG = 1
 ILLEGAL, ECALL = 2, 8  # causes of traps (RISC-V privileged ISA)
 RDTIME_MASK, RDTIME = 0xFFFFF07F, 0xC0102073
+PIPE = (3, 4)  # files to read from and to write to
 MASK = (1 << 64) - 1
 X = [regs.UC_RISCV_REG_X0 + i for i in range(32)]
 PC = regs.UC_RISCV_REG_PC
@@ -45,6 +48,12 @@ class Manners:
     unknown         answer to a system call that is not there
     missing         numbers of system calls that are not there
     faults          signals are raised by faults, not by kill alone
+    handlers        a signal calls its handler; else it ends the process, whatever rt_sigaction answered
+    nodefer         SA_NODEFER is heeded
+    left_blocked    signals that rt_sigreturn leaves blocked, a bit each
+    endless         a child that faults goes on for ever
+    stray           wait4 tells first of this many children that are gone
+    copyout         the kernel writes for the program wherever that can read
     frame           the signal frame is Linux's, and what a handler changes in it counts
     sigreturn       where handlers return to, from the image; None: to a trampoline of the kernel's own
     rdtime          ticks that one takes; None: it is illegal
@@ -63,12 +72,22 @@ class Manners:
     unknown: int = ENOSYS
     missing: frozenset[int] = frozenset()
     faults: bool = True
+    handlers: bool = True
+    nodefer: bool = True
+    left_blocked: int = 0
+    endless: bool = False
+    stray: int = 0
+    copyout: bool = False
     frame: bool = True
     sigreturn: int | None = 0
     rdtime: int | None = 5
     trap: int = 200
     mprotect: bool = False
     late: int = 0
+
+
+class BadAddress(Exception):
+    """A system call may not write there."""
 
 
 class Killed(Exception):
@@ -91,15 +110,20 @@ class Kernel:
         self._manners, self._clock, self._counter = manners, clock, 1000 * HZ
         self._image, self._data_offset, self._counter_offset = image, data_offset, counter_offset
         self._engine = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV64)
-        self._handlers: dict[int, int] = {}
-        self._frames: list[tuple[int, list[int]]] = []
-        self._children: dict[int, int] = {}
+        self._handlers: dict[int, tuple[int, int]] = {}  # address and flags
+        self._mask = 0
+        self._frames: list[tuple[int, list[int], int]] = []
+        self._children: dict[int, int | None] = {}  # None: it runs on and on
+        self._stray = list(range(900, 900 + manners.stray))
+        self._pipe = b""
         self._process = 1
         self._trap: tuple[int, int] | None = None
         self._writable: list[tuple[int, int]] = []
         self._calls: dict[int, Callable[[list[int]], int | None]] = {
-            64: self._write, 93: self._exit, 94: self._exit, 113: self._gettime, 114: self._getres, 129: self._kill,
-            134: self._sigaction, 139: self._sigreturn, 169: self._gettimeofday, 172: lambda _: self._process,
+            59: self._pipe2, 63: self._read, 64: self._write,
+            93: self._exit, 94: self._exit, 113: self._gettime, 114: self._getres, 129: self._kill,
+            134: self._sigaction, 135: self._sigprocmask, 139: self._sigreturn, 168: self._getcpu, 169: self._gettimeofday,
+            172: lambda _: self._process,
             220: self._clone, 226: self._mprotect, 260: self._wait,
         }  # fmt: skip
         self._map_image()
@@ -205,14 +229,27 @@ class Kernel:
         number = self._engine.reg_read(A7)
         call = None if number in self._manners.missing else self._calls.get(number)
         arguments = [self._engine.reg_read(register) for register in X[10:16]]
-        answer = self._manners.unknown if call is None else call(arguments)
+        try:
+            answer = self._manners.unknown if call is None else call(arguments)
+        except BadAddress:
+            answer = EFAULT
         if answer is not None:
             self._engine.reg_write(A0, answer & MASK)
+
+    def _put(self, address: int, data: bytes) -> None:
+        """What every system call writes by: where the program itself may, if the kernel looks."""
+        may = any(start <= address and address + len(data) <= start + size for start, size in self._writable)
+        if not may and not self._manners.copyout:
+            raise BadAddress
+        try:
+            self._engine.mem_write(address, data)
+        except unicorn.UcError:
+            raise BadAddress from None
 
     # ---- Signals.
 
     def _fault(self, signal: int, pc: int) -> None:
-        if not self._manners.faults or signal not in self._handlers:
+        if not self._manners.faults or signal not in self._handlers or self._mask >> (signal - 1) & 1:
             raise Killed(signal)
         self._engine.reg_write(PC, pc)
         self._deliver(signal)
@@ -224,14 +261,17 @@ class Kernel:
         shown = struct.pack("<32Q", self._engine.reg_read(PC), *saved[1:]) if self._manners.frame else bytes(256)
         self._engine.mem_write(sp, struct.pack("<iii", signal, 0, 0).ljust(128, b"\0"))
         self._engine.mem_write(sp + 128, bytes(CONTEXT_REGISTERS) + shown)
-        self._frames.append((self._engine.reg_read(PC), saved))
+        self._frames.append((self._engine.reg_read(PC), saved, self._mask))
+        handler, flags = self._handlers[signal]
+        if not (flags & SA_NODEFER and self._manners.nodefer):
+            self._mask |= 1 << (signal - 1)
         place = self._manners.sigreturn
         self._engine.reg_write(RA, TRAMPOLINE if place is None else self._manners.load + self._sigreturn_offset() + place)
         self._engine.reg_write(SP, sp)
         self._engine.reg_write(A0, signal)
         self._engine.reg_write(A1, sp)
         self._engine.reg_write(A2, sp + 128)
-        self._engine.reg_write(PC, self._handlers[signal])
+        self._engine.reg_write(PC, handler)
 
     def _sigreturn_offset(self) -> int:
         table = ELFFile(io.BytesIO(self._image)).get_section_by_name(".dynsym")
@@ -241,7 +281,8 @@ class Kernel:
     def _sigreturn(self, _: list[int]) -> None:
         if not self._frames:
             raise Killed(SIGSEGV)
-        pc, saved = self._frames.pop()
+        pc, saved, mask = self._frames.pop()
+        self._mask = mask | self._manners.left_blocked
         if self._manners.frame:
             at = self._engine.reg_read(SP) + 128 + CONTEXT_REGISTERS
             pc, *saved[1:] = struct.unpack("<32Q", self._engine.mem_read(at, 256))
@@ -250,19 +291,35 @@ class Kernel:
         self._engine.reg_write(PC, pc)
 
     def _sigaction(self, arguments: list[int]) -> int:
-        signal, action = arguments[:2]
-        self._handlers[signal] = int.from_bytes(self._engine.mem_read(action, 8), "little")
+        signal, action, old = arguments[:3]
+        if old:
+            self._put(old, struct.pack("<QQQ", *self._handlers.get(signal, (0, 0)), 0))
+        if action:
+            handler, flags = struct.unpack("<QQ", self._engine.mem_read(action, 16))
+            self._handlers[signal] = handler, flags
+        return 0
+
+    def _sigprocmask(self, arguments: list[int]) -> int:
+        how, new, old = arguments[:3]
+        if old:
+            self._put(old, struct.pack("<Q", self._mask))
+        if new:
+            assert how == 2, "SIG_SETMASK"
+            self._mask = int.from_bytes(self._engine.mem_read(new, 8), "little")
         return 0
 
     def _kill(self, arguments: list[int]) -> int | None:
         process, signal = arguments[:2]
+        if signal == SIGKILL and process in self._children:
+            self._children[process] = SIGKILL
+            return 0
         if process != self._process:
             return -3
-        if signal in self._handlers:
+        if signal in self._handlers and self._manners.handlers:
             self._engine.reg_write(A0, 0)
             self._deliver(signal)
             return None
-        if signal == SIGURG:
+        if signal == SIGURG and self._manners.handlers:
             return 0
         raise Killed(signal)
 
@@ -274,14 +331,15 @@ class Kernel:
             return EINVAL
         registers = [self._engine.reg_read(register) for register in [PC, *X]]
         memory = [(at, self._engine.mem_read(at, size)) for at, size in self._writable]
-        parent, handlers, frames = self._process, dict(self._handlers), list(self._frames)
+        parent, handlers, frames, mask = self._process, dict(self._handlers), list(self._frames), self._mask
         self._process = child = parent + 1 + len(self._children)
         self._engine.reg_write(A0, 0)
         try:
             self._go()
         except Killed as end:
-            self._children[child] = end.status
-        self._process, self._handlers, self._frames = parent, handlers, frames
+            endless = self._manners.endless and end.status & 0x7F
+            self._children[child] = None if endless else end.status
+        self._process, self._handlers, self._frames, self._mask = parent, handlers, frames, mask
         for at, data in memory:
             self._engine.mem_write(at, bytes(data))
         for register, value in zip([PC, *X], registers, strict=True):
@@ -289,10 +347,18 @@ class Kernel:
         return child
 
     def _wait(self, arguments: list[int]) -> int:
-        child, place = arguments[:2]
+        child, place, options = arguments[:3]
+        if self._stray:
+            self._put(place, struct.pack("<i", 0))
+            return self._stray.pop()
         if child not in self._children:
-            return -10
-        self._engine.mem_write(place, struct.pack("<i", self._children.pop(child)))
+            return ECHILD
+        status = self._children[child]
+        if status is None:
+            assert options & WNOHANG, "the program waits for ever"
+            return 0
+        del self._children[child]
+        self._put(place, struct.pack("<i", status))
         return child
 
     def _exit(self, arguments: list[int]) -> None:
@@ -308,9 +374,29 @@ class Kernel:
 
     def _write(self, arguments: list[int]) -> int:
         file, place, length = arguments[:3]
-        assert file == 1
-        self.output += bytes(self._engine.mem_read(place, length))
+        data = bytes(self._engine.mem_read(place, length))
+        if file == PIPE[1]:
+            self._pipe += data
+        else:
+            assert file == 1
+            self.output += data
         return length
+
+    def _pipe2(self, arguments: list[int]) -> int:
+        self._put(arguments[0], struct.pack("<ii", *PIPE))
+        return 0
+
+    def _read(self, arguments: list[int]) -> int:
+        file, place, length = arguments[:3]
+        assert file == PIPE[0]
+        data, self._pipe = self._pipe[:length], self._pipe[length:]
+        self._put(place, data)
+        return len(data)
+
+    def _getcpu(self, arguments: list[int]) -> int:
+        if arguments[0]:
+            self._put(arguments[0], struct.pack("<I", 0))
+        return 0
 
     def _now(self, clock: int) -> tuple[int, int] | None:
         clock = (clock & 0xFFFFFFFF) - ((clock & 0x80000000) << 1)
@@ -320,19 +406,19 @@ class Kernel:
         now = self._now(arguments[0])
         if now is None:
             return EINVAL
-        self._engine.mem_write(arguments[1], struct.pack("<qq", *now))
+        self._put(arguments[1], struct.pack("<qq", *now))
         return 0
 
     def _getres(self, arguments: list[int]) -> int:
         if self._now(arguments[0]) is None:
             return EINVAL
         if arguments[1]:
-            self._engine.mem_write(arguments[1], struct.pack("<qq", 0, -(-(10**9) // HZ)))
+            self._put(arguments[1], struct.pack("<qq", 0, -(-(10**9) // HZ)))
         return 0
 
     def _gettimeofday(self, arguments: list[int]) -> int:
         now = self._now(0)
         if now is None:
             return EINVAL
-        self._engine.mem_write(arguments[0], struct.pack("<qq", now[0], now[1] // 1000))
+        self._put(arguments[0], struct.pack("<qq", now[0], now[1] // 1000))
         return 0

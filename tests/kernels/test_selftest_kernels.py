@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from debian_packages import kernel_image
-from kernel_builds import KERNELS, build_kernel, kernel, minimal
+from kernel_builds import KERNELS, Replace, build_kernel, build_vdso, kernel, minimal
 from kernels import linux_guest
 from kernels.program_builds import launcher, static
 from kernels.selftest_report import (  # fmt: skip
@@ -19,8 +20,13 @@ from kernels.selftest_report import (  # fmt: skip
     CONTENT,
     COST,
     DATA,
+    DATA_COPYOUT,
     ENTRY,
     FAULTS,
+    HANDLER,
+    IMAGE,
+    IMAGE_COPYOUT,
+    RESTARTED,
     SECOND,
     THREADS,
     Report,
@@ -80,64 +86,93 @@ def test_qemu_itself_gives_no_vdso() -> None:
 
 # ---- On the example kernels, and on Linux.
 
-# What is replaced in the file of each kernel that a reader copies. None: nothing, and `vdso=off` says it to the kernel.
-Text = tuple[str, str]
+# What is replaced, in the file of each kernel that a reader copies if no other is named. None: nothing, and `vdso=off` says
+# it to the kernel.
+FILES = {"c": "vdso_kernel.c", "rust": "src/vdso_kernel.rs"}
 C_DATA, RUST_DATA = "const unsigned data_access = READ;", "const DATA_ACCESS: usize = READ;"
 C_IMAGE, RUST_IMAGE = "const unsigned image_access = READ | EXEC;", "const IMAGE_ACCESS: usize = READ | EXECUTE;"
 C_PAGE = "mm_map_kernel(VDSO_LOAD_ADDR + VDSO_DATA_OFFSET, &page, data_access);"
 RUST_PAGE = "let data = &raw const DATA as usize;"
 C_READ, RUST_READ = "vdso_data_read(&page.data, clock, vdso_counter(),", "DATA.0.read(clock, counter())"
-WRONG: dict[str, tuple[dict[str, Text | None], dict[str, str]]] = {
-    "no auxv entry": ({"c": None, "rust": None}, {ENTRY: "put AT_SYSINFO_EHDR (33)"}),
-    "image writable": (
-        {
-            "c": (C_IMAGE, C_IMAGE.replace("READ", "READ | WRITE")),
-            "rust": (RUST_IMAGE, RUST_IMAGE.replace("READ", "READ | crate::memory::WRITE")),
-        },
+C_SET, RUST_SET = "clock_set_realtime(vdso_counter(), (int64_t)", "update.set_realtime(now, (ns"
+C_COPY = "return copy(to, (void *)(uintptr_t)from, size, WRITE, 1);"
+RUST_COPY = "self.parts(address, from.len(), WRITE, |part, at|"
+WALL = {f"clock_gettime({name})" for name in ("REALTIME", "REALTIME_COARSE", "TAI")} | {"gettimeofday"}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong kernel: what is replaced in the C and in the Rust one, and what the selftest says of it."""
+
+    c: tuple[str, str] | None
+    rust: tuple[str, str] | None
+    failures: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=lambda: FILES)
+
+    def replaces(self, name: str) -> Replace:
+        text = {"c": self.c, "rust": self.rust}[name]
+        return {self.files[name]: text} if text else {}
+
+
+def replaced(c: str, c_old: str, c_new: str, rust: str, rust_old: str, rust_new: str, failures: Mapping[str, str]) -> Wrong:
+    return Wrong((c, c.replace(c_old, c_new)), (rust, rust.replace(rust_old, rust_new)), failures)
+
+
+WRONG = {
+    "no auxv entry": Wrong(None, None, {ENTRY: "put AT_SYSINFO_EHDR (33)"}),
+    "image writable": replaced(
+        C_IMAGE, "READ", "READ | WRITE", RUST_IMAGE, "READ", "READ | crate::memory::WRITE",
         {"the image can't be written": "map the image R-X for the user, without W"},
     ),
-    "page writable": (
-        {
-            "c": (C_DATA, C_DATA.replace("READ", "READ | WRITE")),
-            "rust": (RUST_DATA, RUST_DATA.replace("READ", "READ | crate::memory::WRITE")),
-        },
+    "page writable": replaced(
+        C_DATA, "READ", "READ | WRITE", RUST_DATA, "READ", "READ | crate::memory::WRITE",
         {"the data page can't be written": "map the data page R-- for the user, without W"},
     ),
-    "page executable": (
-        {
-            "c": (C_DATA, C_DATA.replace("READ", "READ | EXEC")),
-            "rust": (RUST_DATA, RUST_DATA.replace("READ", "READ | EXECUTE")),
-        },
+    "page executable": replaced(
+        C_DATA, "READ", "READ | EXEC", RUST_DATA, "READ", "READ | EXECUTE",
         {"the data page can't be executed": "map the data page R-- for the user, without X"},
     ),
-    "counter bit clear": (
+    "copyout looks for reading": Wrong(
+        (C_COPY, C_COPY.replace("WRITE", "READ")),
+        (RUST_COPY, RUST_COPY.replace("WRITE", "READ")),
         {
-            "c": ("csr_set(scounteren, 1 << 1 /* TM */);", "csr_clear(scounteren, 1 << 1);"),
-            "rust": ('csr!("csrs", "scounteren", COUNTEREN_TM);', 'csr!("csrc", "scounteren", COUNTEREN_TM);'),
+            IMAGE_COPYOUT: "clock_gettime, asked to write at 0x300000fe0, answers 0 and has changed what lies there",
+            DATA_COPYOUT: "clock_gettime, asked to write at 0x300001de0, answers 0 and has changed what lies there",
         },
+        {"c": "mm.c", "rust": "src/memory.rs"},
+    ),
+    "counter bit clear": Wrong(
+        ("csr_set(scounteren, 1 << 1 /* TM */);", "csr_clear(scounteren, 1 << 1);"),
+        ('csr!("csrs", "scounteren", COUNTEREN_TM);', 'csr!("csrc", "scounteren", COUNTEREN_TM);'),
         {COST: "scounteren.TM"},
     ),
-    "page of another": (
-        {
-            "c": (C_PAGE, "static union vdso_data_page other;" + C_PAGE.replace("&page", "&other")),
-            "rust": (RUST_PAGE, "static OTHER: VdsoDataPage = VdsoDataPage::new(); let data = &raw const OTHER as usize;"),
-        },
+    "page of another": Wrong(
+        (C_PAGE, "static union vdso_data_page other;" + C_PAGE.replace("&page", "&other")),
+        (RUST_PAGE, "static OTHER: VdsoDataPage = VdsoDataPage::new(); let data = &raw const OTHER as usize;"),
         {CONTENT: "or map the page that you called it on"},
     ),
-    "a clock of its own": (
-        {
-            "c": (C_READ, C_READ.replace("counter()", "counter() - 100000")),
-            "rust": (RUST_READ, RUST_READ.replace("counter()", "counter() - 100000")),
-        },
+    "a clock of its own": replaced(
+        C_READ, "counter()", "counter() - 100000", RUST_READ, "counter()", "counter() - 100000",
         dict.fromkeys(CLOCKS | {"gettimeofday", SECOND, THREADS}, ""),
     ),
-}
-FILES = {"c": "vdso_kernel.c", "rust": "src/vdso_kernel.rs"}
+    "REALTIME never set": Wrong(
+        ("clock_set_realtime(vdso_counter(),", "if (0)\n\t\tclock_set_realtime(vdso_counter(),"),
+        (
+            "update(set).expect(",
+            "let _ = set; Some(()).expect(",
+        ),
+        dict.fromkeys(WALL, "vdso_data_set_realtime(), with 0 s where nobody knows the time"),
+    ),
+    "a counter that started anew": replaced(
+        C_SET, "vdso_counter()", "vdso_counter() + 100 * timebase_hz", RUST_SET, "now", "now + 100 * timebase_hz",
+        {RESTARTED: "clock 0 starts when the counter is 10"},
+    ),
+}  # fmt: skip
 on_qemu = pytest.mark.xdist_group("qemu")
 
 
-def booted(elf: Path, folder: Path, vdso: str = "on") -> Report:
-    run = boot(elf, selftest(), [f"vdso={vdso}"], harts=2, seconds=SECONDS, log=folder / "guest.txt")
+def booted(elf: Path, folder: Path, *words: str, harts: int = 2) -> Report:
+    run = boot(elf, selftest(), words, harts=harts, seconds=SECONDS, log=folder / "guest.txt")
     found = read_tap(run.text)
     assert run.exit == bool(found.failures), found.text
     return found
@@ -146,7 +181,7 @@ def booted(elf: Path, folder: Path, vdso: str = "on") -> Report:
 @on_qemu
 @pytest.mark.parametrize("name", KERNELS)
 def test_an_example_kernel(name: str, tmp_path: Path) -> None:
-    found = booted(kernel(name), tmp_path)
+    found = booted(kernel(name), tmp_path, "vdso=on")
     assert not found.failures, found.text
     assert not found.skips, found.text
     assert "# faults are caught by a signal handler\n" in found.notes
@@ -156,13 +191,54 @@ def test_an_example_kernel(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_wrong_example_kernel(name: str, wrong: str, tmp_path: Path) -> None:
-    texts, failures = WRONG[wrong]
-    text = texts[name]
-    elf = build_kernel(name, tmp_path, {FILES[name]: text}) if text else kernel(name)
-    found = booted(elf, tmp_path, "on" if text else "off")
-    assert set(found.failures) == set(failures), found.text
-    for test, words in failures.items():
+    replace = WRONG[wrong].replaces(name)
+    elf = build_kernel(name, tmp_path, replace) if replace else kernel(name)
+    found = booted(elf, tmp_path, f"vdso={'on' if replace else 'off'}")
+    assert set(found.failures) == set(WRONG[wrong].failures), found.text
+    for test, words in WRONG[wrong].failures.items():
         assert words in found.failures[test]
+
+
+ONE_PAGE = {
+    "c": ("at < VDSO_IMAGE_SIZE; at += PAGE", "at < PAGE; at += PAGE"),
+    "rust": ("(0..IMAGE_PAGES).map", "(0..IMAGE_PAGES.min(1)).map"),
+}
+
+
+@on_qemu
+@pytest.mark.parametrize("name", KERNELS)
+def test_an_example_kernel_that_maps_one_page_of_two(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "large.c"
+    source.write_text('int __vdso_large(void)\n{\n\t__asm__ volatile(".rept 2000\\n nop\\n .endr");\n\treturn 0;\n}\n')
+    blob = build_vdso(tmp_path / "vdso", f"EXTRA_SRC={source}")
+    right = booted(build_kernel(name, tmp_path / "right", vdso=blob), tmp_path, "vdso=on")
+    assert "# image of 0x2000 bytes at 0x300000000\n" in right.notes
+    assert not right.failures, right.text
+    wrong = booted(build_kernel(name, tmp_path / "wrong", {FILES[name]: ONE_PAGE[name]}, vdso=blob), tmp_path, "vdso=on")
+    assert set(wrong.failures) == {IMAGE}, wrong.text
+    assert "page 1 of the image's 2, raises signal 11" in wrong.failures[IMAGE]
+
+
+NO_SIGNALS = FAULTS | {HANDLER}
+
+
+@on_qemu
+@pytest.mark.parametrize("harts", [1, 2])
+@pytest.mark.parametrize(
+    ("switches", "skipped"),
+    [
+        ("preempt=off", set()),
+        ("signals=off", NO_SIGNALS),
+        ("clone=off", {THREADS}),
+        ("preempt=off signals=off clone=off", NO_SIGNALS | {THREADS}),
+    ],
+)
+def test_a_kernel_that_goes_without(switches: str, skipped: set[str], harts: int, tmp_path: Path) -> None:
+    found = booted(kernel("c"), tmp_path, "vdso=on", *switches.split(), harts=harts)
+    assert not found.failures, found.text
+    assert set(found.skips) == skipped
+    why = {name: "rt_sigaction answers -38" for name in NO_SIGNALS} | {THREADS: "no threads (clone answers -38)"}
+    assert all(why[name] in found.skips[name] for name in skipped)
 
 
 @on_qemu
@@ -173,4 +249,6 @@ def test_on_linux(tmp_path: Path) -> None:
     assert guest.status["vdso-selftest"] == 0, found.text
     assert "# it is none of scons-vdso\n" in found.notes
     unknown = {DATA, CONTENT, *FAULTS - {"the image can't be written"}}
-    assert set(found.skips) - {"DT_HASH leads to every export"} == unknown | {"the other exports"}, found.text
+    unknown |= {DATA_COPYOUT, RESTARTED, "the other exports"}
+    assert set(found.skips) - {"DT_HASH leads to every export"} == unknown, found.text
+    assert IMAGE_COPYOUT in found.passed

@@ -8,7 +8,6 @@
 #define SIZE_LIMIT 0x100000 /* if PT_LOAD has more, the program header is wrong */
 
 struct image image;
-const char *image_trouble;
 
 const void *image_at(uint64_t offset, uint64_t bytes)
 {
@@ -30,8 +29,8 @@ static const struct elf_segment *segment(const struct elf_header *header, unsign
 	return image_at(header->phoff + (uint64_t)index * sizeof(struct elf_segment), sizeof(struct elf_segment));
 }
 
-/* Sets image.size and image.vaddr from the first PT_LOAD, as every C library does. */
-static void read_load(const struct elf_header *header)
+/* Sets image.size and image.vaddr from the first PT_LOAD, as every C library does. Returns what is wrong, or NULL. */
+static const char *read_load(const struct elf_header *header)
 {
 	const struct elf_segment *load = 0;
 	unsigned i;
@@ -42,13 +41,11 @@ static void read_load(const struct elf_header *header)
 		if (!load || load->type != PT_LOAD)
 			load = 0;
 	}
-	image.size = 0;
-	if (!load || load->offset || !load->memsz || load->memsz > SIZE_LIMIT) {
-		image_trouble = "no PT_LOAD that starts at the ELF header and is of a sensible size";
-	} else {
-		image.vaddr = load->vaddr;
-		image.size = (load->memsz + PAGE - 1) & -(uint64_t)PAGE;
-	}
+	if (!load || load->offset || !load->memsz || load->memsz > SIZE_LIMIT)
+		return "no PT_LOAD that starts at the ELF header and is of a sensible size";
+	image.vaddr = load->vaddr;
+	image.size = (load->memsz + PAGE - 1) & -(uint64_t)PAGE;
+	return 0;
 }
 
 /* Returns the offset in an entry of PT_DYNAMIC, 0 where there is no such entry. */
@@ -93,23 +90,22 @@ static void read_notes(const struct elf_segment *notes)
 	}
 }
 
-void image_read(uint64_t unused)
+const char *image_read_header(void)
+{
+	const struct elf_header *header = (const struct elf_header *)image.address;
+
+	if (header->magic != ELF_MAGIC || header->class_and_order != ELF_CLASS_64_LSB || header->type != ET_DYN ||
+	    header->machine != MACHINE_ELF)
+		return "no ELF shared object of this machine";
+	return read_load(header);
+}
+
+void image_read_tables(void)
 {
 	const struct elf_header *header = (const struct elf_header *)image.address;
 	const struct elf_segment *part;
-	uint64_t page;
 	unsigned i;
 
-	(void)unused;
-	if (header->magic != ELF_MAGIC || header->class_and_order != ELF_CLASS_64_LSB || header->type != ET_DYN ||
-	    header->machine != MACHINE_ELF)
-		image_trouble = "no ELF shared object of this machine";
-	else
-		read_load(header);
-	if (image_trouble)
-		return;
-	for (page = 0; page < image.size; page += PAGE)
-		(void)*(volatile const char *)(image.address + page);
 	for (i = 0; i < header->phnum && (part = segment(header, i)); i++) {
 		if (part->type == PT_DYNAMIC)
 			read_dynamic(part);

@@ -27,11 +27,11 @@ struct image {
 
 extern struct image image;
 
-/* The reason why image_read() could not go on; NULL: it read everything. */
-extern const char *image_trouble;
+/* Sets the size and vaddr of `image` from its first page. Returns what is wrong with that, or NULL. */
+const char *image_read_header(void);
 
-/* Fills `image` from its address. It may fault, so fault_risked() calls it. */
-void image_read(uint64_t unused);
+/* Sets the rest of `image` from all of its pages, which must be readable. */
+void image_read_tables(void);
 
 /* Return `bytes` bytes at an offset, NULL where some lie outside; and the string there, "" where it has no end. */
 const void *image_at(uint64_t offset, uint64_t bytes);

@@ -9,17 +9,30 @@
 #include "machine.h"
 #include "syscall.h"
 
+#define ECHILD 10
+#define EFAULT 14
 #define EINVAL 22
 #define ENOSYS 38
 
 #define SIGILL 4
 #define SIGBUS 7
+#define SIGKILL 9
 #define SIGSEGV 11
 #define SIGCHLD 17
 #define SIGURG 23 /* ignored by default: it does no harm if a kernel forgot the handler */
 
 #define PROT_READ 1
 #define PROT_WRITE 2
+
+static inline long kernel_pipe(int files[2])
+{
+	return vdso_syscall2(VDSO_NR_PIPE2, (long)files, 0);
+}
+
+static inline long kernel_read(int file, uint64_t to, long length)
+{
+	return vdso_syscall3(VDSO_NR_READ, file, (long)to, length);
+}
 
 static inline long kernel_write(int file, const char *bytes, long length)
 {
@@ -48,9 +61,11 @@ static inline long kernel_fork(void)
 	return vdso_syscall5(VDSO_NR_CLONE, SIGCHLD, 0, 0, 0, 0);
 }
 
-static inline long kernel_wait(long process, int *status)
+#define WNOHANG 1
+
+static inline long kernel_wait(long process, int *status, long options)
 {
-	return vdso_syscall5(VDSO_NR_WAIT4, process, (long)status, 0, 0, 0);
+	return vdso_syscall5(VDSO_NR_WAIT4, process, (long)status, options, 0, 0);
 }
 
 static inline void kernel_yield(void)
@@ -85,6 +100,14 @@ static inline long kernel_gettimeofday(struct vdso_timeval *time, void *zone)
 static inline long kernel_sigaction(int signal, const struct machine_sigaction *action)
 {
 	return vdso_syscall5(VDSO_NR_RT_SIGACTION, signal, (long)action, 0, sizeof(action->mask), 0);
+}
+
+#define SIG_SETMASK 2
+
+/* Sets the blocked signals and tells the old ones; either may be NULL. */
+static inline long kernel_sigmask(const uint64_t *set, uint64_t *old)
+{
+	return vdso_syscall5(VDSO_NR_RT_SIGPROCMASK, SIG_SETMASK, (long)set, (long)old, sizeof(uint64_t), 0);
 }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * vdso-selftest: a process that tells whether its kernel uses the vDSO as it should.
  *
- * It is freestanding: the kernel must only load a static ELF file and know write(). The test makes faults on purpose; with the
- * argument `nofaults` it makes none.
+ * It is freestanding: the kernel must only load a static ELF file, make a stack as on Linux, and know write() and exit() by
+ * Linux's numbers. The test makes faults on purpose; with the argument `nofaults` it makes none.
  */
 #include "elf.h"
 #include "faults.h"
@@ -37,9 +37,12 @@ static const struct test before_clocks[] = {
 	{ "the data page can't be written", test_data_write, DATA },
 	{ "the data page can't be executed", test_data_execute, DATA },
 	{ "mprotect() can't make the data page writable", test_data_mprotect, DATA },
+	{ "system calls can't write into the image", test_image_copyout, IMAGE },
+	{ "system calls can't write into the data page", test_data_copyout, DATA },
 	{ "signal handlers return as Linux's do", test_handler, IMAGE },
 	{ "user mode can read the counter", test_counter, NOTHING },
 	{ "reading the counter does not trap", test_counter_cost, COUNTER },
+	{ "the counter has not started anew", test_base, DATA },
 	{ "a call of the vDSO comes back", test_call, CALLS },
 };
 
@@ -120,5 +123,5 @@ void __attribute__((noreturn)) selftest(const uint64_t *stack)
 	run_clocks();
 	run(behind_clocks, COUNT(behind_clocks));
 	note_costs();
-	kernel_exit(tap_status());
+	kernel_exit(tap_end());
 }

@@ -11,7 +11,13 @@ static struct text {
 	char bytes[1024];
 } line, reason;
 
-static long results, failures;
+/* How many tests had a verdict, and their numbers in words. */
+static struct {
+	long count;
+	struct text numbers;
+} of_verdict[VERDICTS];
+
+static long results;
 
 static void put(struct text *text, char c)
 {
@@ -74,17 +80,6 @@ static void end_line(void)
 	line.length = 0;
 }
 
-void tap_note(const char *format, ...)
-{
-	arguments given;
-
-	put_string(&line, "# ");
-	__builtin_va_start(given, format);
-	put_format(&line, format, given);
-	__builtin_va_end(given);
-	end_line();
-}
-
 enum verdict not_ok(const char *format, ...)
 {
 	arguments given;
@@ -121,43 +116,87 @@ void tap_plan(long tests)
 	end_line();
 }
 
-/* Appends the reason to the line, and writes it. */
-static void show_reason(void)
+/* Appends the text to the line, and writes it; `start` begins each further line. */
+static void show(const struct text *text, const char *start)
 {
 	long i;
 
-	for (i = 0; i < reason.length; i++) {
-		if (reason.bytes[i] == '\n') {
+	for (i = 0; i < text->length; i++) {
+		if (text->bytes[i] == '\n') {
 			end_line();
-			put_string(&line, "#   ");
+			put_string(&line, start);
 		} else {
-			put(&line, reason.bytes[i]);
+			put(&line, text->bytes[i]);
 		}
 	}
 	end_line();
 }
 
+void tap_note(const char *format, ...)
+{
+	static struct text note;
+	arguments given;
+
+	note.length = 0;
+	__builtin_va_start(given, format);
+	put_format(&note, format, given);
+	__builtin_va_end(given);
+	put_string(&line, "# ");
+	show(&note, "# ");
+}
+
+static void count(enum verdict verdict)
+{
+	struct text *numbers = &of_verdict[verdict].numbers;
+
+	if (of_verdict[verdict].count++)
+		put_string(numbers, ", ");
+	put_signed(numbers, ++results);
+}
+
 void tap_result(const char *name, enum verdict verdict)
 {
+	count(verdict);
 	put_string(&line, verdict == NOT_OK ? "not ok " : "ok ");
-	put_signed(&line, ++results);
+	put_signed(&line, results);
 	put_string(&line, " - ");
 	put_string(&line, name);
 	if (verdict == SKIP)
 		put_string(&line, " # SKIP not tried: ");
 	if (verdict == NOT_OK) {
-		failures++;
 		end_line();
 		put_string(&line, "#   ");
 	}
 	if (verdict == OK)
 		reason.length = 0;
-	show_reason();
+	show(&reason, "#   ");
 }
 
-int tap_status(void)
+static void put_count(enum verdict verdict, const char *words)
 {
-	return failures != 0;
+	long i;
+
+	put_signed(&line, of_verdict[verdict].count);
+	put_string(&line, words);
+	if (verdict == OK || !of_verdict[verdict].count)
+		return;
+	put_string(&line, " (");
+	for (i = 0; i < of_verdict[verdict].numbers.length; i++)
+		put(&line, of_verdict[verdict].numbers.bytes[i]);
+	put_string(&line, ")");
+}
+
+int tap_end(void)
+{
+	put_string(&line, "# ");
+	put_signed(&line, results);
+	put_string(&line, " tests: ");
+	put_count(OK, " ok, ");
+	put_count(NOT_OK, " not ok");
+	put_string(&line, ", ");
+	put_count(SKIP, " not tried");
+	end_line();
+	return of_verdict[NOT_OK].count != 0;
 }
 
 void tap_bail_out(const char *format, ...)

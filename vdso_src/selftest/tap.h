@@ -4,11 +4,11 @@
 #define SELFTEST_TAP_H
 
 /* The verdict of a test. SKIP: this kernel has no means to try it, or an earlier failure is in the way. */
-enum verdict { OK, NOT_OK, SKIP };
+enum verdict { OK, NOT_OK, SKIP, VERDICTS };
 
 #define LIKE_PRINTF __attribute__((format(printf, 1, 2)))
 
-/* A format may have %s, %ld, and %lx, which writes the 0x too. */
+/* A format may have %s, %ld, and %lx, which writes the 0x too. A `\n` starts a new line of the note. */
 void tap_note(const char *format, ...) LIKE_PRINTF;
 
 /* Return the verdict and keep its reason, which tap_result prints; a `\n` starts a new line of the reason. */
@@ -21,8 +21,8 @@ void not_ok_also(const char *words);
 void tap_plan(long tests);
 void tap_result(const char *name, enum verdict verdict);
 
-/* Returns the exit status of the program. */
-int tap_status(void);
+/* Writes the last line: how many tests had which verdict, and the numbers of those that were not OK. Returns the exit status. */
+int tap_end(void);
 
 /* Ends the program. */
 void tap_bail_out(const char *format, ...) LIKE_PRINTF __attribute__((noreturn));

@@ -7,8 +7,6 @@
 #include "mark.h"
 #include "tests.h"
 
-#define NO_MEANS "there are neither signal handlers nor child processes"
-
 /* A byte of a page of the image; in the first page, ELF headers have padding there. Its old value is written. */
 #define ANY_BYTE 15
 
@@ -54,12 +52,14 @@ static void is_sigreturn(uint64_t address)
 /* Returns the verdict on a job that must fault; `consequence` is the reason if it does not. */
 static enum verdict must_fault(job *what, uint64_t address, const char *consequence)
 {
-	int fault = fault_of(what, address);
+	long fault = fault_of(what, address);
 
 	if (fault == NOT_TRIED)
-		return skip(NO_MEANS);
+		return fault_untried();
 	return fault == CAME_BACK ? not_ok("it can, at %lx: %s", address, consequence) : OK;
 }
+
+int image_writable, data_writable;
 
 enum verdict test_image_write(void)
 {
@@ -70,6 +70,7 @@ enum verdict test_image_write(void)
 		verdict = must_fault(store, image.address + page + ANY_BYTE,
 				     "map the image R-X for the user, without W.\n"
 				     "A process could run its code in every other that shares the image");
+	image_writable = verdict == NOT_OK;
 	return verdict;
 }
 
@@ -86,7 +87,7 @@ static const char *no_data_page(void)
 enum verdict test_data_read(void)
 {
 	static const char cannot[] = "the data page can't be read";
-	int fault;
+	long fault;
 
 	lacking[DATA] = no_data_page();
 	if (lacking[DATA])
@@ -95,33 +96,37 @@ enum verdict test_data_read(void)
 	if (fault == CAME_BACK)
 		return OK;
 	lacking[DATA] = lacking[CALLS] = cannot;
-	return not_ok("reading at %lx faults, signal %ld: map the data page R-- for the user, VDSO_DATA_OFFSET from\n"
+	return not_ok("reading at %lx %s %ld: map the data page R-- for the user, VDSO_DATA_OFFSET from\n"
 		      "where the image is, in every process that gets the image",
-		      image_data(), (long)fault);
+		      image_data(), fault_verb(fault), fault_number(fault));
 }
 
 enum verdict test_data_write(void)
 {
-	return must_fault(store, image_data() + UNUSED_ROW,
-			  "map the data page R-- for the user, without W.\n"
-			  "A process could set the clock of every other");
+	enum verdict verdict = must_fault(store, image_data() + UNUSED_ROW,
+					  "map the data page R-- for the user, without W.\n"
+					  "A process could set the clock of every other");
+
+	data_writable = verdict == NOT_OK;
+	return verdict;
 }
 
 enum verdict test_data_execute(void)
 {
-	int fault;
+	uint64_t word = *(volatile const uint64_t *)(image_data() + UNUSED_ROW);
+	long fault;
 
-	if (*(volatile const uint64_t *)(image_data() + UNUSED_ROW))
-		return skip("what lies there is no data page");
+	if (word)
+		return skip("what lies there is no data page: %lx, not 0", word);
 	fault = fault_of(execute, image_data() + UNUSED_ROW);
 	if (fault == NOT_TRIED)
-		return skip(NO_MEANS);
+		return fault_untried();
 	if (fault != SIGILL && !faults_differ())
 		return skip("an illegal instruction raises no SIGILL");
 	if (fault == SIGSEGV || fault == SIGBUS)
 		return OK;
-	return not_ok("it can, at %lx (signal %ld, not SIGSEGV): map the data page R-- for the user, without X",
-		      image_data(), (long)fault);
+	return not_ok("it can, at %lx (it %s %ld, not SIGSEGV): map the data page R-- for the user, without X",
+		      image_data(), fault_verb(fault), fault_number(fault));
 }
 
 enum verdict test_data_mprotect(void)
@@ -139,13 +144,18 @@ enum verdict test_data_mprotect(void)
 
 enum verdict test_handler(void)
 {
-	uint64_t address = faults_handler_return();
+	uint64_t address = handler.returns_to;
 
-	if (faults_handler() == NOT_TRIED)
-		return skip("no signal handler is called (rt_sigaction, kill)");
-	if (faults_handler() != CAME_BACK)
-		return not_ok("a signal handler could not return, signal %ld:" RETURN_THERE, (long)faults_handler());
-	if (address == image_export(RT_SIGRETURN))
+	if (handler.fault == NOT_TRIED)
+		return handler_untried();
+	if (handler.fault != CAME_BACK)
+		return not_ok("a signal handler is called and can't return, it %s %ld:" RETURN_THERE,
+			      fault_verb(handler.fault), fault_number(handler.fault));
+	if (handler.after != handler.mask)
+		return not_ok("after its return the signal mask is %lx, before the signal it was %lx: rt_sigreturn restores it\n"
+			      "from uc_sigmask of the frame. A fault whose signal is blocked may never end",
+			      handler.after, handler.mask);
+	if (address == image_export(VDSO_EXPORT_PREFIX "rt_sigreturn"))
 		return OK;
 	if (fault_of(is_sigreturn, address) != CAME_BACK)
 		return not_ok("a signal handler returns to %lx, which unwinders (pthread_cancel) don't know:" RETURN_THERE,

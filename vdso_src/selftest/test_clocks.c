@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Do vDSO and system call tell the same time? */
 #include "calls.h"
+#include "data_page.h"
 #include "faults.h"
-#include "image.h"
+#include "patience.h"
 #include "tests.h"
 #include "time.h"
-#include "vdso_data.h"
 
 #define ROUNDS 200
 #define TRIES 3 /* a clock goes back when it is set, but not in every try */
+#define ROW_TURNS 100000 /* limit for looks at a row that a writer may have marked invalid just now */
 #define CLOSE (100 * MILLISECOND) /* limit for the shortest round of vDSO, system call and vDSO */
 
 /*
@@ -19,12 +20,8 @@
 
 #define GETTIMEOFDAY INT64_MIN /* no clock has this id */
 
+#define UNKNOWN_TIME "with 0 s where nobody knows the time: as on Linux it is 1970 then"
 #define READ_IT "answer from vdso_data_read()"
-
-static int served(long clock)
-{
-	return clock >= 0 && clock < VDSO_ROWS && VDSO_CLOCKS >> clock & 1;
-}
 
 static void call(uint64_t clock)
 {
@@ -36,14 +33,14 @@ static void call(uint64_t clock)
 enum verdict test_call(void)
 {
 	static const char cannot[] = "functions of the vDSO can't be called";
-	int fault = fault_risked(cannot, call, VDSO_MONOTONIC);
+	long fault = fault_risked(cannot, call, VDSO_MONOTONIC);
 
 	if (fault == CAME_BACK)
 		return OK;
 	lacking[CALLS] = cannot;
-	return not_ok(VDSO_EXPORT_PREFIX "clock_gettime ends in signal %ld: map the image R-X for the user,"
-		      " and the data page where\nthe image expects it",
-		      (long)fault);
+	return not_ok(VDSO_EXPORT_PREFIX "clock_gettime, at %lx, %s %ld: map the image R-X for the user, and the data page where the\n"
+		      "image expects it",
+		      at_clock_gettime, fault_verb(fault), fault_number(fault));
 }
 
 static enum verdict no_time(long clock, long vdso, long system_call)
@@ -55,10 +52,10 @@ static enum verdict no_time(long clock, long vdso, long system_call)
 	if (vdso != system_call)
 		return not_ok("the vDSO answers %ld, the system call %ld: is this the image as it was made?", vdso,
 			      system_call);
-	if (!served(clock))
+	if (!is_served(clock))
 		return OK;
 	return not_ok("vDSO and system call answer %ld, there is no such clock: it takes vdso_data_init(), and for REALTIME\n"
-		      "and TAI vdso_data_set_realtime(); and the system call must " READ_IT,
+		      "and TAI vdso_data_set_realtime(), " UNKNOWN_TIME "; and\nthe system call must " READ_IT,
 		      system_call);
 }
 
@@ -78,9 +75,10 @@ static enum verdict disagree(long off)
 static enum verdict in_order(const struct vdso_timespec time[3])
 {
 	if (!is_time(&time[1]))
-		return not_ok("the system call answers 0 and gives no time");
+		return not_ok("the system call answers 0 and gives no time: %ld s, %ld ns", time[1].sec, time[1].nsec);
 	if (!is_time(&time[0]) || !is_time(&time[2]))
-		return not_ok("the vDSO gives no time");
+		return not_ok("the vDSO gives no time: %ld s, %ld ns, and then %ld s, %ld ns", time[0].sec, time[0].nsec,
+			      time[2].sec, time[2].nsec);
 	if (between(&time[0], &time[1]) < -TOLERANCE)
 		return disagree(between(&time[0], &time[1]));
 	if (between(&time[1], &time[2]) < -TOLERANCE)
@@ -138,6 +136,24 @@ static void advise(void)
 			    "(A few microseconds: do the counters of all " MACHINE_CPU "s agree?)");
 }
 
+/* Tells whether the vDSO answers by itself: equal answers prove nothing where it only makes the system call. */
+static enum verdict served_by_itself(long clock)
+{
+	long turn;
+
+	if (lacking[DATA] || !is_served(clock) || !is_data_page(image_data()))
+		return OK;
+	if (data_is_disabled())
+		return skip("vdso_data_disable() was called, and so the vDSO only makes the system call");
+	for (turn = 0; take_turn(turn, ROW_TURNS); turn++)
+		if (is_valid(clock))
+			return OK;
+	return not_ok("the vDSO only makes the system call, as row %ld of the data page is not valid (its state is %lx). REALTIME and\n"
+		      "TAI take vdso_data_set_realtime(), " UNKNOWN_TIME ", and its\n"
+		      "nanoseconds must be below 10^9; the others a vdso_data_end() for each vdso_data_begin()",
+		      clock, data_page()->row[clock].state);
+}
+
 enum verdict test_clock(long clock)
 {
 	enum verdict verdict = NOT_OK;
@@ -147,7 +163,7 @@ enum verdict test_clock(long clock)
 		verdict = clock == GETTIMEOFDAY ? compare_gettimeofday() : compare(clock);
 	if (verdict == NOT_OK)
 		advise();
-	return verdict;
+	return verdict == OK ? served_by_itself(clock == GETTIMEOFDAY ? VDSO_REALTIME : clock) : verdict;
 }
 
 enum verdict test_gettimeofday(void)

@@ -2,18 +2,20 @@
 /* May user mode read the counter, or does firmware emulate each read? What do the calls cost? */
 #include "calls.h"
 #include "counter.h"
+#include "data_page.h"
 #include "faults.h"
-#include "image.h"
 #include "machine.h"
+#include "patience.h"
 #include "tests.h"
 #include "time.h"
 #include "vdso_data.h"
 
 #define BATCHES 16
 #define BATCH_TICKS 200	      /* a batch of system calls takes so many ticks, so that the counter's steps don't matter */
-#define BATCH_LIMIT (1l << 20)
+#define BATCH_LIMIT (1l << 17)
+#define COUNTER_TURNS 1000000 /* limit for reads of a counter that stands still */
 
-static uint64_t counter_now(void)
+uint64_t counter_now(void)
 {
 	return image.counter_offset ? *(const volatile uint64_t *)image_counter() : vdso_counter_unordered();
 }
@@ -42,9 +44,8 @@ static int is_needed(void)
 enum verdict test_counter(void)
 {
 	static const char cannot[] = "user mode can't read the counter";
-	int fault = fault_risked(cannot, read_counter, 0);
+	long turn, fault = fault_risked(cannot, read_counter, 0);
 	uint64_t start;
-	long patience;
 
 	if (fault != CAME_BACK) {
 		lacking[COUNTER] = cannot;
@@ -52,20 +53,21 @@ enum verdict test_counter(void)
 			return skip("it can't, and need not: the data page is disabled");
 		lacking[CALLS] = cannot;
 		if (image.counter_offset)
-			return not_ok("reading at %lx faults, signal %ld: map the counter's page R-- for the user,\n"
+			return not_ok("reading at %lx %s %ld: map the counter's page R-- for the user,\n"
 				      "VDSO_COUNTER_OFFSET from where the image is; firmware may forbid it", image_counter(),
-				      (long)fault);
-		return not_ok(MACHINE_COUNTER " raises signal %ld: set " MACHINE_COUNTER_BIT " on every " MACHINE_CPU, (long)fault);
+				      fault_verb(fault), fault_number(fault));
+		return not_ok(MACHINE_COUNTER " %s %ld: set " MACHINE_COUNTER_BIT " on every " MACHINE_CPU, fault_verb(fault),
+			      fault_number(fault));
 	}
 	if (image.counter_offset && fault_of(write_counter, 0) == CAME_BACK)
 		return not_ok("it can write it too, at %lx: map the counter's page R-- for the user, without W.\n"
 			      "A process could set the clock of the whole machine", image_counter());
 	start = counter_now();
-	for (patience = 0; patience < 10000000; patience++)
+	for (turn = 0; take_turn(turn, COUNTER_TURNS); turn++)
 		if (counter_now() != start)
 			return OK;
 	lacking[COUNTER] = "the counter stands still";
-	return not_ok("it stands still");
+	return not_ok("it stands still: in %ld reads it is %ld", turn, (long)start);
 }
 
 static long repeats; /* in a batch */
@@ -145,10 +147,12 @@ enum verdict test_counter_cost(void)
 	if (of_counter * 2 < of_call)
 		return OK;
 	if (image.counter_offset)
-		return not_ok("each read costs about as much as a system call: on this machine the vDSO saves nothing");
-	return not_ok("each " MACHINE_COUNTER " costs about as much as a system call: it traps, and firmware answers it.\n"
+		return not_ok("each read costs about as much as a system call: on this machine the vDSO saves nothing:\n"
+			      "%ld reads cost %ld ticks, so many system calls %ld", repeats, of_counter, of_call);
+	return not_ok("%ld times " MACHINE_COUNTER " cost %ld ticks, so many system calls %ld: each traps, and firmware answers it.\n"
 		      "Set " MACHINE_COUNTER_BIT " on every " MACHINE_CPU ".\n"
-		      "(If both are set, this machine has no counter for user mode)");
+		      "(If both are set, this machine has no counter for user mode)",
+		      repeats, of_counter, of_call);
 }
 
 void note_costs(void)

@@ -32,8 +32,10 @@ enum verdict test_getres(void)
 				      "let your clock_getres answer from vdso_data_getres()",
 				      (long)clocks[i], vdso, resolution(&first), system_call, resolution(&second));
 		if (vdso_clock_getres(clocks[i], 0) != vdso || kernel_clock_getres(clocks[i], 0) != system_call)
-			return not_ok("clock %ld: with NULL for the resolution, which is legal, the answer is another",
-				      (long)clocks[i]);
+			return not_ok("clock %ld: with NULL for the resolution, which is legal, the vDSO answers %ld and the system call %ld;\n"
+				      "with an address they answer %ld and %ld",
+				      (long)clocks[i], vdso_clock_getres(clocks[i], 0), kernel_clock_getres(clocks[i], 0), vdso,
+				      system_call);
 	}
 	return OK;
 }
@@ -46,7 +48,7 @@ static const struct other {
 /* Calls each export with arguments that ask for nothing, so that it does nothing. */
 enum verdict test_others(void)
 {
-	unsigned i;
+	unsigned i, found = 0;
 
 	if (!image.layout)
 		return skip("not an image of scons-vdso");
@@ -56,11 +58,12 @@ enum verdict test_others(void)
 
 		if (!function)
 			continue;
+		found++;
 		vdso = call_at(function, 0, 0, 0, 0, 0);
 		system_call = vdso_syscall5(others[i].number, 0, 0, 0, 0, 0);
 		if (vdso != system_call)
 			return not_ok("%s answers %ld, its system call %ld: is this the image as it was made?",
 				      others[i].name, vdso, system_call);
 	}
-	return OK;
+	return found ? OK : skip("this image has none");
 }

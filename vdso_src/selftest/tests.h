@@ -19,7 +19,8 @@ enum verdict test_hash(void);
 enum verdict test_gnu_hash(void);
 enum verdict test_versions(void);
 
-/* test_access.c */
+/* test_access.c. A process can write there itself: */
+extern int image_writable, data_writable;
 enum verdict test_image_write(void);
 enum verdict test_data_read(void);
 enum verdict test_data_write(void);
@@ -27,11 +28,16 @@ enum verdict test_data_execute(void);
 enum verdict test_data_mprotect(void);
 enum verdict test_handler(void);
 
+/* test_copyout.c */
+enum verdict test_image_copyout(void);
+enum verdict test_data_copyout(void);
+
 /* test_data.c */
 enum verdict test_data(void);
-int data_is_disabled(void);
+enum verdict test_base(void);
 
 /* test_counter.c */
+uint64_t counter_now(void); /* the one that the clocks read */
 enum verdict test_counter(void);
 enum verdict test_counter_cost(void);
 void note_costs(void);
