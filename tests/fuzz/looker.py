@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import IO
 
 SOURCE = Path(__file__).with_name("lookup.c")
-LOOKERS = ("glibc", "glibc, DT_HASH", "musl, DT_HASH", "musl, DT_GNU_HASH", "Go, DT_GNU_HASH", "Go, DT_HASH")
+LOOKERS = (
+    "glibc", "glibc, DT_HASH", "musl, DT_HASH", "musl, DT_GNU_HASH", "Go, DT_GNU_HASH", "Go, DT_HASH", "rustix, DT_GNU_HASH",
+    "rustix, DT_HASH", "LLVM libc", "bionic", "one walk of PT_DYNAMIC",
+)  # fmt: skip
+ONE_WALK = LOOKERS[-1]
 FLAGS = ("-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 

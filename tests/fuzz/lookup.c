@@ -7,8 +7,10 @@
  * A request is a line `SIZE NAME...`, then SIZE bytes of an image; the answer is a line for each name, a column for each
  * of `lookers` below: an address in hex, `-` for not found, or a word on why the library would have crashed or hung.
  * Nothing of scons-vdso's is in here. The rules are those of glibc (elf/setup-vdso.h, dl-vdso.h, dl-lookup.c,
- * dl-version.c), musl (src/internal/vdso.c, before and after 1.2.6) and Go (runtime/vdso_linux.go), the version that of
- * riscv64. The libraries trust an image; this reads all of it through `get`, which knows where the image ends.
+ * dl-version.c), musl (src/internal/vdso.c, before and after 1.2.6), Go (runtime/vdso_linux.go), rustix
+ * (src/backend/linux_raw/vdso.rs), LLVM libc (libc/src/__support/OSUtil/linux/vdso.cpp), bionic (libc/bionic/vdso.cpp) and
+ * stress-ng (stress-vdso.c, while it walked PT_DYNAMIC once), the version that of riscv64. They trust an image; this reads
+ * all of it through `get`, which knows where the image ends.
  */
 #include <elf.h>
 #include <setjmp.h>
@@ -201,7 +203,8 @@ static uint64_t glibc_gnu(const struct object *o, const char *name)
 	uint32_t shift = get(o->gnu + 12, 4), index, word;
 	uint64_t bloom = o->gnu + 16, bucket = bloom + 8ull * words, chains = bucket + 4ull * buckets, at, found;
 
-	if (!words || words & (words - 1))
+	/* the assertion is on a power of two, which 0 passes: then the index of a word has all bits set */
+	if (words & (words - 1))
 		give_up("asserts-bloom");
 	if (!buckets)
 		return ABSENT;
@@ -471,8 +474,257 @@ static uint64_t go_sysv(const char *name)
 	return ABSENT;
 }
 
+/* rustix: the first load must be readable and executable, PT_DYNAMIC ends by its size, all addresses are checked. */
+static struct object rustix_open(uint64_t *end)
+{
+	struct object o = nothing();
+	uint64_t at = FIELD(Elf64_Ehdr, 0, e_phoff), count = FIELD(Elf64_Ehdr, 0, e_phnum), entries = 0, i;
+	int loads = 0;
+
+	for (i = 0; i < count; i++, at += sizeof(Elf64_Phdr)) {
+		unsigned type = FIELD(Elf64_Phdr, at, p_type), access = FIELD(Elf64_Phdr, at, p_flags);
+
+		if (type == PT_LOAD && !loads++) {
+			if ((access & (PF_R | PF_X)) != (PF_R | PF_X))
+				give_up("refuses-flags");
+			*end = FIELD(Elf64_Phdr, at, p_offset) + FIELD(Elf64_Phdr, at, p_memsz);
+			o.bias = FIELD(Elf64_Phdr, at, p_offset) - FIELD(Elf64_Phdr, at, p_vaddr);
+		} else if (type == PT_DYNAMIC) {
+			o.dynamic = FIELD(Elf64_Phdr, at, p_offset);
+			if (o.dynamic < sizeof(Elf64_Ehdr))
+				give_up("refuses-dynamic");
+			entries = FIELD(Elf64_Phdr, at, p_memsz) / sizeof(Elf64_Dyn);
+		} else if (type == PT_INTERP || type == PT_GNU_RELRO) {
+			give_up("refuses-segment");
+		}
+	}
+	if (!loads || o.dynamic == ABSENT)
+		give_up("no-dynamic");
+	for (i = 0; FIELD(Elf64_Dyn, o.dynamic + i * sizeof(Elf64_Dyn), d_tag); i++) {
+		if (i == entries)
+			give_up("no-end");
+		if (FIELD(Elf64_Dyn, o.dynamic + i * sizeof(Elf64_Dyn), d_tag) == DT_SYMENT &&
+		    FIELD(Elf64_Dyn, o.dynamic + i * sizeof(Elf64_Dyn), d_un) != sizeof(Elf64_Sym))
+			give_up("refuses-syment");
+	}
+	if (i == entries)
+		give_up("no-end");
+	walk_dynamic(&o);
+	if (o.strtab == ABSENT || o.symtab == ABSENT || (o.hash == ABSENT && o.gnu == ABSENT))
+		give_up("no-symbols");
+	return o;
+}
+
+static int rustix_version(const struct object *o, unsigned index)
+{
+	uint64_t at = o->verdef, next;
+
+	for (;; at += next) {
+		step();
+		if (FIELD(Elf64_Verdef, at, vd_version) != VER_DEF_CURRENT)
+			return 0;
+		if (!(FIELD(Elf64_Verdef, at, vd_flags) & VER_FLG_BASE) &&
+		    (FIELD(Elf64_Verdef, at, vd_ndx) & 0x7fff) == (index & 0x7fff))
+			break;
+		next = FIELD(Elf64_Verdef, at, vd_next);
+		if (!next)
+			return 0;
+	}
+	return FIELD(Elf64_Verdef, at, vd_hash) == sysv_hash(VERSION) &&
+	       same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name), VERSION);
+}
+
+static int rustix_match(const struct object *o, uint64_t index, const char *name)
+{
+	uint64_t at = o->symtab + index * sizeof(Elf64_Sym);
+	unsigned info = FIELD(Elf64_Sym, at, st_info);
+
+	if (!IN(1u << STT_FUNC | 1u << STT_NOTYPE, info & 15) || !IN(1u << STB_GLOBAL | 1u << STB_WEAK, info >> 4))
+		return 0;
+	if (!same(o->strtab + FIELD(Elf64_Sym, at, st_name), name))
+		return 0;
+	return o->verdef == ABSENT || o->versym == ABSENT || rustix_version(o, get(o->versym + 2 * index, 2));
+}
+
+static uint64_t rustix_address(const struct object *o, uint64_t index, uint64_t end)
+{
+	uint64_t found = o->bias + FIELD(Elf64_Sym, o->symtab + index * sizeof(Elf64_Sym), st_value);
+
+	if (found > end)
+		give_up("asserts-inside");
+	return found;
+}
+
+static uint64_t rustix_gnu(const char *name)
+{
+	uint64_t end = 0, bucket, chain;
+	struct object o = rustix_open(&end);
+	uint32_t h = gnu_hash(name) | 1, buckets, bias, index, word;
+
+	if (o.gnu == ABSENT)
+		return ABSENT;
+	buckets = get(o.gnu, 4);
+	bias = get(o.gnu + 4, 4);
+	bucket = o.gnu + 16 + 8ull * get(o.gnu + 8, 4);
+	if (!buckets)
+		give_up("panics-division");
+	index = get(bucket + 4ull * (gnu_hash(name) % buckets), 4);
+	if (!index)
+		return ABSENT;
+	if (index < bias)
+		give_up("panics-subtraction");
+	for (chain = bucket + 4ull * buckets + 4ull * (index - bias);; chain += 4, index++) {
+		step();
+		word = get(chain, 4);
+		if ((word | 1) == h && rustix_match(&o, index, name))
+			return rustix_address(&o, index, end);
+		if (word & 1)
+			return ABSENT;
+	}
+}
+
+static uint64_t rustix_sysv(const char *name)
+{
+	uint64_t end = 0;
+	struct object o = rustix_open(&end);
+	uint32_t buckets, index;
+
+	if (o.hash == ABSENT)
+		return ABSENT;
+	buckets = get(o.hash, 4);
+	if (!buckets)
+		give_up("panics-division");
+	for (index = get(o.hash + 8 + 4ull * (sysv_hash(name) % buckets), 4); index;
+	     index = get(o.hash + 8 + 4ull * buckets + 4ull * index, 4)) {
+		step();
+		if (FIELD(Elf64_Sym, o.symtab + index * sizeof(Elf64_Sym), st_shndx) != SHN_UNDEF &&
+		    rustix_match(&o, index, name))
+			return rustix_address(&o, index, end);
+	}
+	return ABSENT;
+}
+
+/* How many symbols the section table in memory says that there are; `entry`: believe sh_entsize. */
+static uint64_t sections_count(int last_counts, int believe)
+{
+	uint64_t at = FIELD(Elf64_Ehdr, 0, e_shoff), count = FIELD(Elf64_Ehdr, 0, e_shnum), found = 0, entry, i;
+
+	for (i = 0; i < count; i++, at += sizeof(Elf64_Shdr)) {
+		if (FIELD(Elf64_Shdr, at, sh_type) != SHT_DYNSYM)
+			continue;
+		entry = believe ? FIELD(Elf64_Shdr, at, sh_entsize) : sizeof(Elf64_Sym);
+		if (!entry)
+			give_up("divides-by-zero");
+		found = FIELD(Elf64_Shdr, at, sh_size) / entry;
+		if (!last_counts)
+			break;
+	}
+	return found;
+}
+
+static const char *llvm_version(const struct object *o, unsigned index)
+{
+	uint64_t at = o->verdef, next;
+
+	for (;; at += next) {
+		step();
+		if (!(FIELD(Elf64_Verdef, at, vd_flags) & VER_FLG_BASE) &&
+		    (FIELD(Elf64_Verdef, at, vd_ndx) & 0x7fff) == (index & 0x7fff))
+			return same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name), VERSION)
+				       ? VERSION
+				       : "";
+		next = FIELD(Elf64_Verdef, at, vd_next);
+		if (!next)
+			return "";
+	}
+}
+
+/* LLVM libc: the section table counts the symbols, the last one of a name is taken, PT_LOAD must come first. */
+static uint64_t llvm_libc(const char *name)
+{
+	struct object o = nothing();
+	uint64_t symbols = sections_count(0, 1), found = ABSENT, at = FIELD(Elf64_Ehdr, 0, e_phoff), i;
+
+	if (!symbols)
+		return ABSENT;
+	for (i = 0; i < FIELD(Elf64_Ehdr, 0, e_phnum) && o.dynamic == ABSENT; i++, at += sizeof(Elf64_Phdr)) {
+		if (FIELD(Elf64_Phdr, at, p_type) == PT_DYNAMIC)
+			o.dynamic = FIELD(Elf64_Phdr, at, p_offset);
+		if (FIELD(Elf64_Phdr, at, p_type) == PT_LOAD)
+			o.bias = FIELD(Elf64_Phdr, at, p_offset) - FIELD(Elf64_Phdr, at, p_vaddr);
+	}
+	if (o.dynamic == ABSENT)
+		return ABSENT;
+	if (o.bias == ABSENT)
+		give_up("takes-minus-1-for-the-load");
+	walk_dynamic(&o);
+	if (o.strtab == ABSENT || o.symtab == ABSENT)
+		return ABSENT;
+	for (i = 0; i < symbols; i++) {
+		at = o.symtab + i * sizeof(Elf64_Sym);
+		step();
+		if (same(o.strtab + FIELD(Elf64_Sym, at, st_name), name) &&
+		    (o.versym == ABSENT || o.verdef == ABSENT || *llvm_version(&o, get(o.versym + 2 * i, 2))))
+			found = o.bias + FIELD(Elf64_Sym, at, st_value);
+	}
+	return found;
+}
+
+/* bionic: as LLVM libc, by name alone. */
+static uint64_t bionic(const char *name)
+{
+	uint64_t symbols = sections_count(1, 0), found = ABSENT, i;
+	struct object o;
+
+	if (!symbols)
+		return ABSENT;
+	o = musl_open();
+	for (i = 0; i < symbols; i++) {
+		uint64_t at = o.symtab + i * sizeof(Elf64_Sym);
+
+		step();
+		if (same(o.strtab + FIELD(Elf64_Sym, at, st_name), name))
+			found = o.bias + FIELD(Elf64_Sym, at, st_value);
+	}
+	return found;
+}
+
+/* One walk along PT_DYNAMIC: when DT_SYMTAB comes, DT_HASH and DT_STRTAB must have been there. */
+static uint64_t one_pass(const char *name)
+{
+	struct object o = glibc_open();
+	uint64_t at, hash = ABSENT, strtab = ABSENT, found = ABSENT, symbol;
+	uint32_t buckets, index, i;
+
+	for (at = o.dynamic; FIELD(Elf64_Dyn, at, d_tag); at += sizeof(Elf64_Dyn)) {
+		switch (FIELD(Elf64_Dyn, at, d_tag)) {
+		case DT_HASH:
+			hash = o.hash;
+			break;
+		case DT_STRTAB:
+			strtab = o.strtab;
+			break;
+		case DT_SYMTAB:
+			if (hash == ABSENT || strtab == ABSENT)
+				break;
+			buckets = get(hash, 4);
+			for (i = 0; i < buckets; i++) {
+				for (index = get(hash + 8 + 4ull * i, 4); index;
+				     index = get(hash + 8 + 4ull * buckets + 4ull * index, 4)) {
+					step();
+					symbol = o.symtab + index * sizeof(Elf64_Sym);
+					if ((FIELD(Elf64_Sym, symbol, st_info) & 15) == STT_FUNC &&
+					    same(strtab + FIELD(Elf64_Sym, symbol, st_name), name))
+						found = o.bias + FIELD(Elf64_Sym, symbol, st_value);
+				}
+			}
+		}
+	}
+	return found;
+}
+
 static uint64_t (*const lookers[])(const char *) = {
-	glibc, glibc_without_gnu, musl_old, musl_gnu, go_gnu, go_sysv,
+	glibc, glibc_without_gnu, musl_old, musl_gnu, go_gnu, go_sysv, rustix_gnu, rustix_sysv, llvm_libc, bionic, one_pass,
 };
 
 static void look(uint64_t (*looker)(const char *), const char *name)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import image_builder
 import pytest
+from elf_builder import PT_GNU_RELRO
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_builder import Patch, ours
@@ -225,36 +226,61 @@ def version_of(patch: Patch) -> None:
     patch.put(patch.value(elf64.DT_VERSYM) + 2 * patch.index(CLOCK), "<H", 1)
 
 
+def swap(patch: Patch, size: int, first: int, second: int) -> None:
+    """Let two records of `size` bytes change places."""
+    one, other = patch.data[first : first + size], patch.data[second : second + size]
+    patch.data[first : first + size], patch.data[second : second + size] = other, one
+
+
+def dynamic_first(patch: Patch) -> None:
+    swap(patch, elf64.PHDR.size, patch.phdr(elf64.PT_LOAD)[0], patch.phdr(elf64.PT_DYNAMIC)[0])
+
+
+def symbols_first(patch: Patch) -> None:
+    swap(patch, elf64.DYN.size, patch.tag(elf64.DT_HASH), patch.tag(elf64.DT_SYMTAB))
+
+
 def ending_bits(patch: Patch) -> None:
     """Clear the bits that end the chains of DT_GNU_HASH."""
     for at in range(gnu_chain(patch) - 4 * 20, gnu_chain(patch) + 4, 4):
         patch.put(at, "<I", patch.get(at) & ~1)
 
 
+EACH = set(range(len(LOOKERS)))
+
+
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        (lambda p: p.retag(elf64.DT_HASH), {1, 2, 5}),
-        (lambda p: p.retag(elf64.DT_GNU_HASH), {3, 4}),
-        (drop_first, {1, 5}),
-        (circle, {1, 5}),
-        (lambda p: bump(p, gnu_chain(p, CLOCK)), {0, 4}),
+        (lambda p: p.retag(elf64.DT_HASH), {1, 2, 5, 7, 10}),
+        (lambda p: p.retag(elf64.DT_GNU_HASH), {3, 4, 6}),
+        (drop_first, {1, 5, 7, 10}),
+        (circle, {1, 5, 7, 10}),
+        (lambda p: bump(p, gnu_chain(p, CLOCK)), {0, 4, 6}),
         (lambda p: p.put(p.value(elf64.DT_GNU_HASH) + 16, "<Q", 0), {0}),
-        (lambda p: gnu(p, 2, 3), {0, 3, 4}),
+        (lambda p: gnu(p, 2, 3), {0, 3, 4, 6}),
+        (lambda p: gnu(p, 2, 0), {0, 3, 4, 6}),
         (lambda p: p.put(p.value(elf64.DT_HASH) + 4, "<I", 2), {2, 5}),
-        (version_of, {2, 3, 4, 5}),
-        (rename_version, {2, 3, 4, 5}),
-        (lambda p: p.symbol(CLOCK, shndx=0), {2, 3, 4, 5}),
-        (lambda p: p.symbol(CLOCK, info=0x11), {4, 5}),
-        (lambda p: p.symbol(CLOCK, info=0x02), {0, 1, 2, 3, 4, 5}),
-        (lambda p: p.segment(elf64.PT_DYNAMIC, offset=0x20), {2, 3, 4, 5}),
-        (lambda p: p.segment(elf64.PT_LOAD, vaddr=0x1000), {0, 1, 2, 3, 4, 5}),
-        (lambda p: p.set(elf64.DT_STRTAB, FAR), {0, 1, 2, 3, 4, 5}),
-        (lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=elf64.PT_TLS), {0, 1}),
-        (lambda p: p.set(elf64.DT_RELAENT, 12), {0, 1}),
+        (version_of, {2, 3, 4, 5, 6, 7, 8}),
+        (rename_version, {2, 3, 4, 5, 6, 7, 8}),
+        (lambda p: p.symbol(CLOCK, shndx=0), {2, 3, 4, 5, 7}),
+        (lambda p: p.symbol(CLOCK, info=0x11), {4, 5, 6, 7, 10}),
+        (lambda p: p.symbol(CLOCK, info=0x02), {0, 1, 2, 3, 4, 5, 6, 7}),
+        (lambda p: p.segment(elf64.PT_DYNAMIC, offset=0x20), {2, 3, 4, 5, 6, 7, 8, 9}),
+        (lambda p: p.segment(elf64.PT_LOAD, vaddr=0x1000), EACH),
+        (lambda p: p.set(elf64.DT_STRTAB, FAR), EACH),
+        (lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=elf64.PT_TLS), {0, 1, 10}),
+        (lambda p: p.set(elf64.DT_RELAENT, 12), {0, 1, 10}),
+        (dynamic_first, {8}),
+        (lambda p: p.header(shnum=0), {8, 9}),
+        (lambda p: p.section(elf64.SHT_DYNSYM, entsize=0), {8}),
+        (lambda p: p.segment(elf64.PT_LOAD, flags=elf64.PF_R), {6, 7}),
+        (lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=PT_GNU_RELRO), {6, 7}),
+        (symbols_first, {10}),
     ],
-    ids=["no DT_HASH", "no DT_GNU_HASH", "a bucket's head", "a circle", "a hash", "a bloom filter", "its size", "nchain",
-         "a version", "its name", "undefined", "an object", "local", "p_offset", "p_vaddr", "strings", "TLS", "DT_RELAENT"],
+    ids=["no DT_HASH", "no DT_GNU_HASH", "a bucket's head", "a circle", "a hash", "a bloom filter", "its size", "no word of it",
+         "nchain", "a version", "its name", "undefined", "an object", "local", "p_offset", "p_vaddr", "strings", "TLS",
+         "DT_RELAENT", "PT_DYNAMIC first", "no sections", "sh_entsize", "flags", "RELRO", "DT_SYMTAB first"],
 )  # fmt: skip
 def test_each_library_has_rules_of_its_own(change: Callable[[Patch], object], wrong: set[int], looker: Looker) -> None:
     """`wrong`: those of LOOKERS that no longer find a function where it is."""
