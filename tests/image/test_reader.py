@@ -182,19 +182,15 @@ HEADERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "two loads": (lambda: build_base(Spec(second_load=True)), "2 PT_LOAD segments, not 1"),
     "a load that is not the file's beginning": (
         lambda: changed(lambda p: p.segment(elf64.PT_LOAD, offset=PAGE)),
-        "PT_LOAD has offset 0x1000, address 0x0",
+        "PT_LOAD has offset 0x1000 and address 0x0, both must be 0x0",
     ),
     "a load at an address": (
         lambda: changed(lambda p: p.segment(elf64.PT_LOAD, vaddr=PAGE)),
-        "PT_LOAD has offset 0x0, address 0x1000",
+        "PT_LOAD has offset 0x0 and address 0x1000, both must be 0x0",
     ),
     "a load with more memory": (
         lambda: changed(lambda p: p.segment(elf64.PT_LOAD, memsz=0x3000)),
-        "PT_LOAD has offset 0x0, address 0x0, ",
-    ),
-    "a load that can be written": (
-        lambda: changed(lambda p: p.segment(elf64.PT_LOAD, flags=7)),
-        "flags 0x7, not 0, 0, two equal sizes and R-X",
+        " bytes in the file and 0x3000 in memory, which must be equal; link it without .bss",
     ),
     "an alignment that is none": (
         lambda: changed(lambda p: p.segment(elf64.PT_LOAD, align=3)),
@@ -215,9 +211,9 @@ HEADERS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "an interpreter": (lambda: changed(lambda p: p.segment(elf64.PT_NOTE, type=PT_INTERP)), "has a program header of type 0x3"),
     "thread-local data": (lambda: changed(lambda p: p.segment(elf64.PT_NOTE, type=PT_TLS)), "has a program header of type 0x7"),
-    "two segments of notes": (
-        lambda: changed(lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=elf64.PT_NOTE)),
-        "has more than one program header of type 0x4",
+    "two segments of unwind information": (
+        lambda: changed(lambda p: p.segment(elf64.PT_NOTE, type=elf64.PT_GNU_EH_FRAME)),
+        "has more than one program header of type 0x6474e550",
     ),
     "two dynamic segments": (
         lambda: changed(lambda p: p.segment(elf64.PT_GNU_EH_FRAME, type=elf64.PT_DYNAMIC)),
@@ -229,7 +225,7 @@ DYNAMIC: dict[str, tuple[Callable[[Patch], object], str]] = {
     "no dynamic segment": (lambda p: p.segment(elf64.PT_DYNAMIC, type=PT_PHDR), "no PT_DYNAMIC"),
     "a dynamic segment that is elsewhere in memory": (
         lambda p: p.segment(elf64.PT_DYNAMIC, vaddr=8),
-        "PT_DYNAMIC at offset 0x",
+        "PT_DYNAMIC has offset 0x388 and address 0x8, which must be equal",
     ),
     "a dynamic segment that leaves the load": (
         lambda p: p.segment(elf64.PT_DYNAMIC, filesz=0x10000, memsz=0x10000),
@@ -252,7 +248,6 @@ DYNAMIC: dict[str, tuple[Callable[[Patch], object], str]] = {
     "no definitions of versions": (lambda p: p.retag(elf64.DT_VERDEF), "PT_DYNAMIC has no DT_VERDEF"),
     "no name of the object": (lambda p: p.retag(elf64.DT_SONAME), "PT_DYNAMIC has no DT_SONAME"),
     "symbols of another size": (lambda p: p.set(elf64.DT_SYMENT, 16), "DT_SYMENT is 0x10, not 0x18"),
-    "no notes": (lambda p: p.segment(elf64.PT_NOTE, type=PT_PHDR), "no PT_NOTE"),
     "strings behind the load": (lambda p: p.set(elf64.DT_STRTAB, 0x7000), ".dynstr at 0x7000 of 0x"),
     "more strings than the load has": (lambda p: p.set(elf64.DT_STRSZ, 0x7000), ".dynstr at 0x"),
     "notes behind the load": (lambda p: p.segment(elf64.PT_NOTE, vaddr=0x7000), ".note at 0x7000 of 0x"),
@@ -406,6 +401,8 @@ TAKEN: dict[str, tuple[Callable[[Patch], object], Spec]] = {
     ),
     "a load of the largest size": (lambda _: None, replace(PLAIN, load_size=MOST_BYTES)),
     "the largest alignment": (lambda p: p.segment(elf64.PT_LOAD, align=MOST_BYTES), PLAIN),
+    "no notes": (lambda p: p.segment(elf64.PT_NOTE, type=PT_PHDR), PLAIN),
+    "a load that can be written": (lambda p: p.segment(elf64.PT_LOAD, flags=7), PLAIN),
     "no alignment": (lambda p: p.segment(elf64.PT_LOAD, align=0), PLAIN),
 }
 

@@ -99,8 +99,8 @@ def test_two_checkouts_make_the_same_bytes(tmp_path: Path) -> None:
 
 def test_its_mark_is_that_of_the_images() -> None:
     header = (ROOT / "vdso_src" / "selftest" / "mark.h").read_text()
-    stated = dict(re.findall(r"#define MARK_(\w+) (\S+)", header))
-    assert stated["OWNER"] == f'"{our_note.OWNER.rstrip(bytes(1)).decode()}"'
+    stated = dict(re.findall(r'#define MARK_(\w+) ("[^"]*"|\S+)', header))
+    assert stated["NAME"] == f'"{our_note.IMAGE.decode()}"'
     assert (int(stated["TYPE"], 0), int(stated["LAYOUT"])) == (our_note.TYPE, our_note.LAYOUT)
 
 

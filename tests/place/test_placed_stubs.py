@@ -11,7 +11,6 @@ from elf_builder import build as build_base
 from spliced import REAL, SYNTHETIC, Made, given, plain_code, spliced, with_functions
 from stub_build import compile_all
 from vdso.arch.riscv64.facts import RISCV64
-from vdso.errors import VdsoError
 from vdso.image.reader import read_vdso
 from vdso.verify import verify
 
@@ -87,8 +86,3 @@ def test_no_function_ends_where_rt_sigreturn_starts(made: Made) -> None:
     start = made.base.exports[PREFIX + "rt_sigreturn"].value
     assert all(unit.address + unit.size != start for unit in made.plan.units)
     assert all(fde.end != start for fde in read_vdso("vdso.so", made.image.data, RISCV64).fdes)
-
-
-def test_no_room_for_dt_hash_is_said(compiled: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(VdsoError, match=r"PT_DYNAMIC at 0x[0-9a-f]+ has 1 DT_NULL, 2 are needed"):
-        spliced(build_base(Spec(hashes=("gnu",), spare=0)), compiled, tmp_path)

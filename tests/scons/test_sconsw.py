@@ -139,7 +139,8 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
             ("test", "BASE=minimal"),
             BOOT
             | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
-            | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build", "lld-19"},
+            | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build"}
+            | {"lld-19", "elfutils", "llvm"},
         ),
     ],
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +39,7 @@ class Blob:
 
     @cached_property
     def tables(self) -> dict[str, Range]:
-        """Return headers, segments but the load, sections but code, and the hash tables, which only PT_DYNAMIC names."""
+        """Return headers, segments but the load, and sections but code and padding."""
         e = self.elf.header
         found = {
             "ELF header": (0, e["e_ehsize"]),
@@ -48,18 +47,11 @@ class Blob:
             "section table": (e["e_shoff"], e["e_shoff"] + e["e_shnum"] * e["e_shentsize"]),
         }
         for s in self.elf.iter_sections():
-            if s["sh_type"] != "SHT_NULL" and not s["sh_flags"] & SH_FLAGS.SHF_EXECINSTR:
+            if s["sh_type"] != "SHT_NULL" and s.name != ".padding" and not s["sh_flags"] & SH_FLAGS.SHF_EXECINSTR:
                 found[s.name] = (s["sh_offset"], s["sh_offset"] + s["sh_size"])
         for p in self.elf.iter_segments():
             if p["p_type"] != "PT_LOAD":
                 found[p["p_type"]] = (p["p_offset"], p["p_offset"] + p["p_filesz"])
-        symbols = self.elf.get_section_by_name(".dynsym").num_symbols()
-        tags = {tag.entry.d_tag: tag.entry.d_val for tag in next(self.elf.iter_segments(type="PT_DYNAMIC")).iter_tags()}
-        at = tags["DT_HASH"]
-        found["DT_HASH"] = (at, at + 8 + 4 * sum(struct.unpack_from("<2I", self.image, at)))
-        at = tags["DT_GNU_HASH"]
-        buckets, first, bloom, _ = struct.unpack_from("<4I", self.image, at)
-        found["DT_GNU_HASH"] = (at, at + 16 + 8 * bloom + 4 * buckets + 4 * (symbols - first))
         return found
 
     def outside(self, ranges: list[Range]) -> Iterator[Range]:
@@ -106,8 +98,8 @@ def writable_code(blob: Blob) -> list[str]:
     found += [f"{kind} is executable" for kind, flags in segments if flags & P_FLAGS.PF_X and kind != "PT_LOAD"]
     found += [f"{s.name} is writable" for s in blob.elf.iter_sections() if s["sh_flags"] & SH_FLAGS.SHF_WRITE]
     loads = [(s["p_offset"], s["p_vaddr"], s["p_filesz"], s["p_memsz"]) for s in blob.elf.iter_segments(type="PT_LOAD")]
-    whole = len(blob.image)
-    return found + ([] if loads == [(0, 0, whole, whole)] else [f"loads are {loads}"])
+    names = blob.elf.get_section_by_name(".shstrtab")["sh_offset"]
+    return found + ([] if loads == [(0, 0, names, names)] else [f"loads are {loads}"])
 
 
 def names(blob: Blob, known: set[bytes]) -> list[str]:

@@ -21,7 +21,7 @@ from vdso.image.reader import read_vdso
 from vdso.ranges import Span
 from vdso.splice import splice
 from vdso.splice.changes import Patch, declared, padded
-from vdso.tables import kinds
+from vdso.tables import kinds, program_headers, section_table
 from vdso.verify import verify
 
 CLOCK, CPU = (RISCV64.export_prefix + name for name in ("clock_gettime", "getcpu"))
@@ -55,20 +55,22 @@ def test_each_change_is_told_by_the_name_of_what_was_there(made: Made) -> None:
     code = {f"code of {', '.join(unit.functions or ['constants'])}": [unit.span] for unit in plan.units}
     areas = {area.name: [area.span] for area in plan.areas}
     kept = {name: [base.tables[name]] for name in kinds.KEPT}
+    sections = section_table.behind(plan.size, bool(base.fdes))
+    table = {kinds.STRINGS: [sections.names], kinds.SECTIONS: [sections.table], "old program headers": [base.headers]}
     slots = {f"slot of {name}": [symbol.span] for name, symbol in base.exports.items()}
     old = {f"old place of {name}": [span] for name, span in base.tables.items()}
     inside = {"unreachable code, data and padding": [Span(0, len(base.data))]}
     behind = {"behind the load": [Span.between(len(base.data), plan.size)]}
-    known = {**code, **areas, **kept, **slots, **old, **inside, **behind}
+    known = {**code, **areas, **kept, **table, **slots, **old, **inside, **behind}
     for change in made.image.changes:
         span = Span.between(change.start, change.end)
         if change.what in known:
             assert any(place.covers(span) for place in known[change.what]), change
         else:
-            assert change.what.startswith(("e_sh", "program header ")), change
-            assert base.headers.covers(span), change
+            assert change.what.startswith(("e_entry, e_phoff, e_shoff", "e_phnum, ", "program header ")), change
+            assert program_headers.span(bool(base.fdes)).covers(span), change
     in_a_slot = {change.what for change in made.image.changes if any(s.span.holds(change.start) for s in base.exports.values())}
-    assert all(what in code or what in areas or what in slots for what in in_a_slot)
+    assert all(what in code or what in areas or what in table or what in slots for what in in_a_slot)
 
 
 def test_what_was_freed_is_told_by_its_own_name(compiled: list[Path], tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def bases(pattern: str = "*.so") -> list[Path]:
-    """Return the files of the folder that VDSO_BASES names; without it, bases that are made here, none of them of a Linux."""
+    """Return the files below the folder that VDSO_BASES names; without it, bases that are made here, not of a Linux."""
     folder = os.environ.get("VDSO_BASES")
-    return sorted((Path(folder).resolve() if folder else Path(made_bases().name)).glob(pattern))
+    return sorted((Path(folder).resolve() if folder else Path(made_bases().name)).rglob(pattern))
 
 
 @functools.cache

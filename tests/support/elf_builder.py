@@ -25,6 +25,10 @@ from vdso.ranges import align_up
 LINUX_DATA = -0x4000
 PREFIX = DEFAULT.export_prefix
 SHF_WA, SHF_A, SHF_AX = 3, 2, 6
+PT_PHDR, PT_GNU_STACK, PT_GNU_RELRO, PT_GNU_PROPERTY = 6, 0x6474E551, 0x6474E552, 0x6474E553
+PT_RISCV_ATTRIBUTES = 0x70000003
+PROPERTY = ".note.gnu.property"
+ATTRIBUTES = b"A\x05\0\0\0"
 
 Code = Callable[[int, Mapping[str, int]], bytes]
 
@@ -108,12 +112,17 @@ class Spec:
 
     functions       in the order of their addresses
     hashes          which of "sysv", "gnu"
+    lld             as ld.lld does: DT_HASH behind DT_SYMTAB, and PT_RISCV_ATTRIBUTES, whose bytes lie behind the load
+    first           types of more program headers, which name nothing and come before the load
+    load_flags      of PT_LOAD
     sections        a section table (behind the load), or none
     symtab          also .symtab and .strtab that name every function, local ones too
     spare           entries DT_NULL after the one that ends .dynamic
+    covered         bytes behind .dynamic that PT_DYNAMIC covers too
     load_size       the load's bytes at least; zeros after the code
     linux           Linux version code of the note, None: no such note
     build_id        its bytes, None: no such note. With both None there is no PT_NOTE
+    property        a GNU property note in a PT_NOTE of its own, and PT_GNU_PROPERTY
     undefined       name of an undefined symbol in .dynsym
     relocations     entries of DT_RELA (Linux's own bases have DT_RELA with value 0)
     alternatives    entries of `.alternative`
@@ -125,12 +134,17 @@ class Spec:
     soname: str = "linux-vdso.so.1"
     version: str = "LINUX_4.15"
     hashes: tuple[str, ...] = ("sysv", "gnu")
+    lld: bool = False
+    first: tuple[int, ...] = ()
+    load_flags: int = elf64.PF_R | elf64.PF_X
     sections: bool = True
     symtab: bool = False
     spare: int = 5
+    covered: bytes = b""
     load_size: int = 0
     linux: int | None = 0x060C75
     build_id: bytes | None = bytes(range(20))
+    property: bool = False
     eh_frame: bool = True
     section_symbol: bool = True
     undefined: str = ""
@@ -327,9 +341,12 @@ class _Base:
         self.add(_Part(".gnu.version_d", elf64.SHT_GNU_VERDEF, len(self.verdef()), self.verdef, link=".dynstr", info=2))
         self.add(_Part(".dynamic", elf64.SHT_DYNAMIC, len(self.dynamic()), self.dynamic, SHF_WA, entsize=2 * self.word,
                        link=".dynstr"))  # fmt: skip
+        self.add(_Part(".got", elf64.SHT_PROGBITS, len(spec.covered), lambda: spec.covered, SHF_WA))
         self.add(_Part(".rela.dyn", 4, len(self.rela()), self.rela, entsize=3 * self.word, link=".dynsym"))
         self.add(_Part(".rodata", elf64.SHT_PROGBITS, 8, lambda: bytes(8), SHF_WA))
         self.add(_Part(".note", elf64.SHT_NOTE, len(self.notes()), self.notes, align=4))
+        if spec.property:
+            self.add(_Part(PROPERTY, elf64.SHT_NOTE, len(self.property_note()), self.property_note))
         if spec.eh_frame:
             self.add(_Part(".eh_frame_hdr", elf64.SHT_PROGBITS, len(self.frame_header()), self.frame_header, align=4))
             self.add(_Part(".eh_frame", elf64.SHT_PROGBITS, len(self.frames()[0]), lambda: self.frames()[0], align=4))
@@ -358,9 +375,13 @@ class _Base:
             content = part.fill()
             assert len(content) == part.size, part.name
             out[part.at : part.at + part.size] = content
-        phdrs = self.form.phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, 0, load_size, elf64.PAGE)
-        for kind, flags, name, align in self.segments()[1:]:
-            phdrs += self.form.phdr(kind, flags, self.at(name), self.parts[name].size, align)
+        phdrs = b""
+        without_part = {elf64.PT_LOAD: (0, load_size), PT_RISCV_ATTRIBUTES: (len(out), len(ATTRIBUTES))}
+        for kind, flags, name, align in self.segments():
+            at, size = (self.at(name), self.parts[name].size) if name else without_part.get(kind, (0, 0))
+            size += len(self.spec.covered) if kind == elf64.PT_DYNAMIC else 0
+            phdrs += self.form.phdr(kind, flags, at, size, align)
+        out += ATTRIBUTES * self.spec.lld
         shoff = shnum = 0
         if self.spec.sections:
             tail, table = self.section_table(len(out))
@@ -388,14 +409,19 @@ class _Base:
         return 64 if self.word == 8 else 40
 
     def segments(self) -> list[tuple[int, int, str, int]]:
-        """Return type, flags, part and alignment of each program header; the first is the load, which is no part."""
-        found = [(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, "", elf64.PAGE)]
+        """Return type, flags, part and alignment of each program header; "": no part, as the load is none."""
+        found = [(kind, elf64.PF_R, "", 8) for kind in self.spec.first]
+        found.append((elf64.PT_LOAD, self.spec.load_flags, "", elf64.PAGE))
         if self.spec.second_load:
             found.append((elf64.PT_LOAD, elf64.PF_R | elf64.PF_W, ".data", elf64.PAGE))
         found.append((elf64.PT_DYNAMIC, elf64.PF_R, ".dynamic", 8))
         for kind, name in ((elf64.PT_NOTE, ".note"), (elf64.PT_GNU_EH_FRAME, ".eh_frame_hdr")):
             if name in self.parts:
                 found.append((kind, elf64.PF_R, name, 4))
+        if self.spec.property:
+            found += [(kind, elf64.PF_R, PROPERTY, 8) for kind in (elf64.PT_NOTE, PT_GNU_PROPERTY)]
+        if self.spec.lld:
+            found.append((PT_RISCV_ATTRIBUTES, elf64.PF_R, "", 1))
         return found
 
     def header(self, shoff: int, shnum: int) -> bytes:
@@ -435,9 +461,10 @@ class _Base:
         spec, at = self.spec, self.at
         tags = [(elf64.DT_AUXILIARY, self.auxiliary)] if spec.auxiliary else []
         tags += [(elf64.DT_SONAME, self.soname)]
-        tags += [(elf64.DT_HASH, at(".hash"))] if "sysv" in spec.hashes else []
-        tags += [(elf64.DT_GNU_HASH, at(".gnu.hash"))] if "gnu" in spec.hashes else []
-        tags += [(elf64.DT_STRTAB, at(".dynstr")), (elf64.DT_SYMTAB, at(".dynsym"))]
+        hashes = [(elf64.DT_HASH, at(".hash"))] if "sysv" in spec.hashes else []
+        hashes += [(elf64.DT_GNU_HASH, at(".gnu.hash"))] if "gnu" in spec.hashes else []
+        named = [(elf64.DT_STRTAB, at(".dynstr")), (elf64.DT_SYMTAB, at(".dynsym"))]
+        tags += [*reversed(named), *reversed(hashes)] if spec.lld else [*hashes, *named]
         tags += [(elf64.DT_STRSZ, len(self.strings.data)), (elf64.DT_SYMENT, 8 + 2 * self.word)]
         tags += [(elf64.DT_RELA, at(".rela.dyn")), (elf64.DT_RELASZ, 3 * self.word * spec.relocations)]
         tags += [(elf64.DT_RELAENT, 3 * self.word), (elf64.DT_VERDEF, at(".gnu.version_d")), (elf64.DT_VERDEFNUM, 2)]
@@ -451,6 +478,10 @@ class _Base:
         spec = self.spec
         out = _note(self.form, b"GNU", elf64.NT_GNU_BUILD_ID, spec.build_id) if spec.build_id is not None else b""
         return out + (_note(self.form, b"Linux", 0, self.form.words(spec.linux)) if spec.linux is not None else b"")
+
+    def property_note(self) -> bytes:
+        """Return a note that says of all code that it has landing pads (GNU_PROPERTY_RISCV_FEATURE_1_AND)."""
+        return _note(self.form, b"GNU", elf64.NT_GNU_PROPERTY_TYPE_0, self.form.words(0xC0000000, 4, 1, 0))
 
     def frames(self) -> tuple[bytes, bytes]:
         where = {f.name: self.addresses.get(f.name, 0) for f in self.spec.functions}

@@ -65,7 +65,7 @@ def ours(
     spec = spec or Spec(functions=functions(target))
     patch = Patch(foreign(spec, **changes))
     build_id = note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(range(20)))
-    notes = build_id + note(our_note.OWNER, our_note.TYPE, our_note.descriptor(data_offset, counter_offset))
+    notes = build_id + note(our_note.name(data_offset, counter_offset), our_note.TYPE, b"")
     at = align_up(len(patch.data), 4)
     patch.data += bytes(at - len(patch.data)) + notes
     patch.data += bytes(align_up(len(patch.data) + 16, PAGE) - len(patch.data))
@@ -141,8 +141,10 @@ class Patch:
         self.put(self.tag(tag), "<q", to)
 
     def add(self, tag: int, value: int) -> None:
-        """Add a dynamic entry, in place of a spare one."""
-        at = self.tag(elf64.DT_NULL)
+        """Add a dynamic entry, in place of a spare one, or of DT_RELASZ, which is 0 wherever it is."""
+        end = self.tag(elf64.DT_NULL)
+        segment = self.phdr(elf64.PT_DYNAMIC)[1]
+        at = end if end + 16 < segment.vaddr + segment.memsz else self.tag(elf64.DT_RELASZ)
         self.put(at, "<qQ", tag, value)
 
     def string(self, text: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from arch.riscv64 import snippets
 from arch.riscv64.snippets import NOP, RET
 from bases import bases
-from elf_builder import FUNCTIONS, Function, Spec, build, raw
+from elf_builder import FUNCTIONS, PT_GNU_RELRO, PT_GNU_STACK, PT_PHDR, Function, Spec, build, raw
 from stub_build import PREFIX
 from vdso import pipeline
 from vdso.arch.riscv64.facts import RISCV64
@@ -89,6 +89,17 @@ SYNTHETIC = {
     "no unwind": Spec(eh_frame=False),
     "symtab": Spec(symtab=True),
     "two pages": Spec(load_size=0x1234),
+    "PT_DYNAMIC covers 8 bytes more": Spec(covered=b"\x88\3\0\0\0\0\0\0", spare=0),
+    "PT_DYNAMIC covers a table": Spec(covered=bytes(range(1, 0x61)), hashes=("gnu",)),
+    "PT_DYNAMIC covers zeros": Spec(covered=bytes(0x30), hashes=("gnu",), spare=0),
+    "gnu only, nothing to spare": Spec(hashes=("gnu",), spare=0),
+    "sysv only, nothing to spare": Spec(hashes=("sysv",), spare=0),
+    "lld": Spec(lld=True, spare=0),
+    "lld, gnu only": Spec(lld=True, spare=0, hashes=("gnu",)),
+    "headers before the load": Spec(first=(PT_PHDR, PT_GNU_STACK, PT_GNU_RELRO)),
+    "a property note": Spec(property=True),
+    "no notes": Spec(linux=None, build_id=None),
+    "a writable load": Spec(load_flags=7),
 }
 REAL = [path for path in bases("riscv64*.so") if "cfi" not in path.name]
 

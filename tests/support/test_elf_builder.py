@@ -8,7 +8,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from elf_builder import FUNCTIONS, Spec, assemble, landing_pad, reader, sigreturn, thunk
+from elf_builder import (
+    FUNCTIONS,
+    PT_GNU_STACK,
+    PT_PHDR,
+    Spec,
+    assemble,
+    landing_pad,
+    reader,
+    sigreturn,
+    thunk,
+)
 
 READELF = shutil.which("riscv64-linux-gnu-readelf") or shutil.which("readelf")
 SPECS = {
@@ -25,6 +35,9 @@ SPECS = {
     "two loads": Spec(second_load=True),
     "32-bit": Spec(bits=32),
     "big-endian": Spec(endian=">"),
+    "PT_DYNAMIC covers .got": Spec(covered=b"\x88\3\0\0\0\0\0\0"),
+    "lld": Spec(lld=True, spare=0),
+    "more headers": Spec(first=(PT_PHDR, PT_GNU_STACK), property=True, load_flags=7),
     "bare": Spec(eh_frame=False, linux=None, build_id=None, section_symbol=False, spare=0),
     "thunk": Spec(functions=(sigreturn(), thunk("__vdso_clock_gettime", "local"), reader("local", 900, export=False))),
     "landing pads": Spec(functions=tuple(map(landing_pad, FUNCTIONS))),

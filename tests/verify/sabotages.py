@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -120,9 +121,14 @@ def move_section(patch: Patch, kind: int, by: int) -> None:
     patch.section(kind, addr=section.addr + by, offset=section.offset + by)
 
 
-def our_layout(patch: Patch) -> None:
-    """Change the second word of our note's descriptor."""
-    patch.put(patch.data.index(b"scons-vdso\0") + 12 + 8, "<Q", 1)
+def our_note(digit: bytes) -> Callable[[Patch], None]:
+    """Change the layout in our note, which is the one digit 2."""
+
+    def change(patch: Patch) -> None:
+        at = patch.data.index(b"scons-vdso image 2 ") + len("scons-vdso image ")
+        patch.data[at : at + 1] = digit
+
+    return change
 
 
 def swap_entries(patch: Patch) -> None:
@@ -300,14 +306,15 @@ SABOTAGES = (
     patched("notes", "run out of it", lambda p: p.put(p.phdr(elf64.PT_NOTE)[1].offset + 4, "<I", 0x1000), foreign),
     patched("build-id", "no build-id", lambda p: p.put(p.phdr(elf64.PT_NOTE)[1].offset + 8, "<I", 0x42)),
     Sabotage("build-id", "the build-id has 0x4 bytes", lambda: foreign(build_id=b"1234")),
-    patched("our-note", "our note has layout 0x1, must be 0x2", our_layout),
+    patched("our-note", "our note has layout 0x1, must have layout 0x2", our_note(b"1")),
+    patched("our-note", "our note has no three numbers, must have layout 0x2", our_note(b"x"), lambda: ours(0, HEADER)),
     Sabotage("data-page", "the data page at 0x1008 does not begin a page", lambda: ours(0x1008, HEADER)),
     Sabotage("data-page", "at 0x1000 lies on the image", lambda: ours(0x1000, HEADER, load_size=0x1400)),
     Sabotage("data-page", "the counter at 0x3004 is no aligned word", lambda: ours(counter_offset=0x3004)),
     Sabotage("data-page", "the counter at 0xff8 lies on the image", lambda: ours(counter_offset=0xFF8)),
     Sabotage("data-page", "or on the data page", lambda: ours(counter_offset=DATA + 8)),
     patched("whole-pages", "the file has 0xfff bytes", cut),
-    patched("whole-pages", "its load 0xff0", lambda p: resize_load(p, 0xFF0)),
+    patched("whole-pages", "its load 0x1000", lambda p: p.data.extend(bytes(0x1000)), lambda: ours(-0x1000, -0x1000)),
     # unwinder
     built("sigreturn", "no __vdso_rt_sigreturn", functions=functions(HEADER)[1:]),
     built(

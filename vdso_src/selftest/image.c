@@ -70,6 +70,30 @@ static void read_dynamic(const struct elf_segment *table)
 	image.definitions = dynamic(table, DT_VERDEF);
 }
 
+/* Reads a decimal number with its sign, and goes on behind it and one space. */
+static int64_t read_number(const char **at)
+{
+	int64_t value = 0, sign = 1;
+
+	if (**at == '-') {
+		sign = -1;
+		++*at;
+	}
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		value = 10 * value + **at - '0';
+	if (**at == ' ')
+		++*at;
+	return sign * value;
+}
+
+/* Reads the three numbers of our mark, as in `2 -4096 0`. */
+static void read_mark(const char *at)
+{
+	image.layout = (uint64_t)read_number(&at);
+	image.data_offset = read_number(&at);
+	image.counter_offset = read_number(&at);
+}
+
 /* Reads our mark, which is one of several notes. */
 static void read_notes(const struct elf_segment *notes)
 {
@@ -78,14 +102,9 @@ static void read_notes(const struct elf_segment *notes)
 
 	while (at < end && (note = image_at(at, sizeof(*note)))) {
 		uint64_t name = at + sizeof(*note), body = name + ((note->name_size + 3ull) & ~3ull);
-		const struct mark *mark = image_at(body, sizeof(*mark));
 
-		if (note->type == MARK_TYPE && note->size == sizeof(*mark) && mark &&
-		    same(image_string(name), MARK_OWNER)) {
-			image.data_offset = mark->data_offset;
-			image.layout = mark->layout;
-			image.counter_offset = mark->counter_offset;
-		}
+		if (note->type == MARK_TYPE && begins(image_string(name), MARK_NAME))
+			read_mark(image_string(name + sizeof(MARK_NAME) - 1));
 		at = body + ((note->size + 3ull) & ~3ull);
 	}
 }

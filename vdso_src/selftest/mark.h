@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The note by which an image of scons-vdso is known. site_scons/site_tools/vdso/elf/our_note.py has the same numbers. */
+/* The note by which an image of scons-vdso is known. site_scons/site_tools/vdso/elf/our_note.py has the same. */
 #ifndef SELFTEST_MARK_H
 #define SELFTEST_MARK_H
 
-#include <stdint.h>
-
-#define MARK_OWNER "scons-vdso"
-#define MARK_TYPE 0x7664736f
+#define MARK_TYPE 1 /* NT_VERSION: the name is all there is */
+#define MARK_NAME "scons-vdso image " /* layout, offsets of data page and counter follow: `2 -4096 0` */
 #define MARK_LAYOUT 2
-
-struct mark {
-	int64_t data_offset; /* from the image's first byte; 0: no data page */
-	uint64_t layout;
-	int64_t counter_offset; /* of the counter, a word of a page; 0: an instruction reads it */
-} __attribute__((packed, aligned(4))); /* as notes are */
 
 #endif

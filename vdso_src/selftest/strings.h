@@ -2,11 +2,8 @@
 #ifndef SELFTEST_STRINGS_H
 #define SELFTEST_STRINGS_H
 
-static inline int same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
+/* Are two texts the same? Does one begin with another? */
+int same(const char *a, const char *b);
+int begins(const char *text, const char *start);
 
 #endif

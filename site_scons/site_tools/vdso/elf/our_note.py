@@ -1,23 +1,52 @@
 # SPDX-License-Identifier: MIT
-"""The note in an image of ours: it marks the image as ours and says where the pages lie that the kernel maps beside it.
+"""The notes by which what we made is known: an image, whose note says which pages the kernel maps beside it, and our own base.
 
-An ELF note (gABI, "Note Section") with owner `scons-vdso`, a type of its own, and a descriptor of three 64-bit little-endian
-words: data offset from the image's first byte, signed (0: no data page), then the layout's version, then the offset of the
-counter, signed too, where it is a word of a page (0: an instruction reads it).
+Both are ELF notes (gABI, "Note Section") as System V made them to tell a version: the type is NT_VERSION, the name is all
+there is. readelf shows it as text, and eu-elflint complains of every other note of an unknown maker. An image's is called
+
+    scons-vdso image LAYOUT DATA COUNTER
+
+with the version of the data page's layout, and how far the page lies from the image's first byte, with its sign (0: no data
+page), and the same of the counter where it is a word of a page (0: an instruction reads it).
 """
 
 from __future__ import annotations
 
-import struct
+import re
+from dataclasses import dataclass
 
-OWNER = b"scons-vdso\0"
-TYPE = 0x7664736F  # "vdso": not a number that tools know under another meaning
+from .elf64 import NT_VERSION
+
+TYPE = NT_VERSION
+IMAGE = b"scons-vdso image "
+"""What the name of an image's note begins with."""
+MINIMAL = b"scons-vdso minimal\0"
+"""The name of the note in `minimal`, whose bytes are ours too (vdso_src/*/minimal)."""
 LAYOUT = 2
 
+_NUMBERS = re.compile(rb"([0-9]{1,9}) (-?[0-9]{1,18}) (-?[0-9]{1,18})\0")
 
-DESCRIPTOR = struct.Struct("<qQq")
+
+@dataclass(frozen=True)
+class Mark:
+    """What the note of an image says."""
+
+    layout: int
+    data_offset: int
+    counter_offset: int
 
 
-def descriptor(data_offset: int, counter_offset: int) -> bytes:
-    """Return the descriptor for a data page and a counter at these offsets."""
-    return DESCRIPTOR.pack(data_offset, LAYOUT, counter_offset)
+def name(data_offset: int, counter_offset: int) -> bytes:
+    """Return the name of the note of an image with a data page and a counter at these offsets."""
+    return IMAGE + f"{LAYOUT} {data_offset} {counter_offset}\0".encode()
+
+
+def marks_image(owner: bytes, kind: int) -> bool:
+    """Tell whether a note with this name and type is that of an image of ours, whatever numbers it has."""
+    return kind == TYPE and owner.startswith(IMAGE)
+
+
+def read(owner: bytes) -> Mark | None:
+    """Return what the note of an image says by its name; None where there are no three numbers in it."""
+    numbers = _NUMBERS.fullmatch(owner.removeprefix(IMAGE))
+    return None if numbers is None else Mark(*map(int, numbers.groups()))

@@ -95,6 +95,11 @@ class Vdso:
         return tuple(merged(covered))
 
     @property
+    def load(self) -> Phdr:
+        """The one PT_LOAD."""
+        return next(p for p in self.phdrs if p.type == elf64.PT_LOAD)
+
+    @property
     def headers(self) -> Span:
         """Return the span of the ELF header and the program headers behind it."""
         return Span(0, self.ehdr.phoff + self.ehdr.phnum * PHDR.size)

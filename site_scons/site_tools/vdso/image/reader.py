@@ -23,15 +23,16 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
     """
     ehdr = _header(name, file, arch)
     phdrs = _segments(name, file, ehdr)
-    load = Load(name, file[: phdrs[0].filesz])
-    dynamic = table_reader.read_dynamic(load, phdrs)
+    sections = _sections(file, ehdr)
+    load = Load(name, file[: next(p.filesz for p in phdrs if p.type == elf64.PT_LOAD)])
+    dynamic = table_reader.read_dynamic(load, phdrs, [header for _name, header in sections])
     tags = dict(reversed(dynamic))
     if elf64.DT_AUXILIARY in tags:
         raise VdsoError(name, "a vDSO for user-mode CFI (DT_AUXILIARY)", "take the plain one of the same kernel")
-    named_tables = table_reader.find_tables(load, tags, phdrs)
-    symbols = table_reader.read_symbols(load, tags, named_tables)
-    fdes, frames = table_reader.read_fdes(load, named_tables)
-    tables = named_tables | frames
+    named = table_reader.find_tables(load, tags, phdrs, len(dynamic))
+    symbols = table_reader.read_symbols(load, tags, named)
+    fdes, frames = table_reader.read_fdes(load, named)
+    tables = named | frames
     vdso = Vdso(
         name=name,
         arch=arch,
@@ -44,7 +45,7 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
         notes=table_reader.read_notes(load, tables),
         fdes=fdes,
         tables=tables,
-        section_names=_section_names(file, ehdr),
+        section_names=tuple(name for name, header in sections if header.size),
     )
     table_reader.refuse_overlaps(load, vdso.headers, tables, symbols)
     return vdso
@@ -73,7 +74,7 @@ def _header(name: str, file: bytes, arch: Arch) -> Ehdr:
 
 
 def _segments(name: str, file: bytes, ehdr: Ehdr) -> tuple[Phdr, ...]:
-    """Return the program headers, whose first is the one PT_LOAD."""
+    """Return the program headers, one of which is PT_LOAD. Those of a type that a vDSO does without are never looked into."""
     end = ehdr.phoff + ehdr.phnum * PHDR.size
     if ehdr.phoff < EHDR.size or end > len(file):
         raise VdsoError(name, f"truncated: program headers end at {end:#x}, the file at {len(file):#x}", OTHER_BASE)
@@ -82,14 +83,12 @@ def _segments(name: str, file: bytes, ehdr: Ehdr) -> tuple[Phdr, ...]:
     if len(loads) != 1:
         raise VdsoError(name, f"{len(loads)} PT_LOAD segments, not 1", OTHER_BASE)
     load = loads[0]
-    if phdrs[0] != load:
-        raise VdsoError(name, f"PT_LOAD is program header {phdrs.index(load)}, not the first", OTHER_BASE)
-    if load.offset or load.vaddr or load.filesz != load.memsz or load.flags & elf64.PF_W:
-        what = (
-            f"PT_LOAD has offset {load.offset:#x}, address {load.vaddr:#x}, file size {load.filesz:#x}, "
-            f"memory size {load.memsz:#x}, flags {load.flags:#x}, not 0, 0, two equal sizes and R-X"
-        )
+    if load.offset or load.vaddr:
+        what = f"PT_LOAD has offset {load.offset:#x} and address {load.vaddr:#x}, both must be 0x0"
         raise VdsoError(name, what, OTHER_BASE)
+    if load.filesz != load.memsz:
+        what = f"PT_LOAD has {load.filesz:#x} bytes in the file and {load.memsz:#x} in memory, which must be equal"
+        raise VdsoError(name, what, "link it without .bss, or " + OTHER_BASE)
     if load.align > MOST_BYTES or load.align & load.align - 1:
         what = f"PT_LOAD has the alignment {load.align:#x}, no power of two up to {MOST_BYTES:#x}"
         raise VdsoError(name, what, OTHER_BASE)
@@ -101,14 +100,14 @@ def _segments(name: str, file: bytes, ehdr: Ehdr) -> tuple[Phdr, ...]:
     for p in phdrs:
         if p.type in (elf64.PT_INTERP, elf64.PT_TLS):
             raise VdsoError(name, f"has a program header of type {p.type:#x}, which no vDSO has", OTHER_BASE)
-    for kind in (elf64.PT_DYNAMIC, elf64.PT_NOTE, elf64.PT_GNU_EH_FRAME):
+    for kind in (elf64.PT_DYNAMIC, elf64.PT_GNU_EH_FRAME):
         if sum(p.type == kind for p in phdrs) > 1:
             raise VdsoError(name, f"has more than one program header of type {kind:#x}", OTHER_BASE)
     return phdrs
 
 
-def _section_names(file: bytes, ehdr: Ehdr) -> tuple[str, ...]:
-    """Return the names of the section table, if the file has a whole one: a memory dump has none."""
+def _sections(file: bytes, ehdr: Ehdr) -> tuple[tuple[str, Shdr], ...]:
+    """Return (name, header) of each section, if the file has a whole table: a memory dump has none."""
     if not ehdr.shoff or ehdr.shentsize != SHDR.size or ehdr.shstrndx >= ehdr.shnum:
         return ()
     if ehdr.shoff + ehdr.shnum * SHDR.size > len(file):
@@ -116,4 +115,4 @@ def _section_names(file: bytes, ehdr: Ehdr) -> tuple[str, ...]:
     headers = [Shdr(*SHDR.unpack_from(file, ehdr.shoff + i * SHDR.size)) for i in range(ehdr.shnum)]
     strings = headers[ehdr.shstrndx]
     raw = file[strings.offset : strings.offset + strings.size]
-    return tuple(raw[h.name :].partition(b"\0")[0].decode("ascii", "backslashreplace") for h in headers if h.size)
+    return tuple((raw[h.name :].partition(b"\0")[0].decode("ascii", "backslashreplace"), h) for h in headers)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..elf import elf64
-from ..elf.elf64 import DYN, SYM, Phdr, Sym
+from ..elf.elf64 import DYN, SYM, Phdr, Shdr, Sym
 from ..elf.limits import MOST_SYMBOLS
 from ..elf.unwind import Fde, read_frames
 from ..ranges import Span, align_up
@@ -17,32 +17,44 @@ from .model import NOTE, Note, Symbol
 
 MOST_VERSIONS = 0x10  # definitions, and names of one: Linux's own have two, of a name each
 
+NOTES = ".note"
+"""The first PT_NOTE; a number follows in the names of others."""
+
 Tags = Mapping[int, int]
 Tables = Mapping[str, Span]
 
 
-def read_dynamic(load: Load, phdrs: tuple[Phdr, ...]) -> tuple[tuple[int, int], ...]:
-    """Return the (tag, value) pairs of PT_DYNAMIC, DT_NULL and spare ones included."""
+def read_dynamic(load: Load, phdrs: Sequence[Phdr], sections: Sequence[Shdr]) -> tuple[tuple[int, int], ...]:
+    """Return the (tag, value) pairs up to DT_NULL, and the spare ones behind it: entries of zeros.
+
+    PT_DYNAMIC often covers more. Where the linker script names no segment for the section behind .dynamic, that one is in
+    PT_DYNAMIC too: .rodata in Linux 6.8 to 6.14 (mended by e0eb1b6b0cd2), what lld lays there in 6.1. Every loader stops at
+    DT_NULL, so what follows is not the table's, and where a section says how far the table goes, zeros behind that are not.
+    """
     header = next((p for p in phdrs if p.type == elf64.PT_DYNAMIC), None)
     if header is None:
         raise load.error("no PT_DYNAMIC")
-    if header.offset != header.vaddr or header.filesz % DYN.size:
-        raise load.error(f"PT_DYNAMIC at offset {header.offset:#x}, address {header.vaddr:#x}")
-    entries = tuple(DYN.iter_unpack(load.bytes("PT_DYNAMIC", Span(header.vaddr, header.filesz))))
+    if header.offset != header.vaddr:
+        raise load.error(f"PT_DYNAMIC has offset {header.offset:#x} and address {header.vaddr:#x}, which must be equal")
+    covered = load.bytes("PT_DYNAMIC", Span(header.vaddr, header.filesz))
+    entries = list(DYN.iter_unpack(covered[: len(covered) // DYN.size * DYN.size]))
     tags = [tag for tag, _ in entries]
     if elf64.DT_NULL not in tags:
-        raise load.error("PT_DYNAMIC has no DT_NULL")
+        raise load.error(f"PT_DYNAMIC has no DT_NULL among its {len(tags):#x} entries")
     end = tags.index(elf64.DT_NULL)
-    if any(tags[end:]):
-        raise load.error(f"PT_DYNAMIC goes on behind its DT_NULL, which is entry {end:#x}")
     twice = next((tag for tag in tags[:end] if tags.count(tag) > 1), None)
     if twice is not None:  # loaders differ in which one counts
         raise load.error(f"PT_DYNAMIC has the tag {twice:#x} twice")
-    return entries
+    known = (s.size // DYN.size for s in sections if s.type == elf64.SHT_DYNAMIC and s.addr == header.vaddr)
+    spare = itertools.takewhile(lambda entry: not any(entry), entries[end + 1 : next(known, None)])
+    return (*entries[:end], (elf64.DT_NULL, 0), *spare)
 
 
-def find_tables(load: Load, tags: Tags, phdrs: tuple[Phdr, ...]) -> dict[str, Span]:
-    """Return where each table lies that `tags`, those of PT_DYNAMIC, or program headers name."""
+def find_tables(load: Load, tags: Tags, phdrs: Sequence[Phdr], entries: int) -> dict[str, Span]:
+    """Return where each table lies that `tags`, those of PT_DYNAMIC, or program headers name.
+
+    entries     how many PT_DYNAMIC has
+    """
     for tag, size in ((elf64.DT_RELA, elf64.DT_RELASZ), (elf64.DT_REL, elf64.DT_RELSZ), (elf64.DT_RELR, elf64.DT_RELRSZ)):
         if tags.get(tag) or tags.get(size):
             raise load.error(f"has relocations ({tags.get(size, 0):#x} bytes at {tags.get(tag, 0):#x})")
@@ -62,12 +74,12 @@ def find_tables(load: Load, tags: Tags, phdrs: tuple[Phdr, ...]) -> dict[str, Sp
     found[".dynsym"] = Span(tags[elf64.DT_SYMTAB], count * SYM.size)
     found[".gnu.version"] = Span(tags[elf64.DT_VERSYM], count * 2)
     found[".gnu.version_d"] = _definitions_span(load, tags)
-    for name, kind in ((".dynamic", elf64.PT_DYNAMIC), (".note", elf64.PT_NOTE), (".eh_frame_hdr", elf64.PT_GNU_EH_FRAME)):
-        for p in phdrs:
-            if p.type == kind:
-                found[name] = Span(p.vaddr, p.filesz)
-    if ".note" not in found:
-        raise load.error("no PT_NOTE, so no build-id could be told from another's")
+    found[".dynamic"] = next(Span(p.vaddr, entries * DYN.size) for p in phdrs if p.type == elf64.PT_DYNAMIC)
+    for p in phdrs:
+        if p.type == elf64.PT_GNU_EH_FRAME:
+            found[".eh_frame_hdr"] = Span(p.vaddr, p.filesz)
+    for number, p in enumerate(p for p in phdrs if p.type == elf64.PT_NOTE):
+        found[f"{NOTES} {number}" if number else NOTES] = Span(p.vaddr, p.filesz)
     for name, span in found.items():
         load.bytes(name, span)
     return found
@@ -169,19 +181,22 @@ def read_symbols(load: Load, tags: Tags, found: Tables) -> tuple[Symbol, ...]:
 
 
 def read_notes(load: Load, found: Tables) -> tuple[Note, ...]:
-    """Return the notes of PT_NOTE."""
-    span = found[".note"]
+    """Return the notes of every PT_NOTE."""
+    spans = [span for name, span in found.items() if name.startswith(NOTES)]
+    return tuple(note for span in spans for note in _notes(load, span))
+
+
+def _notes(load: Load, span: Span) -> Iterator[Note]:
     raw = load.bytes("PT_NOTE", span)
-    read, at = [], 0
+    at = 0
     while at + NOTE.size <= len(raw):
         namesz, descsz, kind = NOTE.unpack_from(raw, at)
         desc = at + NOTE.size + align_up(namesz, 4)
         end = desc + align_up(descsz, 4)
         if end > len(raw):
             raise load.error(f"PT_NOTE: a note at {span.start + at:#x} ends at {span.start + end:#x}, behind it")
-        read.append(Note(raw[at + NOTE.size :][:namesz], kind, raw[desc : desc + descsz]))
+        yield Note(raw[at + NOTE.size :][:namesz], kind, raw[desc : desc + descsz])
         at = end
-    return tuple(read)
 
 
 def read_fdes(load: Load, found: Tables) -> tuple[tuple[Fde, ...], dict[str, Span]]:

@@ -18,7 +18,7 @@ from ..errors import VdsoError
 from ..image.model import Vdso
 from ..policy.decide import Decision
 from ..ranges import Room, Span, merged, without
-from ..tables import fresh, kinds, section_table
+from ..tables import fresh, kinds, program_headers, section_table
 from .kept import kept_fdes, kept_spans
 from .plan import Area, Placed, Plan
 from .units import Unit
@@ -61,7 +61,7 @@ def place(
 
     counter     the offset of the counter in its page; None where an instruction reads the counter
 
-    VdsoError where it does not fit into 16 pages, or the base has no spare dynamic entry for a DT_HASH that it lacks.
+    VdsoError where it does not fit into 16 pages.
     """
     survey = _survey(base, decisions)
     for count in range(1, MAX_PAGES + 1):
@@ -79,7 +79,7 @@ def place(
 
 
 def _survey(base: Vdso, decisions: tuple[Decision, ...]) -> _Survey:
-    untouchable = (base.headers, *(base.tables[name] for name in kinds.KEPT))
+    untouchable = (program_headers.span(bool(base.fdes)), *(base.tables[name] for name in kinds.KEPT))
     start = min(span.start for span in (*base.reached, *(s.span for s in base.exports.values())))
     stop = min((span.start for span in untouchable if span.start >= start), default=MAX_PAGES * PAGE)
     return _Survey(base, decisions, kept_spans(base, decisions), untouchable, Span.between(start, stop))
@@ -87,21 +87,22 @@ def _survey(base: Vdso, decisions: tuple[Decision, ...]) -> _Survey:
 
 def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int, counter_offset: int) -> Plan | None:
     """Return the plan of an image of `size` bytes; None where not all fits."""
-    if size < max(span.end for span in (*survey.untouchable, *survey.kept)):
+    loaded = section_table.behind(size, bool(survey.base.fdes)).names.start
+    if loaded < max(span.end for span in (*survey.untouchable, *survey.kept)):
         return None
-    placed = _code(survey, units, size)
+    placed = _code(survey, units, loaded)
     if placed is None:
         return None
     code = merged([*survey.kept, *(unit.span for unit in placed)])
     text = Span.between(code[0].start, code[-1].end)
-    areas = _tables(survey, placed, text, size)
+    areas = _tables(survey, placed, text, loaded, our_note.name(data_offset, counter_offset))
     if areas is None:
         return None
-    return Plan(size, data_offset, counter_offset, text, survey.kept, survey.decisions, tuple(placed), areas)
+    return Plan(size, loaded, data_offset, counter_offset, text, survey.kept, survey.decisions, tuple(placed), areas)
 
 
-def _code(survey: _Survey, units: Sequence[Unit], size: int) -> list[Placed] | None:
-    allowed = Span.between(survey.allowed.start, min(survey.allowed.end, size))
+def _code(survey: _Survey, units: Sequence[Unit], loaded: int) -> list[Placed] | None:
+    allowed = Span.between(survey.allowed.start, min(survey.allowed.end, loaded))
     room = Room(without([allowed], [*survey.kept, *survey.untouchable, *_before_sigreturn(survey.base)]))
     addresses: dict[Unit, int] = {}
     for unit in units:
@@ -110,12 +111,12 @@ def _code(survey: _Survey, units: Sequence[Unit], size: int) -> list[Placed] | N
             start = slot.start - function.start
             if unit in addresses or start % unit.align or not slot.covers(Span(start, unit.size)):
                 continue
-            if slot.end > size:
+            if start + unit.size > loaded:
                 return None  # an image may have fewer pages than the base, but no stub leaves its slot for that
             if room.take_at(start, unit.size):
                 addresses[unit] = start
     for unit in sorted((u for u in units if u not in addresses), key=lambda u: -u.size):
-        address = _elsewhere(survey, room, unit, size)
+        address = _elsewhere(survey, room, unit, loaded)
         if address is None:
             return None
         addresses[unit] = address
@@ -140,10 +141,10 @@ def _before_sigreturn(base: Vdso) -> list[Span]:
     return [Span(base.exports[name].value - 1, 1)] if name in base.exports else []
 
 
-def _elsewhere(survey: _Survey, room: Room, unit: Unit, size: int) -> int | None:
-    """Take room inside the load first: the tail is left for tables, and no page is begun for code that fits."""
-    for limit in (len(survey.base.data), size):
-        inside = Room(without(room.spans, [Span.between(limit, size)]))
+def _elsewhere(survey: _Survey, room: Room, unit: Unit, loaded: int) -> int | None:
+    """Take room inside the base's load first: the tail is left for tables, and no page is begun for code that fits."""
+    for limit in (len(survey.base.data), loaded):
+        inside = Room(without(room.spans, [Span.between(limit, loaded)]))
         address = inside.take(unit.size, unit.align)
         if address is not None:
             room.take_at(address, unit.size)
@@ -176,13 +177,12 @@ def _bytes(spans: Sequence[Span]) -> int:
     return sum(span.size for span in spans)
 
 
-def _tables(survey: _Survey, placed: Sequence[Placed], text: Span, size: int) -> tuple[Area, ...] | None:
+def _tables(survey: _Survey, placed: Sequence[Placed], text: Span, loaded: int, ours: bytes) -> tuple[Area, ...] | None:
     base = survey.base
     code = fresh.Code({}, _reserved_fdes(survey, placed))
-    tables = fresh.make_tables(base, survey.decisions, code, {}, our_note.descriptor(0, 0))  # only its size counts here
+    tables = fresh.make_tables(base, survey.decisions, code, {}, ours)
     needs = {name: len(data) for name, data in tables.items()}
-    needs[kinds.SECTIONS] = section_table.table_size(bool(code.fdes))
-    room = Room(without([Span(0, size)], [*survey.untouchable, *survey.kept, text]))
+    room = Room(without([Span(0, loaded)], [*survey.untouchable, *survey.kept, text]))
     old = {name: base.tables[name] for name in needs if name in base.tables}
     if kinds.UNWIND in old:
         start = old[kinds.UNWIND].start

@@ -54,12 +54,14 @@ class Plan:
     """All that is decided about an image before its code is linked.
 
     size        of the image in bytes
+    loaded      of them, those of its load; behind it lie the section table and its names
     data_offset, counter_offset     of the data page, and of a counter that is a word of a page; 0: there is none
     text        its code: kept functions and stubs
     kept        the code that kept functions run, and the data in the image that they may read
     """
 
     size: int
+    loaded: int
     data_offset: int
     counter_offset: int
     text: Span
@@ -91,6 +93,7 @@ def plan_from_json(text: str) -> Plan:
     facts = json.loads(text)
     return Plan(
         size=facts["size"],
+        loaded=facts["loaded"],
         data_offset=facts["data_offset"],
         counter_offset=facts["counter_offset"],
         text=Span(**facts["text"]),

@@ -32,7 +32,7 @@ def refuse_base(base: Vdso) -> None:
 
 
 def _ours(base: Vdso) -> None:
-    if any((n.owner, n.type) == (our_note.OWNER, our_note.TYPE) for n in base.notes):
+    if any(our_note.marks_image(note.owner, note.type) for note in base.notes):
         what = "already spliced: it carries a note of scons-vdso"
         raise VdsoError(base.name, what, "give the base that it was made from")
 

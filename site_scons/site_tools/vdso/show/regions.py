@@ -12,7 +12,7 @@ from ..image.model import Vdso
 from ..place.plan import Plan
 from ..ranges import Span, merged, without
 from ..splice.changes import Export
-from ..tables import kinds
+from ..tables import kinds, program_headers, section_table
 
 HEADERS, TABLE, CODE, TRAP, REST, DATA = "headers", "table", "code", "trap", "rest", "data"
 
@@ -59,7 +59,7 @@ def of_base(base: Vdso, policies: Mapping[str, str]) -> tuple[Region, ...]:
     load = len(base.data)
     return _tiled(
         [
-            _headers(base),
+            _headers(base.headers),
             *_functions(slots),
             *(Region(span, TABLE, name) for name, span in base.tables.items()),
             *(Region(span, CODE, "local code") for span in base.reached),
@@ -72,14 +72,17 @@ def of_base(base: Vdso, policies: Mapping[str, str]) -> tuple[Region, ...]:
 def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region, ...]:
     """Return the regions of all pages of an image that was made from `base` by `plan`, but for its data page."""
     functions = [(e.span, e.policy, e.name) for e in exports if e.span is not None]
+    behind = section_table.behind(plan.size, bool(base.fdes))
     return _tiled(
         [
-            _headers(base),
+            _headers(program_headers.span(bool(base.fdes))),
             *_functions(functions),
             *(Region(unit.span, CODE, f"rest of {unit.source}") for unit in plan.units),
             *(Region(base.tables[name], TABLE, name) for name in kinds.KEPT),
             *(Region(area.span, TABLE, _AREAS.get(area.name, area.name)) for area in plan.areas),
             *(Region(span, KEEP, "what kept functions run and read") for span in plan.kept),
+            Region(behind.names, TABLE, kinds.STRINGS),
+            Region(behind.table, TABLE, kinds.SECTIONS),
             Region(plan.text, TRAP, "trapping bytes"),
             Region(Span(0, plan.size), REST, "zeros"),
         ]
@@ -89,8 +92,8 @@ def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region,
 _AREAS = {kinds.UNWIND: ".eh_frame_hdr, .eh_frame"}
 
 
-def _headers(base: Vdso) -> Region:
-    return Region(base.headers, HEADERS, "ELF header, program headers")
+def _headers(span: Span) -> Region:
+    return Region(span, HEADERS, "ELF header, program headers")
 
 
 def _functions(functions: Iterable[tuple[Span, str, str]]) -> list[Region]:

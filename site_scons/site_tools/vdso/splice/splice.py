@@ -12,18 +12,15 @@ from dataclasses import dataclass
 
 from ..arch.arch import HIDE, KEEP, Arch
 from ..elf import elf64, our_note, unwind
-from ..elf.elf64 import EHDR, PHDR, Phdr
+from ..elf.elf64 import EHDR, PHDR
 from ..image.model import Vdso
 from ..place.linked import Linked
 from ..place.plan import Plan
 from ..ranges import Span, align_up, without
-from ..tables import fresh, kinds, notes, section_table
-from ..tables.dynamic import make_dynamic
+from ..tables import fresh, kinds, notes, program_headers, section_table
 from . import stub_code
 from .changes import Change, Export, Patch, applied, declared, padded
 from .lief_write import write_with_lief
-
-_PT_NULL = Phdr(0, 0, 0, 0, 0, 0, 0, 0)  # PT_NULL: every reader ignores such a program header
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,13 @@ def splice(base: Vdso, plan: Plan, stubs: Linked) -> Spliced:
     code = stub_code.code_patches(plan, stubs)
     stub_code.refuse_stubs(plan, stubs, base.arch)
     fdes = stub_code.frames(base, plan, stubs)
-    patches = [*code, *_tables(base, plan, fresh.Code(functions, fdes)), *_headers(base, plan, len(fdes))]
+    places = _places(base, plan, len(fdes))
+    patches = [*code, *_tables(base, plan, fresh.Code(functions, fdes), places), *_headers(base, plan, places)]
     patches += _freed(base, plan, patches)
     old = padded(base.file, plan.size)
     image = _identified(plan, applied(old, patches))
-    written = write_with_lief(_mappable(base, plan.size), [(p.start, image[p.start : p.span.end]) for p in patches])
+    loaded = [(p.start, image[p.start : p.span.end]) for p in patches if p.span.end <= plan.loaded]
+    written = write_with_lief(_mappable(base, plan.loaded), loaded) + image[plan.loaded :]
     if written != image:
         wrong = next((i for i, (a, b) in enumerate(zip(image, written, strict=False)) if a != b), len(written))
         raise AssertionError(f"LIEF wrote {len(written):#x} bytes, and another byte at {wrong:#x} than was declared")
@@ -61,63 +60,73 @@ def _functions(base: Vdso, plan: Plan) -> dict[str, Span]:
     return functions
 
 
-def _tables(base: Vdso, plan: Plan, code: fresh.Code) -> list[Patch]:
-    places = {area.name: area.span.start for area in plan.areas}
-    ours = our_note.descriptor(plan.data_offset, plan.counter_offset)
-    tables = fresh.make_tables(base, plan.decisions, code, places, ours)
-    found = {name: Span(places[name], len(data)) for name, data in tables.items()}
+def _places(base: Vdso, plan: Plan, fdes: int) -> dict[str, Span]:
+    """Return where each section of the image lies; `fdes`: how many functions its unwind information describes."""
+    found = {area.name: area.span for area in plan.areas}
     found |= {name: base.tables[name] for name in kinds.KEPT}
     found[section_table.TEXT] = plan.text
-    if code.fdes:
-        unwind_table = found[kinds.UNWIND]
-        frame = unwind_table.start + align_up(unwind.header_size(len(code.fdes)), 8)
-        found[".eh_frame"] = Span.between(frame, unwind_table.end)
-    tables[kinds.SECTIONS] = section_table.make_section_table(found, base.tag(elf64.DT_VERDEFNUM) or 0, base.arch)
-    patches = [Patch(places[name], data.ljust(plan.area(name).size, b"\0"), name) for name, data in tables.items()]
-    moved = make_dynamic(base, places, len(tables[kinds.DYNSTR]))
-    return [*patches, Patch(base.tables[".dynamic"].start, moved, ".dynamic")]
+    if kinds.UNWIND in found:
+        room, size = found[kinds.UNWIND], unwind.header_size(fdes)
+        found[kinds.UNWIND] = Span(room.start, size)
+        found[".eh_frame"] = Span.between(room.start + align_up(size, 8), room.end)
+    found[section_table.PADDING] = Span.between(max(span.end for span in found.values()), plan.loaded)
+    found[kinds.STRINGS] = section_table.behind(plan.size, bool(base.fdes)).names
+    return found
 
 
-def _headers(base: Vdso, plan: Plan, fdes: int) -> list[Patch]:
-    """Return the section table's place in the ELF header, and the program headers of what changed its place or size."""
+def _tables(base: Vdso, plan: Plan, code: fresh.Code, places: dict[str, Span]) -> list[Patch]:
+    addresses = {area.name: area.span.start for area in plan.areas}
+    ours = our_note.name(plan.data_offset, plan.counter_offset)
+    tables = fresh.make_tables(base, plan.decisions, code, addresses, ours)
+    patches = [Patch(addresses[name], data.ljust(plan.area(name).size, b"\0"), name) for name, data in tables.items()]
+    unwinds = bool(base.fdes)
+    behind = section_table.behind(plan.size, unwinds)
+    sections = section_table.make_section_table(places, unwinds, base.tag(elf64.DT_VERDEFNUM) or 0, base.arch)
+    return [
+        *patches,
+        Patch(behind.names.start, section_table.make_shstrtab(unwinds), kinds.STRINGS),
+        Patch(behind.table.start, sections, kinds.SECTIONS),
+    ]
+
+
+def _headers(base: Vdso, plan: Plan, places: dict[str, Span]) -> list[Patch]:
+    """Return what changes in the ELF header, and all program headers."""
+    unwinds = bool(base.fdes)
+    made = program_headers.program_headers(base, places, plan.loaded, unwinds)
     ehdr = EHDR.pack(
-        *base.ehdr._replace(
-            shoff=plan.area(kinds.SECTIONS).start,
-            shentsize=elf64.SHDR.size,
-            shnum=len(section_table.section_names(bool(fdes))) + 1,
-            shstrndx=section_table.index(kinds.STRINGS, bool(fdes)),
+        *_ehdr(base)._replace(
+            shoff=section_table.behind(plan.size, unwinds).table.start,
+            phnum=len(made),
+            shnum=len(section_table.section_names(unwinds)) + 1,
+            shstrndx=section_table.index(kinds.STRINGS, unwinds),
         )
     )
-    patches = [Patch(40, ehdr[40:48], "e_shoff"), Patch(58, ehdr[58:64], "e_shentsize, e_shnum, e_shstrndx")]
-    for index, p in enumerate(base.phdrs):
-        at = base.ehdr.phoff + index * PHDR.size
-        if p.type == elf64.PT_LOAD:
-            new, what = p._replace(filesz=plan.size, memsz=plan.size), "PT_LOAD"
-        elif p.type == elf64.PT_NOTE:
-            new, what = _moved(p, plan.area(kinds.NOTE)), "PT_NOTE"
-        elif p.type == elf64.PT_GNU_EH_FRAME:
-            what = "PT_GNU_EH_FRAME"
-            new = _moved(p, Span(plan.area(kinds.UNWIND).start, unwind.header_size(fdes))) if fdes else _PT_NULL
-        else:
-            continue
-        patches.append(Patch(at, PHDR.pack(*new), f"program header {what}"))
-    return patches
+    return [
+        Patch(24, ehdr[24:48], "e_entry, e_phoff, e_shoff"),
+        Patch(56, ehdr[56:64], "e_phnum, e_shentsize, e_shnum, e_shstrndx"),
+        *(
+            Patch(EHDR.size + index * PHDR.size, PHDR.pack(*header), f"program header {name}")
+            for index, (name, header) in enumerate(made.items())
+        ),
+    ]
 
 
-def _moved(p: Phdr, span: Span) -> Phdr:
-    return p._replace(offset=span.start, vaddr=span.start, paddr=span.start, filesz=span.size, memsz=span.size)
+def _ehdr(base: Vdso) -> elf64.Ehdr:
+    """Return the base's header, with the program headers behind it, without sections, and without the entry of a program."""
+    return base.ehdr._replace(entry=0, phoff=EHDR.size, shoff=0, shentsize=elf64.SHDR.size, shnum=0, shstrndx=0)
 
 
 def _freed(base: Vdso, plan: Plan, patches: Sequence[Patch]) -> list[Patch]:
     """Return patches that fill all unused bytes: with traps where there is code around, with zeros elsewhere."""
     used = [patch.span for patch in patches]
-    used += [base.headers, *(base.tables[name] for name in kinds.KEPT), *plan.kept]
+    used += [Span(0, EHDR.size), *(base.tables[name] for name in kinds.KEPT), *plan.kept]
     end = plan.size
     left = without([Span(0, end)], used)
     load_end = min(len(base.data), end)
     parts = [
         *((symbol.span, f"slot of {name}") for name, symbol in base.exports.items()),
         *((span, f"old place of {name}") for name, span in base.tables.items()),
+        (base.headers, "old program headers"),
         (Span(0, load_end), "unreachable code, data and padding"),
         (Span.between(load_end, end), "behind the load"),
     ]
@@ -144,8 +153,8 @@ def _identified(plan: Plan, image: bytes) -> bytes:
 
 
 def _mappable(base: Vdso, size: int) -> bytes:
-    """Return the load alone, with the image's size and without a section table: LIEF keeps every byte of such a file."""
-    head = EHDR.pack(*base.ehdr._replace(shoff=0, shentsize=elf64.SHDR.size, shnum=0, shstrndx=0))
+    """Return the load alone, grown or cut to `size` bytes, without a section table: LIEF keeps every byte of such a file."""
+    head = EHDR.pack(*_ehdr(base))
     return head + base.data[EHDR.size : size].ljust(size - EHDR.size, b"\0")
 
 

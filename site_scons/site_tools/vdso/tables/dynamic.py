@@ -6,30 +6,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..elf import elf64
-from ..errors import OTHER_BASE, VdsoError
 from ..image.model import Vdso
 from .kinds import DYNSTR, DYNSYM, GNU_HASH, HASH, VERSYM
 
+FIRST = (elf64.DT_HASH, elf64.DT_GNU_HASH, elf64.DT_STRTAB, elf64.DT_SYMTAB)
+"""In this order, as GNU ld writes them. Who walks the table once needs the first three when DT_SYMTAB comes (stress-ng's
+vdso stressor did); lld writes them in the opposite order, and a hash table that the base lacks would come last."""
+
 
 def make_dynamic(base: Vdso, places: Mapping[str, int], names_size: int) -> bytes:
-    """Return PT_DYNAMIC with the tables at their places. A hash table that the base lacks takes a spare DT_NULL.
-
-    VdsoError where there is none to spare: the last DT_NULL ends the table.
-    """
+    """Return PT_DYNAMIC with the tables at their places, and one DT_NULL. A table that has no place yet is at 0."""
     values = {
-        elf64.DT_HASH: places[HASH],
-        elf64.DT_GNU_HASH: places[GNU_HASH],
-        elf64.DT_SYMTAB: places[DYNSYM],
-        elf64.DT_STRTAB: places[DYNSTR],
+        elf64.DT_HASH: places.get(HASH, 0),
+        elf64.DT_GNU_HASH: places.get(GNU_HASH, 0),
+        elf64.DT_SYMTAB: places.get(DYNSYM, 0),
+        elf64.DT_STRTAB: places.get(DYNSTR, 0),
         elf64.DT_STRSZ: names_size,
-        elf64.DT_VERSYM: places[VERSYM],
+        elf64.DT_VERSYM: places.get(VERSYM, 0),
     }
     present = [(tag, values.get(tag, value)) for tag, value in base.dynamic if tag != elf64.DT_NULL]
-    missing = [(tag, value) for tag, value in values.items() if tag not in dict(present)]
-    entries = present + missing
-    if len(entries) >= len(base.dynamic):
-        at = base.tables[".dynamic"].start
-        what = f"PT_DYNAMIC at {at:#x} has {len(base.dynamic) - len(present)} DT_NULL, {len(missing) + 1} are needed"
-        raise VdsoError(base.name, what, OTHER_BASE)
-    entries += [(elf64.DT_NULL, 0)] * (len(base.dynamic) - len(entries))
+    first = next(index for index, (tag, _) in enumerate(present) if tag in FIRST)
+    others = [entry for entry in present[first:] if entry[0] not in FIRST]
+    entries = [*present[:first], *((tag, values[tag]) for tag in FIRST), *others, (elf64.DT_NULL, 0)]
     return b"".join(elf64.DYN.pack(*entry) for entry in entries)

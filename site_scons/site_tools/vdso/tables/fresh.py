@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes all tables of an image but the section table. Placement asks for their sizes, splice for the bytes themselves."""
+"""Makes the tables of an image that are loaded. Placement asks for their sizes, splice for the bytes themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ..image.model import Vdso
 from ..policy.decide import Decision
 from ..ranges import Span
 from . import section_table
-from .kinds import DYNSTR, DYNSYM, GNU_HASH, HASH, NOTE, STRINGS, UNWIND, VERSYM
+from .dynamic import make_dynamic
+from .kinds import DYNAMIC, DYNSTR, DYNSYM, GNU_HASH, HASH, NOTE, UNWIND, VERSYM
 from .names import FUNCTION, added, make_dynstr, visible
 from .notes import make_notes
 from .symbol_tables import make_symbol_tables
@@ -30,9 +31,9 @@ def make_tables(
 ) -> dict[str, bytes]:
     """Return the bytes of each table, for code and tables at their places. A table without a place is made for address 0.
 
-    ours    the descriptor of our note
+    ours    the name of our note
     """
-    text = section_table.index(section_table.TEXT, bool(code.fdes))
+    text = section_table.index(section_table.TEXT, bool(base.fdes))
     moved = [
         replace(s, info=FUNCTION, value=code.functions[s.name].start, size=code.functions[s.name].size, shndx=text)
         if s.name in code.functions
@@ -40,15 +41,16 @@ def make_tables(
         for s in visible(base, decisions) + added(base, decisions)
     ]
     found = make_symbol_tables(moved)
+    strings = make_dynstr(base, decisions)
     tables = {
         HASH: found.hash,
         GNU_HASH: found.gnu_hash,
         DYNSYM: found.dynsym,
-        DYNSTR: make_dynstr(base, decisions),
+        DYNSTR: strings,
         VERSYM: found.versym,
+        DYNAMIC: make_dynamic(base, places, len(strings)),
         NOTE: make_notes(base, ours),
-        STRINGS: section_table.make_shstrtab(bool(code.fdes)),
     }
-    if code.fdes:
+    if base.fdes:
         tables[UNWIND] = pack_frames(code.fdes, places.get(UNWIND, 0))
     return tables

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The notes of an image: those of the base, a build-id of its own, and the note by which we know it again."""
+"""The notes of an image: those of the base that still hold, a build-id of its own, and the note by which we know it again."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ BUILD_ID_AT = 16
 
 
 def make_notes(base: Vdso, ours: bytes) -> bytes:
-    """Return PT_NOTE: a build-id of zeros, to be filled in, then the base's other notes, then ours with its descriptor."""
+    """Return PT_NOTE: a build-id of zeros, to be filled in, then the base's other notes, then ours with that name.
+
+    A property note goes: it says what all code of a file can do, landing pads for one, and stubs can do less.
+    """
     build_id = Note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(BUILD_ID_SIZE))
-    others = [n for n in base.notes if (n.owner, n.type) != (build_id.owner, build_id.type)]
-    mark = Note(our_note.OWNER, our_note.TYPE, ours)
+    gone = [(build_id.owner, kind) for kind in (elf64.NT_GNU_BUILD_ID, elf64.NT_GNU_PROPERTY_TYPE_0)]
+    others = [n for n in base.notes if (n.owner, n.type) not in gone]
+    mark = Note(ours, our_note.TYPE, b"")
     return b"".join(note.pack() for note in (build_id, *others, mark))

@@ -69,16 +69,17 @@ def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | 
     count = _count(image, sysv, gnu, sections)
     symbols = _attempt(lambda: _symbols(image, elffile, tags, count))
     notes = _attempt(lambda: _notes(image, elffile, segments))
-    ours = [note.desc for note in notes or () if (note.owner, note.type) == (our_note.OWNER[:-1].decode(), our_note.TYPE)]
-    noted = _attempt(lambda: our_note.DESCRIPTOR.unpack(ours[0]))
-    if data_offset is None and noted is not None:
-        data_offset = noted[0]
+    names = [(note.owner.encode("latin-1", "replace") + b"\0", note.type) for note in notes or ()]
+    ours = [name for name, kind in names if our_note.marks_image(name, kind)]
+    mark = our_note.read(ours[0]) if ours else None
+    if data_offset is None and mark is not None:
+        data_offset = mark.data_offset
     frames = next((parse_frames(image, s.vaddr) for s in segments if s.type == "PT_GNU_EH_FRAME"), None)
     loads = [segment for segment in segments if segment.type == "PT_LOAD"]
     code = image[: loads[0].memsz] if loads else image
     subject = Subject(
-        image=image, arch=arch, ours=bool(ours), data_offset=data_offset or None, layout=noted[1] if noted else None,
-        counter_offset=(noted[2] if noted else 0) or None,
+        image=image, arch=arch, ours=bool(ours), data_offset=data_offset or None, layout=mark.layout if mark else None,
+        counter_offset=(mark.counter_offset if mark else 0) or None,
         header=header, segments=segments, sections=sections, dynamic=dynamic, terminated=terminated, symbols=symbols,
         sysv=sysv, gnu=gnu, versions=_attempt(lambda: _versions(image, elffile, tags)),
         versym=_versym(image, tags.get("DT_VERSYM"), count), notes=notes, frames=frames, functions=(),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...elf import our_note
-from ...elf.elf64 import NT_GNU_BUILD_ID, PAGE
+from ...elf.elf64 import NT_GNU_BUILD_ID, PAGE, pages
 from ..model import Subject, signed
 from ..rule import GDB, KERNEL, rule
 
@@ -35,10 +35,10 @@ def build_id(s: Subject) -> Iterator[str]:
 
 @rule("our-note", (KERNEL, "can't know where the data page goes"))
 def our_layout(s: Subject) -> Iterator[str]:
-    """Our note has 24 bytes and the layout that this version knows. elf/our_note.py."""
+    """Our note has three numbers, the first of them the layout that this version knows. elf/our_note.py."""
     if s.ours and s.layout != our_note.LAYOUT:
-        has = "no layout" if s.layout is None else f"layout 0x{s.layout:x}"
-        yield f"our note has {has}, must be 0x{our_note.LAYOUT:x}"
+        has = "no three numbers" if s.layout is None else f"layout 0x{s.layout:x}"
+        yield f"our note has {has}, must have layout 0x{our_note.LAYOUT:x}"
 
 
 @rule("data-page", (KERNEL, "can't map the data page"))
@@ -60,10 +60,10 @@ def data_page(s: Subject) -> Iterator[str]:
 
 @rule("whole-pages", (KERNEL, "shows programs its own memory behind the image"))
 def whole_pages(s: Subject) -> Iterator[str]:
-    """An image of ours is whole pages, all of them the load: the last page shows nothing of the kernel's memory.
+    """An image of ours is whole pages, the last of which its load ends in: it shows nothing of the kernel's memory.
 
     docs/how-it-works.md#splice.
     """
-    if s.ours and (len(s.image) % PAGE or s.size != len(s.image)):
+    if s.ours and (len(s.image) % PAGE or pages(s.size) * PAGE < len(s.image)):
         sizes = f"the file has 0x{len(s.image):x} bytes, its load 0x{s.size:x}"
-        yield f"{sizes}, must be the same and whole pages of 0x{PAGE:x}"
+        yield f"{sizes}, must be whole pages of 0x{PAGE:x}, the last of which the load ends in"
