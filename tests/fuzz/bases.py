@@ -8,7 +8,19 @@ from functools import cache
 
 import image_builder
 from bases import bases
-from elf_builder import FUNCTIONS, Function, Spec, raw, reader, sigreturn, system_call, thunk
+from elf_builder import (
+    FUNCTIONS,
+    PT_GNU_RELRO,
+    PT_GNU_STACK,
+    PT_PHDR,
+    Function,
+    Spec,
+    raw,
+    reader,
+    sigreturn,
+    system_call,
+    thunk,
+)
 from elf_builder import build as build_base
 from vdso.elf.elf64 import PAGE
 
@@ -21,6 +33,8 @@ SPECS = (
     Spec(hashes=("sysv",), symtab=True),
     Spec(undefined="riscv_isa_ext_keys", eh_frame=False),
     Spec(load_size=0x1234),
+    Spec(covered=bytes(range(0x28)), spare=0, hashes=("gnu",)),
+    Spec(lld=True, spare=0, first=(PT_PHDR, PT_GNU_STACK), property=True, load_flags=7),
     Spec(
         functions=(
             *FUNCTIONS[:1],
@@ -52,7 +66,7 @@ def strange() -> tuple[bytes, ...]:
     """Return bases that must be refused, or that are of another kind."""
     made = (
         *(Spec(bits=32), Spec(endian=">"), Spec(second_load=True), Spec(relocations=2), Spec(alternatives=1)),
-        *(Spec(auxiliary="cf-protection=full"), Spec(machine=183), Spec(spare=0), Spec(build_id=None, linux=None)),
+        *(Spec(auxiliary="cf-protection=full"), Spec(machine=183)),
     )
     others = (path.read_bytes() for path in bases() if path.read_bytes() not in sound())
     return (*(build_base(spec) for spec in made), *others)
@@ -74,7 +88,12 @@ def any_spec(choices: Choices) -> Spec:
         hashes=choices.pick((("sysv", "gnu"), ("gnu",), ("sysv",))),
         sections=not choices.chance(3),
         symtab=choices.chance(3),
+        lld=choices.chance(4),
+        first=choices.pick(((), (), (PT_PHDR,), (PT_GNU_STACK, PT_GNU_RELRO))),
+        load_flags=choices.pick((5, 5, 5, 7)),
         spare=choices.pick((5, 5, 4, 1, 0)),
+        covered=choices.pick((b"", b"", b"\x88\3\0\0\0\0\0\0", bytes(24), b"\x01" * 0x60)),
+        property=choices.chance(6),
         load_size=choices.pick((0, 0, 0, 0x1000, 0x1234, 0x2100)),
         linux=choices.pick((0x060C75, None)),
         build_id=choices.pick((bytes(range(20)), bytes(8), None)),

@@ -96,7 +96,7 @@ class Vdso:
 
     @property
     def load(self) -> Phdr:
-        """The one PT_LOAD."""
+        """Return the one PT_LOAD."""
         return next(p for p in self.phdrs if p.type == elf64.PT_LOAD)
 
     @property
