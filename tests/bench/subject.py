@@ -98,6 +98,6 @@ def theirs(path: Path) -> Subject | None:
             clock = short in ("clock_gettime", "clock_getres", "gettimeofday")
             reason = ("" if known else str(found)) if clock else "reads data of Linux that is not the clock's"
         functions[short] = Function(symbol.value, symbol.size, reason)
-    name = f"Linux {base.linux}" if base.linux else "minimal"
+    name = str(base.maker)
     exact = linux.exact if known else lambda _call: None
     return Subject(name, hashlib.sha256(base.file).hexdigest(), machine, linux.COUNTER, functions, exact)

@@ -52,7 +52,7 @@ def test_the_model_says_what_was_built() -> None:
     assert base.tables[".eh_frame"].start == built.sections[".eh_frame"][0]
     assert {".text", ".dynsym", ".comment", ".shstrtab"} <= set(base.section_names)
     assert base.headers == Span(0, 64 + 56 * len(base.phdrs))
-    assert (base.linux, base.build_id) == ("6.12.117", bytes(range(20)).hex())
+    assert (base.maker.linux, base.build_id) == ("6.12.117", bytes(range(20)).hex())
     assert base.tag(elf64.DT_STRSZ) == built.sections[".dynstr"][1]
     assert base.tag(DT_DEBUG) is None
 
@@ -90,13 +90,13 @@ def test_what_the_exports_reach_is_all_code_that_they_can_run() -> None:
     ("one", "linux"),
     [
         (Note(b"Linux\0", 0, struct.pack("<I", 0x060C75)), "6.12.117"),
-        (Note(b"Linux\0", 1, struct.pack("<I", 0x060C75)), None),
-        (Note(b"Linux\0", 0, struct.pack("<H", 0x060C)), None),
-        (Note(b"Other\0", 0, struct.pack("<I", 0x060C75)), None),
+        (Note(b"Linux\0", 1, struct.pack("<I", 0x060C75)), ""),
+        (Note(b"Linux\0", 0, struct.pack("<H", 0x060C)), ""),
+        (Note(b"Other\0", 0, struct.pack("<I", 0x060C75)), ""),
     ],
 )
-def test_the_version_of_linux_is_in_its_own_note(one: Note, linux: str | None) -> None:
-    assert replace(read(build_base()), notes=(Note(b"GNU\0", 3, bytes(20)), one)).linux == linux
+def test_the_version_of_linux_is_in_its_own_note(one: Note, linux: str) -> None:
+    assert replace(read(build_base()), notes=(Note(b"GNU\0", 3, bytes(20)), one)).maker.linux == linux
 
 
 @pytest.mark.parametrize(("owner", "desc"), [(b"GNU\0", b"x" * 20), (b"Linux\0", b"xyz"), (b"\0", b"")])

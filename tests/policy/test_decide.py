@@ -208,3 +208,69 @@ def test_overrides_reach_the_image(compiled: list[Path], tmp_path: Path) -> None
     assert analyse(made.image.data, getcpu.address, RISCV64).numbers == {168}
     assert b"flush_icache" not in made.image.data
     assert verify(made.image.data, RISCV64).findings == ()
+
+
+def only(*names: str) -> Vdso:
+    """Return a base that exports rt_sigreturn and these alone."""
+    kept = tuple(f for f in FUNCTIONS if RISCV64.short(f.name) in (*names, "rt_sigreturn"))
+    return read_vdso("base.so", build_base(Spec(functions=kept)), RISCV64)
+
+
+ADDED = {name: Decision(PREFIX + name, "add", PREFIX + name) for name in ("clock_gettime", "gettimeofday", "clock_getres")}
+GETCPU = Decision(PREFIX + "getcpu", "add", PREFIX + "syscall_getcpu")
+
+
+@pytest.mark.parametrize(
+    ("has", "overrides", "added"),
+    [
+        (("getcpu", "flush_icache"), {}, [*ADDED.values()]),
+        (("clock_gettime", "getcpu"), {}, [ADDED["gettimeofday"], ADDED["clock_getres"]]),
+        (("clock_gettime", "gettimeofday", "clock_getres"), {}, [GETCPU]),
+        ((), {}, [*ADDED.values(), GETCPU]),
+        ((), {"clock_getres": "hide", "getcpu": "hide"}, [ADDED["clock_gettime"], ADDED["gettimeofday"]]),
+        (
+            ("getcpu",),
+            {"clock_getres": "syscall"},
+            [
+                ADDED["clock_gettime"],
+                ADDED["gettimeofday"],
+                replace(ADDED["clock_getres"], stub=PREFIX + "syscall_clock_getres"),
+            ],
+        ),
+    ],
+)
+def test_what_programs_look_for_is_added_where_the_base_lacks_it(
+    has: tuple[str, ...], overrides: dict[str, str], added: list[Decision]
+) -> None:
+    """As in Linux 5.4.286, whose vDSO has no clock."""
+    vdso = only(*has)
+    decided = decide(vdso, overrides, OURS)
+    assert [d for d in decided if d.policy == "add"] == added
+    assert [d.export for d in decided][: len(vdso.exports)] == list(vdso.exports)
+
+
+def test_a_function_of_the_user_goes_before_what_would_be_added() -> None:
+    mine = PREFIX + "getcpu"
+    decided = decide(only("clock_gettime"), {}, {**OURS, mine: "mine.c"}, [mine])
+    assert [d for d in decided if d.export == mine] == [Decision(mine, "add", mine)]
+
+
+def test_a_base_without_a_clock_gets_one(compiled: list[Path], tmp_path: Path) -> None:
+    made = spliced(build_base(Spec(functions=FUNCTIONS[:1])), compiled, tmp_path)
+    assert {e.short: e.policy for e in made.image.visible} == {
+        "rt_sigreturn": "keep", "clock_gettime": "add", "gettimeofday": "add", "clock_getres": "add", "getcpu": "add",
+    }  # fmt: skip
+    assert verify(made.image.data, RISCV64).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "what"),
+    [
+        ({"clock_gettime": "hide"}, "`clock_gettime:hide`: programs find no other clock of a vDSO; leave clock_gettime out of"),
+        ({"getcpu": "keep"}, "base.so has no export `getcpu`"),
+        ({"flush_icache": "syscall"}, "base.so has no export `flush_icache`"),
+    ],
+)
+def test_what_can_not_become_of_an_export_that_is_not_there_is_said(overrides: dict[str, str], what: str) -> None:
+    with pytest.raises(VdsoError, match="^POLICY: " + re.escape(what)):
+        decide(only(), overrides, OURS)

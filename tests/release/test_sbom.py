@@ -17,6 +17,7 @@ from repository import IMPORTS
 from vdso.data_page import DataPage
 from vdso.emit.blob import Blob, Image
 from vdso.emit.provenance import MODULES
+from vdso.image.maker import Maker
 from vdso.release.archive import Origin, Release
 from vdso.release.sbom import TOOL_LICENCES, sbom
 
@@ -25,7 +26,7 @@ IMAGE = Image(
     data=bytes(0x1000),
     build_id="1" * 40,
     base_sha256="2" * 64,
-    linux="7.2.13",
+    maker=Maker(own=False, linux="7.2.13"),
     base_pages=1,
     data_page=DataPage.AFTER,
     data_offset=0x1000,
@@ -55,8 +56,8 @@ NAMES = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json", "base.so", "vdso
 FILES = {name: name.encode() for name in NAMES}
 SELFTEST = {MODULES: "c" * 64, "vdso_src/read.h": "d" * 64, "vdso_src/selftest/main.c": "f" * 64}
 ORIGIN = Origin("linux-binary-7.2.13+deb14-riscv64", "7.2.13-1", "linux", "7.2.13-1")
-RELEASE = Release(BLOB, FILES, own=False, origin=ORIGIN, selftest=SELFTEST)
-OWN = replace(RELEASE, own=True, origin=None, blob=replace(BLOB, image=replace(IMAGE, linux=None)))
+RELEASE = Release(BLOB, FILES, origin=ORIGIN, selftest=SELFTEST)
+OWN = replace(RELEASE, origin=None, blob=replace(BLOB, image=replace(IMAGE, maker=Maker(own=True, linux=""))))
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
 
 

@@ -139,7 +139,7 @@ def test_symbols_and_code_are_those_of_the_linked_stubs(made: Made) -> None:
 
 
 def test_nothing_of_the_replaced_functions_is_left(made: Made) -> None:
-    for decision in made.plan.decisions:
+    for decision in (d for d in made.plan.decisions if d.policy != "add"):
         symbol = made.base.exports[decision.export]
         if decision.policy != "keep" and symbol.size >= 16:
             assert made.base.data[symbol.value : symbol.value + 16] not in made.image.data

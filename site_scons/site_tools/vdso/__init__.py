@@ -82,18 +82,17 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     from .release import archive  # imported late: a build without archives must not pay for it
 
     out = env.Dir(outdir)
-    own, folders = out, [out]
+    folders = [out]
     if str(base) != "minimal":
-        own = out.Dir(layout.MINIMAL)
-        folders.append(own)
-        vdso(env, own, "minimal", **{**overrides, "VDSO_POLICY": "", "VDSO_EXTRA_SRC": ""})
+        folders.append(out.Dir(layout.MINIMAL))
+        vdso(env, folders[-1], "minimal", **{**overrides, "VDSO_POLICY": "", "VDSO_EXTRA_SRC": ""})
     sources = [folder.File(name) for folder in folders for name in (*layout.OUTPUTS, layout.BASE)]
     sources.append(out.File(layout.SELFTEST))
     if str(base).partition(":")[0] == "debian":
         sources.append(out.File(layout.FETCHED))
     sums = out.File(layout.SUMS)
     texts = [env.File(str(path)) for path in archive.licences(own=False).values()]
-    archives = env.VdsoRelease(sums, [*sources, *texts], VDSO_OWN=str(own))
+    archives = env.VdsoRelease(sums, [*sources, *texts])
     env.Precious(archives)  # the next build reads SHA256SUMS, and deletes archives that are no longer made
     env.Clean(archives, [sums.dir.File(name) for name in archive.listed(Path(sums.abspath))])
     if not archive.intact(Path(sums.abspath)):

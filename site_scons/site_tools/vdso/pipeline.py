@@ -87,7 +87,7 @@ def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str)
         data=spliced.image,
         build_id=read_vdso(name, spliced.image, base.arch).build_id,
         base_sha256=hashlib.sha256(base.file).hexdigest(),
-        linux=base.linux,
+        maker=base.maker,
         base_pages=pages(len(base.data)),
         data_page=data_page,
         data_offset=plan.data_offset,

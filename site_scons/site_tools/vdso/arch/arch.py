@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPLACE, SYSCALL, KEEP, HIDE = "replace", "syscall", "keep", "hide"
 ADD = "add"
-"""The policy of an export that the base does not have: the user adds it."""
+"""The policy of an export that the base does not have: the user adds it, or the build does."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ class Arch:
     sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
     syscalls        export, without its prefix, to system call number; the same numbers are in vdso_src/*/numbers.h
     policy          export, without its prefix, to what becomes of it
+    asserted        exports, without their prefix and beside clock_gettime, for lack of which rustix ends the program
+                    (src/backend/linux_raw/vdso_wrappers.rs)
     """
 
     name: str
@@ -156,6 +158,7 @@ class Arch:
     sigreturn: bytes
     syscalls: Mapping[str, int]
     policy: Mapping[str, str]
+    asserted: frozenset[str] = frozenset()
 
     def short(self, export: str) -> str:
         """Return the name of an export without its prefix; a name that has none stays as it is.

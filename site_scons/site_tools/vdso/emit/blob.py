@@ -13,11 +13,9 @@ from ..arch import ARCHES
 from ..arch.arch import Counter
 from ..data_page import DataPage
 from ..elf.elf64 import PAGE, pages
+from ..image.maker import Maker, from_version
 from ..ranges import Span
 from ..splice.changes import Change, Export
-
-NO_LINUX = "none"
-"""The kernel version in vdso.json where the base names none."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Image:
 
     arch            name of the architecture
     data            the bytes of the image, whole pages
-    linux           version of the base as its note says, "7.2.13"; None where it has no such note
+    maker           who made the base
     base_pages      how many pages the base's load takes
     data_offset     of the data page, from the image's first byte; 0 where there is none
     counter_offset  of the counter where it is a word of a page; 0 where an instruction reads it
@@ -37,7 +35,7 @@ class Image:
     data: bytes
     build_id: str
     base_sha256: str
-    linux: str | None
+    maker: Maker
     base_pages: int
     data_page: DataPage
     data_offset: int
@@ -96,6 +94,7 @@ class Image:
 def image_from_json(text: str, data: bytes) -> Image:
     """Return the image with these bytes whose `to_json` is `text`."""
     facts = json.loads(text)
+    facts["maker"] = Maker(**facts["maker"])
     facts["exports"] = tuple(Export(**export) for export in facts["exports"])
     facts["changes"] = tuple(Change(**change) for change in facts["changes"])
     return Image(**{**facts, "data": data, "data_page": DataPage(facts["data_page"])})
@@ -132,7 +131,7 @@ class Blob:
             "exports": [_export_facts(export) for export in image.exports],
             "image_sha256": image.sha256,
             "inputs": dict(self.inputs),
-            "linux": image.linux or NO_LINUX,
+            "linux": image.maker.version,
             "load_addr": self.load_addr,
             "rules": image.rules,
             "timebase_hz": self.timebase_hz,
@@ -154,7 +153,7 @@ def blob_from_facts(facts: Mapping[str, Any], data: bytes) -> Blob:
         data=data,
         build_id=facts["build_id"],
         base_sha256=facts["base_sha256"],
-        linux=None if facts["linux"] == NO_LINUX else facts["linux"],
+        maker=from_version(facts["linux"]),
         base_pages=facts["base_pages"],
         data_page=DataPage(facts["data_page"]),
         data_offset=facts["data_offset"],

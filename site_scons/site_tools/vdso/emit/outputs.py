@@ -21,7 +21,8 @@ def outputs(blob: Blob) -> dict[str, bytes]:
         "blob": blob,
         "image": image,
         "rows": _rows(image.data),
-        "licence": "GPL-2.0: its base is the vDSO of Linux" if image.linux else "MIT",
+        "base": f"vDSO of {image.maker}" if not image.maker.own else str(image.maker),
+        "licence": "MIT" if image.maker.own else f"GPL-2.0: its base is the vDSO of {image.maker}",
     }
     header = _joined("vdso_data.h", image.arch, set())
     texts = {

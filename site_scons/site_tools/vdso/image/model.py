@@ -13,6 +13,7 @@ from ..elf.elf64 import PHDR, Ehdr, Phdr
 from ..elf.unwind import Fde
 from ..ranges import Span, merged
 from .analysis import analyse
+from .maker import Maker, maker
 
 NOTE = struct.Struct("<III")
 
@@ -104,14 +105,10 @@ class Vdso:
         """Return the span of the ELF header and the program headers behind it."""
         return Span(0, self.ehdr.phoff + self.ehdr.phnum * PHDR.size)
 
-    @property
-    def linux(self) -> str | None:
-        """Return the version of its kernel, from Linux's own note (include/linux/elfnote-lto.h); None where there is none."""
-        for note in self.notes:
-            if note.owner == b"Linux\0" and note.type == 0 and len(note.desc) == 4:
-                code = int.from_bytes(note.desc, "little")
-                return f"{code >> 16}.{code >> 8 & 0xFF}.{code & 0xFF}"
-        return None
+    @cached_property
+    def maker(self) -> Maker:
+        """Return who made it."""
+        return maker((note.owner, note.type, note.desc) for note in self.notes)
 
     @property
     def build_id(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Decides what becomes of each export of the base (replace, syscall, keep or hide), and lists those that the user adds."""
+"""Decides what becomes of each export of the base (replace, syscall, keep or hide), and lists those that are added."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def intended(base: Vdso, overrides: Mapping[str, str], replacements: Container[s
     `base` does not have.
     """
     exports = {base.arch.short(name): name for name in base.exports}
-    for unknown in overrides.keys() - exports.keys():
+    ours = {short for short in lacking(base) if overrides.get(short) != KEEP}
+    for unknown in overrides.keys() - exports.keys() - ours:
         raise VdsoError(_OPTION, f"{base.name} has no export `{unknown}`", f"it has {', '.join(sorted(exports))}")
     kinds = {}
     for short, name in exports.items():
@@ -60,10 +61,21 @@ def intended(base: Vdso, overrides: Mapping[str, str], replacements: Container[s
     return kinds
 
 
+def lacking(base: Vdso) -> dict[str, str]:
+    """Return what programs look for and `base` does not have: export, without its prefix, to the policy by which we have it.
+
+    A kernel can be configured, or patched, so that its vDSO has no clock (Linux 5.4.286).
+    """
+    arch = base.arch
+    here = {arch.short(name) for name in base.exports}
+    clock = {short: kind for short, kind in arch.policy.items() if kind == REPLACE}
+    return {short: kind for short, kind in {**clock, **dict.fromkeys(arch.asserted, SYSCALL)}.items() if short not in here}
+
+
 def decide(
     base: Vdso, overrides: Mapping[str, str], replacements: Mapping[str, str], users: Sequence[str] = ()
 ) -> tuple[Decision, ...]:
-    """Return one decision for every export of `base`, in the order of their addresses, then one for each that the user adds.
+    """Return one decision for every export of `base`, in the order of their addresses, then one for each that is added.
 
     overrides       export, without its prefix, to policy: the user's choice
     replacements    symbol that a stub source defines to that file
@@ -88,6 +100,13 @@ def decide(
         if reason:
             raise VdsoError(_OPTION, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
         decisions.append(Decision(name, kind, _stub(base.arch, name, kind, replacements)))
+    for short, kind in lacking(base).items():
+        name = base.arch.export_prefix + short
+        wanted = overrides.get(short, kind)
+        if wanted == HIDE and short in NEEDED:
+            raise VdsoError(_OPTION, f"`{short}:hide`: {NEEDED[short]}", f"leave {short} out of POLICY")
+        if wanted != HIDE and name not in added:
+            decisions.append(Decision(name, ADD, _stub(base.arch, name, wanted, replacements)))
     return tuple(decisions + [Decision(name, ADD, name) for name in added])
 
 

@@ -19,6 +19,7 @@ from .. import layout
 from ..data_page import DataPage
 from ..emit.blob import Blob
 from ..errors import VdsoError
+from ..image.maker import Maker
 from ..paths import ROOT
 from ..templating import render
 
@@ -53,22 +54,25 @@ class Release:
     """A blob to be packed.
 
     files       name in the archive to content, of all files but the SBOM and the README
-    own         the base is our own, `minimal`, and the blob holds nothing of Linux
     origin      where the base came from; None: from a file, or it is our own
     selftest    name to SHA-256 of the sources of vdso-selftest
     """
 
     blob: Blob
     files: Mapping[str, bytes]
-    own: bool
     origin: Origin | None
     selftest: Mapping[str, str]
+
+    @property
+    def own(self) -> bool:
+        """Tell whether the base is our own, `minimal`, so that the blob holds nothing of Linux."""
+        return self.blob.image.maker.own
 
     @property
     def name(self) -> str:
         """Return `vdso-ARCH-7.2.13`; with `-before` or `-none` behind it unless the data page lies after the image."""
         image = self.blob.image
-        base = "minimal" if self.own else image.linux
+        base = "minimal" if self.own else image.maker.version
         return f"vdso-{image.arch}-{base}" + ("" if image.data_page is DataPage.AFTER else f"-{image.data_page}")
 
     @property
@@ -81,9 +85,9 @@ class Release:
         return "MIT" if self.own else f"({LINUX_LICENCE}) AND MIT"
 
 
-def refuse_unknown(base: str, linux: str | None) -> None:
+def refuse_unknown(base: str, maker: Maker) -> None:
     """Refuse, with VdsoError, a base that is not ours and names no Linux: its origin and its licence would be unknown."""
-    if linux is None:
+    if not maker.own and not maker.linux:
         what = "has no note with a version of Linux, so name and licence of an archive of it are not known"
         raise VdsoError(base, what, "take a vDSO of Linux, or BASE=minimal")
 

@@ -43,7 +43,7 @@ def sbom(release: Release) -> str:
     """Return the text of the SBOM, the same for the same release."""
     bom = Bom(serial_number=uuid.UUID(int=0))
     bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in CycloneDX, not in the library's types
-    version = "" if release.own else release.blob.image.linux or ""
+    version = release.blob.image.maker.linux
     root = _component(release.name, ComponentType.LIBRARY, release.licence, version=version)
     files = {
         name: _file(name, hashlib.sha256(data).hexdigest(), _licence(release, name)) for name, data in release.files.items()
@@ -105,7 +105,7 @@ def _pedigree(release: Release) -> Pedigree | None:
         return None
     origin = release.origin
     if origin is None:
-        kernel = _component("linux", ComponentType.OPERATING_SYSTEM, LINUX_LICENCE, version=release.blob.image.linux or "")
+        kernel = _component("linux", ComponentType.OPERATING_SYSTEM, LINUX_LICENCE, version=release.blob.image.maker.linux)
     else:
         purl = PackageURL("deb", "debian", origin.package, origin.version, {"arch": ARCHES[release.blob.image.arch].debian})
         kernel = _component(origin.package, ComponentType.OPERATING_SYSTEM, LINUX_LICENCE, version=origin.version, purl=purl)

@@ -75,7 +75,7 @@ def builders(code: str) -> dict[str, Any]:
         "VdsoLink": Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain_ld)),
         "VdsoSplice": ours(_step(lambda: _steps().splice, "$VDSOSPLICECOMSTR", "DATA_PAGE")),
         "VdsoEmit": ours(_step(lambda: _steps().emit, "$VDSOEMITCOMSTR", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD")),
-        "VdsoRelease": ours(_step(lambda: _steps().dist, "$VDSODISTCOMSTR", "OWN")),
+        "VdsoRelease": ours(_step(lambda: _steps().dist, "$VDSODISTCOMSTR")),
         "VdsoPage": ours(_step(lambda: _steps().report, "$VDSOREPORTCOMSTR")),
     }
 

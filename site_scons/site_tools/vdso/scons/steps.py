@@ -124,10 +124,10 @@ def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
     print(shown, end="", flush=True)
 
 
-def dist(targets: Targets, sources: Sources, settings: Settings) -> None:
+def dist(targets: Targets, sources: Sources, _settings: Settings) -> None:
     """Make SHA256SUMS, and beside it the archive and the SBOM of each blob whose vdso.json is among the sources.
 
-    settings["OWN"] is the folder of the blob whose base is our own. The record of a base from Debian is a source too.
+    The record of a base from Debian is a source too. Of two blobs from `minimal` the first is packed.
     """
     from ..release.sbom import sbom
 
@@ -138,14 +138,13 @@ def dist(targets: Targets, sources: Sources, settings: Settings) -> None:
     for folder in (path.parent for path in paths if path.name == layout.JSON):
         files = {name: read_file(folder / name) for name in (*layout.OUTPUTS, layout.BASE)}
         blob = blob_from_facts(json.loads(files[layout.JSON]), files[layout.SO])
-        own = folder == Path(settings["OWN"])
-        if not own:
-            archive.refuse_unknown(str(folder / layout.BASE), blob.image.linux)
+        own = blob.image.maker.own
+        archive.refuse_unknown(str(folder / layout.BASE), blob.image.maker)
         files |= {name: read_file(path) for name, path in archive.licences(own).items()}
         files[layout.SELFTEST] = read_file(program)
         origin = next((_origin(record) for record in records if not own), None)
-        packed = archive.Release(blob, files, own, origin, input_digests(selftest_sources(blob.image.arch)))
-        made |= archive.pack(packed, sbom(packed))
+        packed = archive.Release(blob, files, origin, input_digests(selftest_sources(blob.image.arch)))
+        made = archive.pack(packed, sbom(packed)) | made
     made[archive.SUMS] = archive.sums(made)
     old = archive.listed(targets[0])
     write_files({targets[0].parent / name: data for name, data in made.items()})

@@ -12,7 +12,7 @@ from ..elf import elf64
 from ..elf.elf64 import pages
 from ..image.analysis import analyse, outside
 from ..image.model import Vdso
-from ..policy.decide import intended, unsafe
+from ..policy.decide import intended, lacking, unsafe
 from . import drawing, regions
 
 _SEGMENTS = {
@@ -54,7 +54,7 @@ def describe(base: Vdso, overrides: Mapping[str, str], coloured: bool) -> dict[s
     return {
         "title": base.name,
         "arch": base.arch.name,
-        "linux": base.linux or "none",
+        "maker": base.maker,
         "build_id": base.build_id,
         "size": len(base.file),
         "load": len(base.data),
@@ -69,6 +69,7 @@ def describe(base: Vdso, overrides: Mapping[str, str], coloured: bool) -> dict[s
         "regions": found,
         "undefined": [s.name for s in base.symbols if s.shndx == elf64.SHN_UNDEF and s.name],
         "rows": rows(base, policies),
+        "added": [short for short in lacking(base) if overrides.get(short) != HIDE],
         "colour": {kind: f"\x1b[{_COLOURS.get(kind, _FAINT)}m" if coloured else "" for kind in (*regions.KINDS, "head")},
         "normal": "\x1b[0m" if coloured else "",
     }

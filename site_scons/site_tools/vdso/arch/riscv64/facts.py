@@ -83,4 +83,5 @@ RISCV64 = Arch(
             "getrandom": HIDE,
         }
     ),
+    asserted=frozenset({"getcpu"}),
 )
