@@ -15,7 +15,7 @@ from stub_build import compile_all
 from vdso import pipeline, templating
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import our_note
-from vdso.emit.blob import Blob, from_facts, image_from_json
+from vdso.emit.blob import Blob, blob_from_facts, image_from_json
 from vdso.errors import VdsoError
 from vdso.image.maker import Maker, from_version, maker
 from vdso.release import archive
@@ -85,7 +85,7 @@ def test_every_output_says_whose_bytes_it_has(which: str, compiled: list[Path], 
 def test_files_keep_who_made_the_base(which: str, compiled: list[Path], tmp_path: Path) -> None:
     blob = blob_of(which, compiled, tmp_path)
     assert image_from_json(blob.image.to_json(), blob.image.data) == blob.image
-    assert from_facts(json.loads(json.dumps(blob.facts())), blob.image.data) == blob
+    assert blob_from_facts(json.loads(json.dumps(blob.facts())), blob.image.data) == blob
 
 
 def test_only_what_is_known_to_be_somebodys_is_packed(compiled: list[Path], tmp_path: Path) -> None:

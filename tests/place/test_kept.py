@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from elf_builder import FUNCTIONS, NOP, PREFIX, Function, Spec, raw, reader, sigreturn, system_call, thunk
 from elf_builder import build as build_base
@@ -81,4 +83,44 @@ def test_unwind_information_stays_with_the_whole_function_that_it_is_for() -> No
     assert kept_fdes(base, kept(base, CPU)) == [of[cpu]]
     assert kept_fdes(base, kept(base, CPU, CACHE)) == [of[cpu], of[cache]]
     assert kept_fdes(base, kept(base, CLOCK)) == []
-    assert kept_fdes(base, [Span(cpu.start, cpu.size - 1)]) == []
+    assert kept_fdes(base, [Span(cpu.start, cpu.size - 1)]) == [replace(of[cpu], size=cpu.size - 1)]
+
+
+def test_one_fde_for_several_functions_is_cut_to_those_that_stay() -> None:
+    """As in QEMU's vDSO for riscv64: it describes all functions, none of which has a frame."""
+    cpu, cache = system_call(CPU, 168), replace(system_call(CACHE, 259), cfi="", align=2)
+    base = read(sigreturn(), plain_code(CLOCK, 100), replace(cpu, more=cache.size), cache)
+    (both,) = (fde for fde in base.fdes if fde.start == base.exports[CPU].value)
+    for name in (CPU, CACHE):
+        (one,) = kept_fdes(base, kept(base, name))
+        assert one == replace(both, start=base.exports[name].value, size=base.exports[name].size)
+    assert kept_fdes(base, kept(base, CPU, CACHE)) == [both]
+
+
+def test_of_rules_that_change_only_the_end_is_cut() -> None:
+    cpu, cache = system_call(CPU, 168), replace(system_call(CACHE, 259), cfi="", align=2)
+    base = read(sigreturn(), plain_code(CLOCK, 100), replace(cpu, more=cache.size, rules=b"\x44\x0e\x10"), cache)
+    (one,) = kept_fdes(base, kept(base, CPU))
+    assert one.span == base.exports[CPU].span
+    assert kept_fdes(base, kept(base, CACHE)) == []
+
+
+def test_a_nop_that_leads_into_rt_sigreturn_stays_with_it() -> None:
+    base = read(plain_code(CLOCK, 100), replace(sigreturn(), gap=2, lead=2))
+    start, (fde,) = base.exports[SIGRETURN].value, base.fdes
+    assert fde.span == Span(start - 2, 10)
+    assert kept(base, SIGRETURN) == (fde.span,)
+    assert kept_fdes(base, kept(base, SIGRETURN)) == [fde]
+
+
+def test_what_leads_into_a_function_and_is_another_one_does_not_stay() -> None:
+    base = read(plain_code(CLOCK, 100), replace(sigreturn(), lead=4))
+    assert kept(base, SIGRETURN) == (base.exports[SIGRETURN].span,)
+
+
+def test_a_symbol_that_is_too_short_cuts_nothing() -> None:
+    """ld for Linux 4.15 made the symbol of rt_sigreturn two bytes shorter than its code."""
+    base = read(replace(sigreturn(), short=2), plain_code(CLOCK, 100))
+    assert base.exports[SIGRETURN].size == 6
+    assert kept(base, SIGRETURN) == (Span(base.exports[SIGRETURN].value, 8),)
+    assert [fde.size for fde in kept_fdes(base, kept(base, SIGRETURN))] == [8]

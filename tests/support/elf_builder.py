@@ -40,6 +40,9 @@ class Function:
     export      in .dynsym; else local: code without a name
     gap         bytes of `trap` before it, on top of its alignment
     cfi         "zR", "zRS" (a signal frame) or "": no FDE
+    lead, more  how many bytes before it, and behind it, its FDE describes too
+    rules       instructions of its FDE
+    short       how many bytes its symbol lacks
     """
 
     name: str
@@ -49,6 +52,10 @@ class Function:
     gap: int = 0
     align: int = 2
     cfi: str = ""
+    lead: int = 0
+    more: int = 0
+    rules: bytes = b""
+    short: int = 0
 
 
 def raw(name: str, code: bytes, export: bool = True, gap: int = 0, align: int = 2, cfi: str = "") -> Function:
@@ -278,9 +285,10 @@ def _eh_frame(form: _Form, at: int, functions: tuple[Function, ...], where: Mapp
         cie = len(out)
         out += _cie(form, kind) if covered else b""
         for f in covered:
-            table.append((where[f.name], at + len(out)))
+            start, size = where[f.name] - f.lead, f.lead + f.size + f.more
+            table.append((start, at + len(out)))
             out += form.words(0x14, len(out) + 4 - cie)
-            out += struct.pack(form.endian + "iI", where[f.name] - (at + len(out)), f.size) + bytes(8)
+            out += struct.pack(form.endian + "iI", start - (at + len(out)), size) + (b"\0" + f.rules).ljust(8, b"\0")
     out += form.words(0)
     header = at - (12 + 8 * len(table))
     flat = [value - header for entry in sorted(table) for value in entry]
@@ -435,7 +443,7 @@ class _Base:
         out = self.form.sym(0, 0, 0, 0, 0)
         if self.spec.section_symbol:
             out += self.form.sym(0, elf64.STT_SECTION, self.index(".rodata"), self.at(".rodata"), 0)
-        sizes = {f.name: f.size for f in self.spec.functions}
+        sizes = {f.name: f.size - f.short for f in self.spec.functions}
         for name, offset in list(zip(self.names, self.name_offsets, strict=True))[1 + self.spec.section_symbol :]:
             if name == self.spec.version:
                 out += self.form.sym(offset, elf64.STB_GLOBAL << 4 | elf64.STT_OBJECT, elf64.SHN_ABS, 0, 0)

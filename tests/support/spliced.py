@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arch.riscv64 import snippets
@@ -100,6 +100,9 @@ SYNTHETIC = {
     "a property note": Spec(property=True),
     "no notes": Spec(linux=None, build_id=None),
     "a writable load": Spec(load_flags=7),
+    "a short symbol": Spec(functions=(replace(FUNCTIONS[0], short=2), *FUNCTIONS[1:]), linux=None),
+    "a nop before rt_sigreturn": Spec(functions=(*FUNCTIONS[1:], replace(FUNCTIONS[0], gap=2, lead=2))),
+    "no clock": Spec(functions=tuple(f for f in FUNCTIONS if f.name.endswith(("sigreturn", "getcpu", "icache"))), linux=None),
 }
 REAL = [path for path in bases("riscv64*.so") if "cfi" not in path.name]
 

@@ -141,6 +141,13 @@ def fde(patch: Patch, entry: int) -> int:
     return patch.frames + patch.get(patch.frames + 12 + 8 * entry + 4, "<i")
 
 
+def one_frame_for_two(patch: Patch) -> None:
+    """Let the FDE of getcpu describe what follows too, and find callers otherwise from the second instruction on."""
+    at = fde(patch, 1)
+    patch.put(at + 12, "<I", 24)
+    patch.data[at + 17 : at + 20] = b"\x44\x0e\x10"  # DW_CFA_advance_loc 4, DW_CFA_def_cfa_offset 16
+
+
 def bump(patch: Patch, at: int, by: int = 2) -> None:
     patch.put(at, "<i", patch.get(at, "<i") + by)
 
@@ -332,7 +339,7 @@ SABOTAGES = (
     patched("eh-frame-sorted", "comes after", swap_entries),
     patched("eh-frame-entries", "where no FDE is", lambda p: bump(p, p.frames + 16, 4)),
     patched("eh-frame-entries", "leads to an FDE for", lambda p: bump(p, p.frames + 12)),
-    patched("fde-function", f"{CPU} ends at", lambda p: bump(p, fde(p, 1) + 12)),
+    patched("fde-function", "by another rule at", one_frame_for_two),
     patched("fde-function", "not code of the image", lambda p: p.put(fde(p, 1) + 12, "<I", 0)),
     built("fde-function", "no export reaches", functions=(*functions(HEADER), raw("old", RET, export=False, cfi="zR"))),
     built("fde-before-sigreturn", "where __vdso_rt_sigreturn begins", functions=BEFORE_SIGRETURN),

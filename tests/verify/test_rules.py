@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bases import bases
-from elf_builder import Spec, thunk
+from elf_builder import RET, Function, Spec, raw, thunk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_builder import HEADER, Patch, foreign, functions, ours
@@ -121,6 +122,18 @@ def texts(report: Report) -> list[str]:
     return [finding.what for finding in report.findings]
 
 
+def framed(name: str, **frame: Any) -> tuple[Function, ...]:
+    """Return functions, one with other unwind information."""
+    return tuple(replace(f, **frame) if f.name == f"__vdso_{name}" else f for f in functions(HEADER))
+
+
+def one_frame_for_all() -> tuple[Function, ...]:
+    """Return functions of which the FDE of the second describes those behind it too, as QEMU's vDSO for riscv64 has it."""
+    sigreturn, first, *others = functions(HEADER)
+    bare = [replace(f, cfi="", align=2) for f in others]
+    return (sigreturn, replace(first, cfi="zR", more=sum(f.size for f in bare)), *bare)
+
+
 @pytest.mark.parametrize(
     "image",
     [
@@ -132,8 +145,27 @@ def texts(report: Report) -> list[str]:
         ours(target=HEADER, functions=(*functions(HEADER), thunk("__vdso_time", "__vdso_clock_gettime"))),
         foreign(),
         foreign(undefined="riscv_isa_ext_keys"),
+        foreign(functions=one_frame_for_all()),
+        foreign(functions=framed("rt_sigreturn", gap=2, lead=2)),
+        foreign(functions=framed("rt_sigreturn", short=2)),
+        foreign(functions=framed("getcpu", more=2)),
+        foreign(functions=(*functions(HEADER), raw("unused", RET, export=False, cfi="zR"))),
     ],
-    ids=["after", "before", "none", "two pages", "no unwind information", "a thunk", "foreign", "a harmless undefined"],
+    ids=[
+        "after",
+        "before",
+        "none",
+        "two pages",
+        "no unwind information",
+        "a thunk",
+        "foreign",
+        "a harmless undefined",
+        "one FDE for functions without frames",
+        "an FDE that begins a nop before rt_sigreturn",
+        "a symbol that is too short",
+        "an FDE over padding",
+        "an FDE of a function that nobody calls",
+    ],
 )
 def test_a_good_image_has_no_finding(image: bytes) -> None:
     report = check(image)

@@ -35,6 +35,11 @@ class Fde:
     def end(self) -> int:
         return self.start + self.size
 
+    @property
+    def constant(self) -> bool:
+        """Tell whether one rule holds from its first to its last byte: it has neither instructions nor augmentation."""
+        return not any(self.tail)
+
 
 def leaf(function: Span, cie: bytes) -> Fde:
     """Return the FDE of a function without a frame: the rule of `cie` holds from the function's first to its last byte."""

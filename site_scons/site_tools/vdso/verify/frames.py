@@ -7,6 +7,7 @@ The image's unwind information is written by elf/unwind.py; this is the second r
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 
 from .model import Fde, Frames, string
 
@@ -49,6 +50,30 @@ def parse_fde(image: bytes, at: int) -> Fde | None:
         return None
     start = at + 8 + offset
     return Fde(at, start, start + size)
+
+
+def row_changes(image: bytes, eh_frame: int, fde: Fde, address: int) -> bool:
+    """Tell whether callers are found otherwise at `address` than at the first byte that `fde` describes.
+
+    False too where that can't be told: it is another rule's finding that an FDE can't be read. `eh_frame`: where the first
+    CIE is.
+    """
+    # imported late: hardly an image has an FDE for more than one function
+    from elftools.dwarf.callframe import FDE, CallFrameInfo
+    from elftools.dwarf.structs import DWARFStructs
+
+    try:
+        section = image[eh_frame : fde.at + 4 + int.from_bytes(image[fde.at : fde.at + 4], "little")]
+        structs = DWARFStructs(little_endian=True, dwarf_format=32, address_size=8)
+        entries = CallFrameInfo(BytesIO(section), len(section), eh_frame, structs, for_eh_frame=True).get_entries()
+        entry = next(entry for entry in entries if isinstance(entry, FDE) and entry.offset == fde.at - eh_frame)
+        rows = [
+            (row["pc"], {name: str(rule) for name, rule in row.items() if name != "pc"}) for row in entry.get_decoded().table
+        ]
+    except Exception:  # pyelftools passes on what its parser happens to raise
+        return False
+    first = next((rules for _pc, rules in rows), {})
+    return next((rules for pc, rules in reversed(rows) if pc <= address), first) != first
 
 
 def cie_encoding(image: bytes, at: int) -> int | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from ..frames import ENCODINGS, cie_encoding
+from ..frames import ENCODINGS, cie_encoding, row_changes
 from ..model import Fde, Subject, Symbol
 from ..rule import GDB, KERNEL, UNWINDERS, rule
 
@@ -98,28 +98,34 @@ def _fdes(s: Subject) -> tuple[Fde, ...]:
 
 @rule("fde-function", (UNWINDERS, "unwind code by what another function was"), (GDB, "shows wrong callers"))
 def fde_function(s: Subject) -> Iterator[str]:
-    """Each FDE describes a function that can run: within one export, or code that exports reach.
+    """Each FDE describes code of the image, and an export that begins inside of it begins with its first rule.
 
-    docs/how-it-works.md#splice: unwind information describes the new code, or there is none for it.
+    One FDE may describe several functions without a frame, the padding behind a function, or a nop before rt_sigreturn
+    (QEMU linux-user/riscv/vdso.S): there its rule is the right one. libgcc unwind-dw2.c, execute_cfa_program.
+    In an image of ours each also describes code that an export reaches (docs/how-it-works.md#splice).
     """
     for fde in _fdes(s) if s.symbols is not None else ():
         where = f"the FDE at 0x{fde.at:x} describes {_hex(fde.start)} to {_hex(fde.end)}"
-        # Any symbol may hold the code here: a symbol without a name, or an undefined one, is another rule's finding.
-        holder = next((e for e in s.symbols or () if e.value <= fde.start < e.value + e.size), None)
         if fde.end <= fde.start or not s.inside(fde.start, fde.end - fde.start):
             yield f"{where}, not code of the image"
-        elif holder is not None:
-            if fde.end > holder.value + holder.size:
-                yield f"{where}, {holder} ends at 0x{holder.value + holder.size:x}"
-        elif not any(function.unknown for _symbol, function in s.functions) and not _reached(s, fde):
+        elif s.ours and not _reached(s, fde):
             yield f"{where}, which no export reaches"
+        else:
+            eh_frame = s.frames.eh_frame if s.frames and s.frames.eh_frame is not None else 0
+            for export in s.exports:
+                inside = export.defined and fde.start < export.value < fde.end
+                if inside and row_changes(s.image, eh_frame, fde, export.value):
+                    yield f"{where}, by another rule at 0x{export.value:x}, where {export} begins"
 
 
 def _reached(s: Subject, fde: Fde) -> bool:
-    """Tell whether the first instruction of its code runs, and no export begins inside of the code."""
-    if any(fde.start < export.value < fde.end for export in s.exports if export.defined):
-        return False
-    return any(span.holds(fde.start) for _symbol, function in s.functions for span in function.covered)
+    """Tell whether some code runs that it describes, or may: not all can be followed."""
+    code = [(span.start, span.end) for _symbol, function in s.functions for span in function.covered]
+    # Any symbol may hold the code here: a symbol without a name, or an undefined one, is another rule's finding.
+    code += [(symbol.value, symbol.value + symbol.size) for symbol in s.symbols or ()]
+    if any(function.unknown for _symbol, function in s.functions):
+        return True
+    return any(start < fde.end and fde.start < end for start, end in code)
 
 
 @rule("fde-before-sigreturn", (UNWINDERS, "unwind a signal handler by the function before"))
