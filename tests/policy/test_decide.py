@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -274,3 +275,34 @@ def test_a_base_without_a_clock_gets_one(compiled: list[Path], tmp_path: Path) -
 def test_what_can_not_become_of_an_export_that_is_not_there_is_said(overrides: dict[str, str], what: str) -> None:
     with pytest.raises(VdsoError, match="^POLICY: " + re.escape(what)):
         decide(only(), overrides, OURS)
+
+
+def test_a_hidden_getcpu_is_the_users_word_and_is_said(compiled: list[Path], tmp_path: Path) -> None:
+    """rustix ends programs for lack of it, so `check` finds it, and the summary warns."""
+    image = spliced(build_base(Spec()), compiled, tmp_path, overrides="getcpu:hide").image
+    report = verify(image.data, RISCV64)
+    assert [finding.what for finding in report.findings] == [
+        "rustix ends every program that uses its threads: no __vdso_getcpu"
+    ]
+    assert (image.rules, image.asserted_and_gone) == (report.rules - 1, ["getcpu"])
+    usual = spliced(build_base(Spec()), compiled, tmp_path).image
+    assert (usual.rules, usual.asserted_and_gone) == (report.rules, [])
+
+
+@pytest.mark.parametrize("offset", [0, 0x40, -8])
+def test_code_that_writes_to_the_image_is_not_kept(offset: int) -> None:
+    """The load of a base may be writable, as QEMU's is; that of an image is not."""
+    vdso = base(Function(CPU_NAME, 12, lambda address, _all: store_at(offset, address)))
+    assert "writes to" in unsafe(vdso, CPU_NAME) or "outside of the image" in unsafe(vdso, CPU_NAME)
+    assert ("writes to" in unsafe(vdso, CPU_NAME)) == (offset >= 0)
+
+
+CPU_NAME = PREFIX + "getcpu"
+
+
+def store_at(target: int, address: int) -> bytes:
+    """Assemble auipc a5; sd a0, offset(a5); ret; nop."""
+    high = (target - address + 0x800) & ~0xFFF
+    low = target - address - high
+    store = (low >> 5 & 0x7F) << 25 | 10 << 20 | 15 << 15 | 3 << 12 | (low & 31) << 7 | 0x23
+    return struct.pack("<II", (high | 15 << 7 | 0x17) & 0xFFFFFFFF, store & 0xFFFFFFFF) + RET + NOP

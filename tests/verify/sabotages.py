@@ -148,6 +148,20 @@ def one_frame_for_two(patch: Patch) -> None:
     patch.data[at + 17 : at + 20] = b"\x44\x0e\x10"  # DW_CFA_advance_loc 4, DW_CFA_def_cfa_offset 16
 
 
+def swap(patch: Patch, record: struct.Struct, first: int, second: int) -> None:
+    """Let two dynamic entries change places."""
+    places = [slice(at, at + record.size) for at in (patch.tag(first), patch.tag(second))]
+    one, other = (bytes(patch.data[place]) for place in places)
+    patch.data[places[0]], patch.data[places[1]] = other, one
+
+
+def dynamic_first(patch: Patch) -> None:
+    """Let PT_DYNAMIC and PT_LOAD change places."""
+    places = [slice(at, at + elf64.PHDR.size) for at in (patch.phdr(kind)[0] for kind in (elf64.PT_LOAD, elf64.PT_DYNAMIC))]
+    one, other = (bytes(patch.data[place]) for place in places)
+    patch.data[places[0]], patch.data[places[1]] = other, one
+
+
 def bump(patch: Patch, at: int, by: int = 2) -> None:
     patch.put(at, "<i", patch.get(at, "<i") + by)
 
@@ -183,6 +197,7 @@ SABOTAGES = (
     # identity
     patched("readable", "image is not readable as ELF: Magic number does not match", lambda p: p.put(0, "B", 0)),
     patched("architecture", "64-bit little-endian ELF for Advanced Micro Devices X86-64", lambda p: p.header(machine=62)),
+    patched("no-core", "is a core, of which the image is one mapping", lambda p: p.header(type=4)),
     Sabotage("architecture", "32-bit little-endian ELF for RISC-V", lambda: foreign(bits=32)),
     Sabotage("architecture", "64-bit big-endian ELF for RISC-V", lambda: foreign(endian=">")),
     patched("too-large", "0x41000 bytes, a vDSO has 0x40000 at most", lambda p: p.data.extend(bytes(0x40000))),
@@ -210,7 +225,10 @@ SABOTAGES = (
     patched("dynamic-flags", "PT_DYNAMIC is RW-", lambda p: p.segment(elf64.PT_DYNAMIC, flags=6)),
     patched("dynamic-offset", "PT_DYNAMIC at offset 0x20 and", lambda p: p.segment(elf64.PT_DYNAMIC, offset=0x20)),
     patched("dynamic-size", "0x10 bytes in the file", lambda p: p.segment(elf64.PT_DYNAMIC, filesz=0x10)),
-    patched("dynamic-size", "whole entries", lambda p: p.segment(elf64.PT_DYNAMIC, filesz=0x138, memsz=0x138)),
+    patched("dynamic-size", "and not 0x0", lambda p: p.segment(elf64.PT_DYNAMIC, memsz=0x138)),
+    patched("load-first", "PT_DYNAMIC is program header 0x0, PT_LOAD 0x1", dynamic_first),
+    patched("known-segments", "program header PT_RISCV_ATTRIBUTES at", as_eh_frame(0x70000003)),
+    patched("known-segments", "program header PT_PHDR at", as_eh_frame(6)),
     patched("segments-inside", "from 0x10000 to", as_eh_frame(elf64.PT_GNU_EH_FRAME, vaddr=FAR)),
     patched("segments-inside", "at offset 0x8 and at address", as_eh_frame(elf64.PT_GNU_EH_FRAME, offset=8)),
     patched("no-interp", "PT_INTERP at", as_eh_frame(elf64.PT_INTERP)),
@@ -222,6 +240,8 @@ SABOTAGES = (
     patched("symbol-table", "no DT_SYMTAB", lambda p: p.retag(elf64.DT_SYMTAB)),
     patched("symbol-table", "no DT_STRTAB", lambda p: p.retag(elf64.DT_STRTAB)),
     patched("symbol-table", "no DT_STRSZ", lambda p: p.retag(elf64.DT_STRSZ)),
+    patched("hash-first", "DT_HASH comes after DT_SYMTAB", lambda p: swap(p, elf64.DYN, elf64.DT_HASH, elf64.DT_SYMENT)),
+    patched("hash-first", "DT_STRTAB comes after", lambda p: swap(p, elf64.DYN, elf64.DT_STRTAB, elf64.DT_SYMTAB)),
     patched("dt-syment", "DT_SYMENT is 0x10, not 0x18", lambda p: p.set(elf64.DT_SYMENT, 16)),
     patched("dt-syment", "no DT_SYMENT", lambda p: p.retag(elf64.DT_SYMENT)),
     patched("dt-relaent", "DT_RELAENT is 0xc, not 0x18", lambda p: p.set(elf64.DT_RELAENT, 12)),
@@ -258,7 +278,7 @@ SABOTAGES = (
     patched("hash-chain-end", "goes on to 0xffff", lambda p: p.put(chain_end(p), "<I", 0xFFFF)),
     patched("hash-chain-end", "goes on to", lambda p: p.put(chain_end(p), "<I", p.get(used_bucket(p)))),
     patched("gnu-hash-bloom-size", "0x3 bloom words", lambda p: gnu(p, 2, 3)),
-    patched("gnu-hash-bloom-size", "0x0 bloom words", lambda p: gnu(p, 2, 0)),
+    patched("gnu-hash-bloom-empty", "has no bloom word", lambda p: gnu(p, 2, 0)),
     patched("gnu-hash-bloom", "rejects", lambda p: p.put(p.value(elf64.DT_GNU_HASH) + 16, "<Q", 0)),
     patched("gnu-hash-bloom", "by 0x20", lambda p: gnu(p, 3, 32)),
     patched("gnu-hash-lookup", f"does not lead to {CLOCK}", lambda p: bump(p, gnu_chain(p, CLOCK))),
@@ -281,6 +301,7 @@ SABOTAGES = (
     patched("versym-count", "0x10 bytes of versions", lambda p: bump(p, p.shdr(elf64.SHT_GNU_VERSYM)[0] + 32, -2)),
     # symbols
     built("clock-gettime", f"no {CLOCK}", functions=tuple(f for f in functions(HEADER) if f.name != CLOCK)),
+    built("asserted-exports", f"no {CPU}", functions=tuple(f for f in functions(HEADER) if f.name != CPU)),
     patched("symbol-names", "outside of the string table", lambda p: p.symbol(DAY, name=FAR)),
     patched("symbol-type", f"{DAY} is STT_OBJECT", lambda p: p.symbol(DAY, info=0x11)),
     patched("symbol-type", f"{DAY} is STT_NOTYPE", lambda p: p.symbol(DAY, info=0x10)),
@@ -344,7 +365,9 @@ SABOTAGES = (
     built("fde-function", "no export reaches", functions=(*functions(HEADER), raw("old", RET, export=False, cfi="zR"))),
     built("fde-before-sigreturn", "where __vdso_rt_sigreturn begins", functions=BEFORE_SIGRETURN),
     # code
-    Sabotage("code-inside", "forms 0x1000 at", lambda: foreign(functions=functions(0x1000))),
+    Sabotage("kernel-pages", "0x1000 to 0x2000; DATA=after:1 says", lambda: foreign(functions=functions(0x1000))),
+    Sabotage("kernel-pages", "-0x4000 to -0x3000; DATA=before:4 says", lambda: foreign(functions=functions(-0x4000))),
+    Sabotage("code-inside", "forms 0x40000 at", lambda: foreign(functions=functions(0x40000))),
     Sabotage("code-inside", "data page at -0x1000", lambda: ours(-0x1000, 0x1000)),
     built("code-inside", "forms -0x4000 at", functions=with_code(DAY, served(DAY, 169, -0x4000).code)),
     coded("code-inside", f"{DAY} forms absolute 0x8 at", DAY, snippets.READ_ADDRESS_8),

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from image_builder import HEADER, Patch, foreign, functions, ours
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
-from vdso.verify import RULES, Report, identity, verify
+from vdso.variables import pages_beside
+from vdso.verify import RULES, Beside, Report, identity, verify
 from vdso.verify.findings import report_text
-from vdso.verify.rule import CONSUMERS
+from vdso.verify.rule import CONSUMERS, SELFTESTS
 from verify.sabotages import SABOTAGES, Sabotage
 
 ALL_RULES = {*RULES, *identity.RULES}
+NO_HASH = "no DT_HASH, and they know no other table"
 
 # What each consumer demands of an image, clause by clause, and the rules that stand for it.
 CLAUSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -69,10 +71,17 @@ CLAUSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("rustix", "its GNU_HASH path does not look at st_shndx or st_value", ("no-undefined",)),
     ("rustix", "version and hash checked", ("version-name", "verdef-hash", "verdef-revision", "symbol-version")),
     ("rustix", "FUNC or NOTYPE", ("symbol-type",)),
+    ("rustix", "asserts clock_gettime, and getcpu where it is a function of the vDSO", ("clock-gettime", "asserted-exports")),
     ("kernel selftests and LTP", "first load, PT_DYNAMIC", ("load-at-zero", "dynamic-segment", "dynamic-offset")),
     ("kernel selftests and LTP", "DT_HASH only", ("dt-hash", "hash-lookup", "hash-chain-end")),
     ("kernel selftests and LTP", "STT_FUNC", ("symbol-type",)),
     ("kernel selftests and LTP", "version and hash", ("version-name", "verdef-hash", "verdef-revision", "symbol-version")),
+    ("LLVM libc", "e_shoff, read from the mapped memory, and SHT_DYNSYM of it", ("section-table", "section-dynsym")),
+    ("LLVM libc", "the first PT_LOAD before PT_DYNAMIC", ("load-first", "dynamic-segment", "load-at-zero")),
+    ("LLVM libc", "PT_DYNAMIC through p_offset, up to DT_NULL", ("dynamic-offset", "dt-null", "symbol-table")),
+    ("LLVM libc", "the version through VERSYM and VERDEF", ("symbol-version", "version-name", "verdef-walk")),
+    ("LLVM libc", "neither st_shndx nor st_value", ("no-undefined",)),
+    ("stress-ng", "DT_HASH and DT_STRTAB are there when DT_SYMTAB comes", ("hash-first",)),
     ("bionic", "e_shoff, e_shnum, read from the mapped memory", ("section-table",)),
     ("bionic", "SHT_DYNSYM", ("section-dynsym", "sections-agree")),
     ("bionic", "by name only", ("symbol-names", "string-table")),
@@ -102,15 +111,22 @@ CLAUSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 # What Linux's own images break on a kernel that is not Linux.
 BASES = {
-    "riscv64-linux-6.1.192.so": {"code-inside"},
-    "riscv64-linux-6.12.117.so": {"code-inside"},
-    "riscv64-linux-7.2.13.so": {"code-inside", "dt-hash"},
-    # its notes are aligned to 4 in a segment aligned to 8: readelf warns of them too
-    "riscv64-linux-7.2.13-cfi.so": {"code-inside", "dt-hash", "code-known", "no-user-cfi", "notes"},
+    "riscv64-linux-5.10.262-gcc10-defconfig.so": set(),
+    "riscv64-linux-6.1.192.so": set(),
+    "riscv64-linux-6.1.192-clang19-defconfig.so": set(),
+    "riscv64-linux-6.12.117.so": set(),
+    "riscv64-linux-6.12.118-clang19-defconfig.so": set(),
+    "riscv64-linux-6.12.118-gcc14-defconfig-dbg.so": set(),
+    "riscv64-linux-7.2.13.so": {"dt-hash"},
+    "riscv64-linux-7.3.4-clang19-defconfig.so": set(),
+    "riscv64-linux-7.3.4-gcc16-defconfig.so": {"dt-hash"},
+    # their notes are aligned to 4 in a segment aligned to 8: readelf warns of them too
+    "riscv64-linux-7.2.13-cfi.so": {"dt-hash", "code-known", "no-user-cfi", "notes"},
+    "riscv64-linux-7.3.4-gcc16-defconfig-cfi.so": {"dt-hash", "code-known", "no-user-cfi", "notes"},
     # their clock reads Linux's data as well, and never asks the kernel
-    "riscv64-made.so": {"code-inside", "code-asks-kernel"},
-    "riscv64-made-gnu.so": {"code-inside", "code-asks-kernel", "dt-hash"},
-    "riscv64-made-cfi.so": {"code-inside", "code-asks-kernel", "no-user-cfi"},
+    "riscv64-made.so": {"code-asks-kernel"},
+    "riscv64-made-gnu.so": {"code-asks-kernel", "dt-hash"},
+    "riscv64-made-cfi.so": {"code-asks-kernel", "no-user-cfi"},
 }
 
 
@@ -204,11 +220,22 @@ def test_every_consumer_has_clauses_and_every_rule_says_its_source() -> None:
 def test_a_finding_names_every_consumer_that_it_harms() -> None:
     patch = Patch(ours())
     patch.retag(elf64.DT_HASH)
-    why = "no DT_HASH (musl up to 1.2.5, the selftests up to Linux 6.12 and LTP know no other)"
-    report = check(patch.image)
-    assert texts(report) == [f"musl finds nothing: {why}", f"kernel selftests and LTP find nothing: {why}"]
+    report = verify(patch.image, replace(RISCV64, musl_knew_hash=True))
+    assert texts(report) == [
+        f"musl up to 1.2.5 finds nothing: {NO_HASH}",
+        f"{SELFTESTS} up to Linux 6.12 find nothing: {NO_HASH}",
+    ]
     assert "glibc" in report.content
     assert "musl" not in report.content
+
+
+def test_a_consumer_is_named_only_where_it_does_that_on_the_architecture() -> None:
+    """On riscv64 musl has a clock in the vDSO from the release on that is content with DT_GNU_HASH."""
+    patch = Patch(ours())
+    patch.retag(elf64.DT_HASH)
+    report = check(patch.image)
+    assert texts(report) == [f"{SELFTESTS} up to Linux 6.12 find nothing: {NO_HASH}"]
+    assert "musl" in report.content
 
 
 def test_all_violations_are_listed_at_once() -> None:
@@ -219,11 +246,46 @@ def test_all_violations_are_listed_at_once() -> None:
     assert {*check(patch.image).broken} == {"dt-hash", "e-ehsize", "symbol-inside"}
 
 
-def test_the_data_page_may_be_given_and_0_says_none() -> None:
-    image = foreign(functions=functions(0x3000))
-    assert check(image).broken == ("code-inside",)
-    assert verify(image, RISCV64, data_offset=0x3000).broken == ()
-    assert verify(ours(), RISCV64, data_offset=0).broken == ("code-inside",)
+@pytest.mark.parametrize(
+    ("target", "beside", "broken"),
+    [
+        (0x2FF8, Beside(0, 2), ()),
+        (0x2FF8, Beside(0, 1), ("code-inside",)),
+        (0x2FF8, Beside(4, 0), ("code-inside",)),
+        (-0x4000, Beside(4, 0), ()),
+        (-0x4008, Beside(4, 0), ("code-inside",)),
+        (-0x8, Beside(1, 3), ()),
+        (0x800000, Beside(64, 64), ("code-inside",)),
+    ],
+)
+def test_where_pages_of_the_kernel_lie_can_be_told(target: int, beside: Beside, broken: tuple[str, ...]) -> None:
+    assert verify(foreign(functions=functions(target)), RISCV64, beside).broken == broken
+
+
+def test_what_is_told_goes_before_our_note() -> None:
+    assert verify(ours(), RISCV64, Beside(0, 0)).broken == ("code-inside",)
+    assert verify(ours(), RISCV64, Beside(0, 1)).broken == ()
+
+
+def test_pages_that_are_needed_are_one_finding_and_then_one_line() -> None:
+    image = foreign(functions=functions(-0x4000))
+    (what,) = texts(check(image))
+    assert what.endswith("beside the image: -0x4000 to -0x3000; DATA=before:4 says that it does")
+    report = verify(image, RISCV64, Beside(4, 0))
+    assert report.needs == "-0x4000 to -0x3000"
+    assert "  it reads pages of the kernel at -0x4000 to -0x3000\n" in report_text(report, "their.so")
+    assert check(ours()).needs == ""
+
+
+def test_a_section_table_on_a_page_of_data_is_none() -> None:
+    """As llvm-strip leaves an image whose load takes all of its pages."""
+    patch = Patch(foreign(load_size=0x1000))
+    start, size = patch.ehdr.shoff, patch.ehdr.shnum * elf64.SHDR.size
+    assert start >= 0x1000
+    assert check(patch.image).broken == ()
+    (llvm, bionic, *_others) = texts(verify(patch.image, RISCV64, Beside(0, 1)))
+    assert llvm.startswith("LLVM libc finds nothing: ")
+    assert bionic.endswith(f"section table from {start:#x} to {start + size:#x}, the pages of the image end at 0x1000")
 
 
 def test_a_weak_export_of_others_is_no_finding() -> None:
@@ -237,14 +299,13 @@ def test_text_of_a_report() -> None:
     patch.retag(elf64.DT_HASH)
     patch.put(7, "B", 9)
     text = report_text(check(patch.image), "their.so")
-    why = "no DT_HASH (musl up to 1.2.5, the selftests up to Linux 6.12 and LTP know no other)"
+    others = ", ".join(consumer for consumer in CONSUMERS if consumer not in ("rustix", SELFTESTS))
     assert text == (
         "their.so\n"
-        f"  musl\n    musl finds nothing: {why}\n"
         "  rustix\n    rustix refuses the image: EI_OSABI is 0x9, neither SYSV (0x0) nor GNU (0x3)\n"
-        f"  kernel selftests and LTP\n    kernel selftests and LTP find nothing: {why}\n"
-        "  nothing else found for every program, the kernel, glibc, Go, bionic, unwinders, gdb, binutils\n"
-        f"{len(ALL_RULES)} rules run, 3 findings from 2 rules: dt-hash, ei-osabi\n"
+        f"  {SELFTESTS}\n    {SELFTESTS} up to Linux 6.12 find nothing: {NO_HASH}\n"
+        f"  nothing else found for {others}\n"
+        f"{len(ALL_RULES)} rules run, 2 findings from 2 rules: ei-osabi, dt-hash\n"
     )
 
 
@@ -254,8 +315,16 @@ def test_text_of_a_good_report() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in bases() if path.name in BASES], ids=lambda path: path.name)
-def test_a_base_is_told_what_breaks_on_another_kernel(path: Path) -> None:
-    assert {*check(path.read_bytes()).broken} == BASES[path.name]
+def test_a_base_is_told_which_pages_it_needs_and_what_it_breaks(path: Path) -> None:
+    """Where its pages are there, a Linux from 5.10 on breaks no more than it does on Linux itself."""
+    report = check(path.read_bytes())
+    assert {*report.broken} == {"kernel-pages"} | BASES[path.name]
+    (pages,) = (finding.what for finding in report.findings if finding.rule == "kernel-pages")
+    beside = pages_beside(pages.partition("DATA=")[2].partition(" ")[0])
+    assert beside is not None
+    told = verify(path.read_bytes(), RISCV64, Beside(*beside))
+    assert {*told.broken} == BASES[path.name]
+    assert told.needs
 
 
 @pytest.mark.parametrize("path", [path for path in bases() if not path.name.startswith("riscv64")], ids=lambda path: path.name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from .arch.arch import Arch
+from .arch.arch import HIDE, Arch
 from .data_page import DataPage
 from .elf.elf64 import pages
 from .emit.blob import Image
@@ -28,7 +28,7 @@ from .policy.decide import decide
 from .splice.splice import splice
 from .stubs.objects import Object
 from .stubs.user_functions import user_exports
-from .verify import Report, verify
+from .verify import ASSERTED, Finding, verify
 
 __all__ = ["base", "base_in", "blob", "image", "plan"]
 
@@ -80,8 +80,10 @@ def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str)
     """
     spliced = splice(base, plan, stubs)
     report = verify(spliced.image, base.arch, name=name)
-    if report.findings:
-        _blame(base, plan, report, name)
+    asked_for = _asked_for(base, plan)
+    findings = [finding for finding in report.findings if finding.rule not in asked_for]
+    if findings:
+        _blame(base, plan, findings, name)
     return Image(
         arch=base.arch.name,
         data=spliced.image,
@@ -94,19 +96,25 @@ def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str)
         counter_offset=plan.counter_offset,
         exports=spliced.exports,
         changes=spliced.changes,
-        rules=report.rules,
+        rules=report.rules - len(asked_for),
     )
 
 
-def _blame(base: Vdso, plan: Plan, report: Report, name: str) -> None:
+def _asked_for(base: Vdso, plan: Plan) -> set[str]:
+    """Return the rules that the user's POLICY breaks: `decide` adds what rustix asserts, unless it is to be hidden."""
+    visible = {d.export for d in plan.decisions if d.policy != HIDE}
+    return set() if visible.issuperset(map(base.arch.export, base.arch.asserted)) else {ASSERTED}
+
+
+def _blame(base: Vdso, plan: Plan, findings: Sequence[Finding], name: str) -> None:
     """Raise the error that names who can mend the findings: the user's function, the base, or us (AssertionError)."""
     for unit in (unit for unit in plan.units if unit.users):
-        for finding in report.findings:
+        for finding in findings:
             if any(d.export in finding.what for d in plan.decisions if d.stub in unit.functions):
                 raise VdsoError(unit.source, finding.what, "docs/user-functions.md tells what a function must do")
     broken = verify(base.file, base.arch, name=base.name).broken
-    own = [finding.what for finding in report.findings if finding.rule not in broken]
+    own = [finding.what for finding in findings if finding.rule not in broken]
     if own:
         raise AssertionError(f"{name} breaks rules that its base keeps: {'; '.join(own)}")
-    inherited = "; ".join(finding.what for finding in report.findings)
+    inherited = "; ".join(finding.what for finding in findings)
     raise VdsoError(base.name, f"no sound image can be made of it: {inherited}", OTHER_BASE)

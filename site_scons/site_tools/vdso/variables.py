@@ -23,6 +23,8 @@ BASE_WORDS = ("debian", "minimal")
 DATA_PAGES = tuple(page.value for page in DataPage)
 COUNTER_SIZE = 8
 HZ_LIMITS = (32768, 5_800_000_000)
+MOST_BESIDE = 64
+"""Pages of a kernel before or behind an image."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,18 @@ def counter_word(value: str, arch: Arch) -> int | None:
     return word
 
 
+def pages_beside(value: str) -> tuple[int, int] | None:
+    """Return how many pages of the kernel lie before and behind an image; None for no value."""
+    found = {"before": 0, "after": 0}
+    for item in filter(None, (part.strip() for part in value.split(","))):
+        place, _, count = item.partition(":")
+        if place not in found or not count.isdecimal() or not 0 <= int(count) <= MOST_BESIDE:
+            what = f"`{item}` is neither before:N nor after:N (N up to {MOST_BESIDE})"
+            raise VdsoError("DATA", what, "give what your kernel maps beside the image, as in DATA=before:4")
+        found[place] = int(count)
+    return (found["before"], found["after"]) if value else None
+
+
 def check_base(value: str) -> None:
     """Refuse, with VdsoError, a BASE that is nothing, and a suite without a name."""
     word, _, suite = value.partition(":")
@@ -119,6 +133,7 @@ OPTIONS = (
     Option("CROSS_COMPILE", "", "prefix of gcc and binutils; found where it is empty"),
     Option("MIRROR", "", "Debian mirror for BASE=debian; the machine's own where it is empty"),
     Option("IMAGE", "", "the file that `check` verifies", tool=False),
+    Option("DATA", "", "pages of the kernel beside that image, where no note says it: before:N, after:N or both", tool=False),
     Option("V", "0", "V=1 prints whole commands", partial(_one_of, "V", ("0", "1"))),
     Option("TEST", "", "arguments for pytest", tool=False),
 )

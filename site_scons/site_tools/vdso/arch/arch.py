@@ -127,6 +127,7 @@ class Arch:
     sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
     syscalls        export, without its prefix, to system call number; the same numbers are in vdso_src/*/numbers.h
     policy          export, without its prefix, to what becomes of it
+    musl_knew_hash  releases of musl that know DT_HASH alone look for a clock in the vDSO (arch/*/syscall_arch.h, VDSO_CGT_SYM)
     asserted        exports, without their prefix and beside clock_gettime, for lack of which rustix ends the program
                     (src/backend/linux_raw/vdso_wrappers.rs)
     """
@@ -158,6 +159,7 @@ class Arch:
     sigreturn: bytes
     syscalls: Mapping[str, int]
     policy: Mapping[str, str]
+    musl_knew_hash: bool = True
     asserted: frozenset[str] = frozenset()
 
     def short(self, export: str) -> str:

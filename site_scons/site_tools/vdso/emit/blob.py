@@ -80,6 +80,12 @@ class Image:
         return [export for export in self.exports if export.address is not None]
 
     @property
+    def asserted_and_gone(self) -> list[str]:
+        """Return what the user hides although rustix ends programs for lack of it, without prefix."""
+        arch = ARCHES[self.arch]
+        return sorted(arch.asserted - {export.short for export in self.visible})
+
+    @property
     def changed(self) -> int:
         """Return how many bytes differ from the base."""
         return sum(change.end - change.start for change in self.changes)

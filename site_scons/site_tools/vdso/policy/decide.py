@@ -120,6 +120,9 @@ def _why_unsafe(function: Function, size: int) -> str:
     for formed in outside(function, size, None):
         sort = "absolute address" if formed.absolute else "address"
         return f"its code at {formed.pc:#x} forms the {sort} {formed.target:#x}, outside of the image (0 to {size:#x})"
+    for formed in function.formed:
+        if formed.kind == "store":
+            return f"its code at {formed.pc:#x} writes to {formed.target:#x}, and an image can't be written"
     for pc in function.unknown:
         return f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
     for pc in function.state:

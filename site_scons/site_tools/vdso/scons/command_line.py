@@ -79,12 +79,12 @@ class CommandLine:
         """Return the targets that print, each with the sources and the action that it has."""
         # SCons takes apart what an action's function refers to: these refer to texts, not to an environment.
         root, out, arch = self._env.Dir("#").abspath, self.out, self._env["ARCH"]
-        policy, words = self._env["POLICY"], self._env["TEST"]
+        policy, words, data = self._env["POLICY"], self._env["TEST"], self._env["DATA"]
         image = here(self._env["IMAGE"]) if self._env["IMAGE"] else ""
         outputs = [self.file(name) for name in layout.OUTPUTS]
         return {
             "info": (self.file(layout.BASE), _printing(lambda commands, base: commands.info(base, arch, policy))),
-            "check": ([], _printing(lambda commands: commands.check(image, arch))),
+            "check": ([], _printing(lambda commands: commands.check(image, arch, data))),
             "demo": (outputs, _printing(lambda commands, *_: commands.demo(root, out))),
             "bench": (outputs, _printing(lambda commands, *_: commands.bench(root, out))),
             "test": ([], _printing(lambda commands: commands.test(root, words))),

@@ -15,7 +15,8 @@ from ..errors import VdsoError
 from ..image.reader import read_vdso
 from ..policy.decide import parse_policy
 from ..show.info import describe
-from ..verify import verify
+from ..variables import pages_beside
+from ..verify import Beside, verify
 from ..verify.findings import report_text
 from .files import read_file
 
@@ -35,11 +36,12 @@ def _takes_colours() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def check(path: str, arch: str) -> int:
-    """Print the findings of all consumers of the image at `path`."""
+def check(path: str, arch: str, data: str) -> int:
+    """Print the findings of all consumers of the image at `path`, beside which the pages `data` of the kernel lie."""
     if not path:
         raise VdsoError("IMAGE", "missing", "name the image, as in `check IMAGE=build/vdso.so`")
-    report = verify(read_file(Path(path)), ARCHES[arch], name=path)
+    pages = pages_beside(data)
+    report = verify(read_file(Path(path)), ARCHES[arch], None if pages is None else Beside(*pages), name=path)
     print(report_text(report, path), end="", flush=True)
     return FAILED if report.findings else 0
 

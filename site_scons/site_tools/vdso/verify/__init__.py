@@ -9,21 +9,22 @@ from __future__ import annotations
 from ..arch.arch import Arch
 from . import identity
 from .findings import Finding, Report
+from .model import Beside
 from .reader import open_elf, read_subject
 from .rule import CONSUMERS, EVERY, RULES, Rule
 from .rules import code, dynamic, hashes, header, notes, sections, segments, symbols, unwinder, versions
+from .rules.symbols import ASSERTED
 
-__all__ = ["RULES", "Finding", "Report", "verify"]
+__all__ = ["ASSERTED", "RULES", "Beside", "Finding", "Report", "verify"]
 
 # The modules whose import fills RULES; `identity` is not among them: it decides whether the rest can run.
 RULE_MODULES = (code, dynamic, hashes, header, notes, sections, segments, symbols, unwinder, versions)
 
 
-def verify(image: bytes, arch: Arch, data_offset: int | None = None, name: str = "image") -> Report:
+def verify(image: bytes, arch: Arch, beside: Beside | None = None, name: str = "image") -> Report:
     """Run every rule on `image` and return all findings, by consumer. Never raises, for any bytes.
 
-    data_offset     where the data page lies, in bytes from the image's first, whatever our note says, 0 for no page;
-                    None: where our note says, and no page without one
+    beside          the pages of the kernel beside the image, whatever our note says; None: as our note says
     name            what findings on the whole file call it
 
     An image that is not 64-bit ELF for `arch` gets one finding that says what it is, and no other rule is run.
@@ -32,7 +33,7 @@ def verify(image: bytes, arch: Arch, data_offset: int | None = None, name: str =
     refusal = identity.refusal(elffile, len(image), arch, name)
     if refusal is None:
         assert not isinstance(elffile, str)
-        subject = read_subject(image, elffile, arch, data_offset)
+        subject = read_subject(image, elffile, arch, beside)
         refusal = identity.too_many(len(subject.symbols or ()), name)
     if refusal is not None:
         rule, what = refusal
@@ -42,10 +43,11 @@ def verify(image: bytes, arch: Arch, data_offset: int | None = None, name: str =
         (consumer, Finding(consumer, rule.name, f"{consumer} {harm}: {fact}"))
         for rule, those in facts
         for fact in those
-        for consumer, harm in rule.harms
+        for consumer, harm in rule.harms_on(arch)
     ]
     found.sort(key=lambda pair: CONSUMERS.index(pair[0]))
-    return Report(len(identity.RULES) + len(RULES), tuple(finding for _consumer, finding in found), _consumers(facts))
+    needs = "" if subject.ours or beside is None else code.pages_text(code.needed_pages(subject))
+    return Report(len(identity.RULES) + len(RULES), tuple(finding for _consumer, finding in found), _consumers(facts), needs)
 
 
 def _consumers(facts: list[tuple[Rule, tuple[str, ...]]]) -> tuple[str, ...]:

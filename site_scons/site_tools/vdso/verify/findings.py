@@ -28,11 +28,13 @@ class Report:
 
     rules       how many rules were run
     consumers   all for which a rule was run; a consumer without a finding is content
+    needs       the pages of the kernel that the code of an image of others reads, in words
     """
 
     rules: int
     findings: tuple[Finding, ...]
     consumers: tuple[str, ...]
+    needs: str = ""
 
     @property
     def broken(self) -> tuple[str, ...]:

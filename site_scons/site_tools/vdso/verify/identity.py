@@ -9,8 +9,8 @@ from elftools.elf.enums import ENUM_E_MACHINE
 
 from ..arch.arch import Arch
 
-READABLE, ARCHITECTURE, TOO_LARGE = "readable", "architecture", "too-large"
-RULES = (READABLE, ARCHITECTURE, TOO_LARGE)
+READABLE, CORE, ARCHITECTURE, TOO_LARGE = "readable", "no-core", "architecture", "too-large"
+RULES = (READABLE, CORE, ARCHITECTURE, TOO_LARGE)
 MOST = 0x40000
 MOST_SYMBOLS = 0x100
 
@@ -24,6 +24,8 @@ def refusal(elffile: ELFFile | str, size: int, arch: Arch, name: str) -> tuple[s
     """
     if isinstance(elffile, str):
         return READABLE, f"{name} is not readable as ELF: {elffile}"
+    if elffile.header["e_type"] == "ET_CORE":
+        return CORE, f"{name} is a core, of which the image is one mapping: BASE={name} takes it out, as base.so"
     machine = elffile.header["e_machine"]
     number = ENUM_E_MACHINE.get(machine, machine) if isinstance(machine, str) else machine
     if (number, elffile.elfclass, elffile.little_endian) == (arch.machine, 64, True):

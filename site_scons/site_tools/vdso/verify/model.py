@@ -14,6 +14,7 @@ import struct
 from dataclasses import dataclass
 
 from ..arch.arch import Arch
+from ..elf.elf64 import PAGE
 from ..image.analysis import Function
 
 Name = str | int
@@ -158,12 +159,22 @@ class Frames:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """How many pages of a kernel lie beside an image: right before it, and right behind its pages."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
 class Subject:
     """An image and what was read of it.
 
     ours            the image carries our note (elf/our_note.py)
-    data_offset     where the data page lies, None: there is none
+    data_offset     where our note says that the data page lies, None: there is none
     counter_offset  where the counter lies that is a word of a page, None: there is no such one
+    data            [start, end) of the pages of the kernel that are known to be mapped beside it
+    announced       whether something says which these are: our note, or the user
     layout          version of the layout in our note, None without one
     sections        None: no readable section table
     dynamic         entries up to DT_NULL; None: no readable PT_DYNAMIC
@@ -179,6 +190,8 @@ class Subject:
     ours: bool
     data_offset: int | None
     counter_offset: int | None
+    data: tuple[tuple[int, int], ...]
+    announced: bool
     layout: int | None
     header: Header
     segments: tuple[Segment, ...]
@@ -202,6 +215,20 @@ class Subject:
     def size(self) -> int:
         """Return the bytes in memory of the first load; those of the file where there is none."""
         return self.loads[0].memsz if self.loads else len(self.image)
+
+    @property
+    def pages(self) -> int:
+        """Return where the pages of the first load end."""
+        return -(-self.size // PAGE) * PAGE
+
+    @property
+    def mapped(self) -> int:
+        """Return where the pages end that a kernel maps of it.
+
+        Of an image of ours these are those of its load. Linux maps whole pages of the file, up to where its data begins.
+        """
+        behind = [start for start, _end in self.data if start > 0]
+        return self.pages if self.ours else min([-(-len(self.image) // PAGE) * PAGE, *behind])
 
     @property
     def exports(self) -> tuple[Symbol, ...]:

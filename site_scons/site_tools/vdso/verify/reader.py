@@ -19,11 +19,11 @@ from elftools.elf.notes import iter_notes
 
 from ..arch.arch import Arch
 from ..elf import our_note
-from ..elf.elf64 import SYM
+from ..elf.elf64 import PAGE, SYM
 from ..image.analysis import analyse
 from .frames import parse_frames
 from .identity import MOST_SYMBOLS
-from .model import GnuHash, Header, Name, Note, Section, Segment, Subject, Symbol, SysvHash, Version, Versions, string
+from .model import Beside, GnuHash, Header, Name, Note, Section, Segment, Subject, Symbol, SysvHash, Version, Versions, string
 
 T = TypeVar("T")
 MOST_VERSIONS = 64
@@ -52,7 +52,7 @@ def _record(elffile: ELFFile, form: Any, at: int) -> Any:
         return None
 
 
-def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | None) -> Subject:
+def read_subject(image: bytes, elffile: ELFFile, arch: Arch, beside: Beside | None) -> Subject:
     """Return the Subject of a 64-bit little-endian image. Never raises: what can't be read is None in it."""
     raw = elffile.header
     header = Header(
@@ -72,18 +72,18 @@ def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | 
     names = [(note.owner.encode("latin-1", "replace") + b"\0", note.type) for note in notes or ()]
     ours = [name for name, kind in names if our_note.marks_image(name, kind)]
     mark = our_note.read(ours[0]) if ours else None
-    if data_offset is None and mark is not None:
-        data_offset = mark.data_offset
     frames = next((parse_frames(image, s.vaddr) for s in segments if s.type == "PT_GNU_EH_FRAME"), None)
     loads = [segment for segment in segments if segment.type == "PT_LOAD"]
     code = image[: loads[0].memsz] if loads else image
     subject = Subject(
-        image=image, arch=arch, ours=bool(ours), data_offset=data_offset or None, layout=mark.layout if mark else None,
+        image=image, arch=arch, ours=bool(ours), data_offset=mark.data_offset or None if mark else None, data=(),
+        announced=bool(ours) or beside is not None, layout=mark.layout if mark else None,
         counter_offset=(mark.counter_offset if mark else 0) or None,
         header=header, segments=segments, sections=sections, dynamic=dynamic, terminated=terminated, symbols=symbols,
         sysv=sysv, gnu=gnu, versions=_attempt(lambda: _versions(image, elffile, tags)),
         versym=_versym(image, tags.get("DT_VERSYM"), count), notes=notes, frames=frames, functions=(),
     )  # fmt: skip
+    subject = replace(subject, data=_data(subject, beside))
     if len(subject.symbols or ()) > MOST_SYMBOLS:
         return subject  # `identity.too_many` is all that will be said of it
     functions = tuple(
@@ -92,6 +92,14 @@ def read_subject(image: bytes, elffile: ELFFile, arch: Arch, data_offset: int | 
         if symbol.defined and symbol.type == "STT_FUNC" and 0 < symbol.value < len(code)
     )
     return replace(subject, functions=functions)
+
+
+def _data(subject: Subject, beside: Beside | None) -> tuple[tuple[int, int], ...]:
+    """Return where pages of the kernel lie: as the user says, else as our note does."""
+    if beside is None:
+        return () if subject.data_offset is None else ((subject.data_offset, subject.data_offset + PAGE),)
+    before, after = (-beside.before * PAGE, 0), (subject.pages, subject.pages + beside.after * PAGE)
+    return tuple((start, end) for start, end in (before, after) if start < end)
 
 
 def _segments(elffile: ELFFile, header: Header) -> tuple[Segment, ...]:

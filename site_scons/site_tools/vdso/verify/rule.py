@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ..arch.arch import Arch
 from .model import Subject
 
 EVERY = "every program"
@@ -19,24 +20,37 @@ GLIBC = "glibc"
 MUSL = "musl"
 GO = "Go"
 RUSTIX = "rustix"
+LLVM_LIBC = "LLVM libc"
 SELFTESTS = "kernel selftests and LTP"
 BIONIC = "bionic"
 UNWINDERS = "unwinders"
 GDB = "gdb"
+STRESS_NG = "stress-ng"
 BINUTILS = "binutils"
 KERNEL = "the kernel"
-CONSUMERS = (EVERY, KERNEL, GLIBC, MUSL, GO, RUSTIX, SELFTESTS, BIONIC, UNWINDERS, GDB, BINUTILS)
+CONSUMERS = (
+    EVERY, KERNEL, GLIBC, MUSL, GO, RUSTIX, LLVM_LIBC, SELFTESTS, BIONIC, UNWINDERS, GDB, STRESS_NG, BINUTILS
+)  # fmt: skip
 
 Check = Callable[[Subject], Iterator[str]]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A demand on an image. `harms`: consumer and what happens to it if the rule is broken, a verb phrase ("finds nothing")."""
+    """A demand on an image.
+
+    harms       consumer and what happens to it if the rule is broken, a verb phrase ("finds nothing")
+    spared      tells whether a consumer is not harmed on an architecture
+    """
 
     name: str
     harms: tuple[tuple[str, str], ...]
     check: Check
+    spared: Callable[[str, Arch], bool]
+
+    def harms_on(self, arch: Arch) -> tuple[tuple[str, str], ...]:
+        """Return the harms on an architecture."""
+        return tuple((consumer, harm) for consumer, harm in self.harms if not self.spared(consumer, arch))
 
     @property
     def consumers(self) -> tuple[str, ...]:
@@ -46,7 +60,11 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def rule(name: str, *harms: tuple[str, str]) -> Callable[[Check], Check]:
+def _nobody(_consumer: str, _arch: Arch) -> bool:
+    return False
+
+
+def rule(name: str, *harms: tuple[str, str], spared: Callable[[str, Arch], bool] = _nobody) -> Callable[[Check], Check]:
     """Register the function under `name`."""
 
     def register(check: Check) -> Check:
@@ -54,7 +72,7 @@ def rule(name: str, *harms: tuple[str, str]) -> Callable[[Check], Check]:
         assert harms, name
         assert all(consumer in CONSUMERS for consumer, _harm in harms), name
         assert check.__doc__, name
-        RULES[name] = Rule(name, harms, check)
+        RULES[name] = Rule(name, harms, check, spared)
         return check
 
     return register

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from ...arch.arch import REPLACE
 from ...arch.effects import Add, Clobber, Const, Jump, KernelState, Memory
+from ...elf.elf64 import PAGE
 from ...image.analysis import Formed, Function, outside
 from ..model import Subject, signed
 from ..rule import EVERY, GLIBC, GO, rule
 
 MOST_LISTED = 4
+NEAR = 16  # pages: Linux's own have four, as many again for the time of a namespace, and one of a hypervisor
 
 
 def _listed(texts: list[str]) -> str:
@@ -25,18 +27,64 @@ def _pc(formed: Formed) -> int:
 
 @rule("code-inside", (EVERY, "reads or jumps to what your kernel did not map"))
 def code_inside(s: Subject) -> Iterator[str]:
-    """No instruction that an export reaches forms an address outside of the image and the data page.
+    """No instruction that an export reaches forms an address outside of the image and the pages beside it.
 
-    docs/how-it-works.md#policy: everywhere else is memory that the kernel did not map for it.
+    docs/how-it-works.md#policy: everywhere else is memory that the kernel did not map for it. Of an image that does not
+    announce its pages (kernel-pages) those near to it may be such.
     """
     for symbol, function in s.functions:
-        formed = outside(function, min(s.size, len(s.image)), s.data_offset, s.counter_offset)
+        formed = [f for f in _outside(s, function) if s.announced or not _in_a_page(s, f)]
         if formed:
-            page = "no data page" if s.data_offset is None else f"data page at {signed(s.data_offset)}"
+            page = ", ".join(f"data page at {signed(start)}" for start, _end in s.data) or "no data page"
             first = {f.target: f for f in reversed(formed)}  # each target counts once, where it is formed first
             kinds = {False: "", True: "absolute "}
             texts = [f"{kinds[f.absolute]}{signed(f.target)} at 0x{f.pc:x}" for f in sorted(first.values(), key=_pc)]
             yield f"{symbol} forms {_listed(texts)} (image 0x0 to 0x{s.size:x}, {page})"
+
+
+@rule("kernel-pages", (EVERY, "reads pages that your kernel must map beside the image"))
+def kernel_pages(s: Subject) -> Iterator[str]:
+    """An image whose code reads pages of the kernel says which they are, by our note; of others the user says it.
+
+    Linux's own have them before the image, up to 5.10 behind it: lib/vdso, arch/*/kernel/vdso/vdso.lds.S.
+    """
+    needed = needed_pages(s)
+    if needed and not s.announced:
+        before = -min(0, needed[0][0]) // PAGE
+        after = max(0, needed[-1][1] - s.pages) // PAGE
+        words = [f"before:{before}"] * bool(before) + [f"after:{after}"] * bool(after)
+        yield f"{pages_text(needed)}; DATA={','.join(words)} says that it does"
+
+
+def needed_pages(s: Subject) -> list[tuple[int, int]]:
+    """Return [start, end) of the runs of pages beside the image that its code reads, ascending."""
+    found = {f.target // PAGE for _symbol, function in s.functions for f in _outside(s, function, ()) if _in_a_page(s, f)}
+    runs: list[tuple[int, int]] = []
+    for page in sorted(found):
+        start, end = page * PAGE, (page + 1) * PAGE
+        runs[-1:] = [(runs[-1][0], end)] if runs and runs[-1][1] == start else [*runs[-1:], (start, end)]
+    return runs
+
+
+def pages_text(runs: list[tuple[int, int]]) -> str:
+    """Return the runs in words."""
+    return ", ".join(f"{signed(start)} to {signed(end)}" for start, end in runs)
+
+
+def _outside(s: Subject, function: Function, data: tuple[tuple[int, int], ...] | None = None) -> list[Formed]:
+    """Return the addresses that a function forms outside of the image, and of pages of the kernel."""
+    pages = s.data if data is None else data
+    return [
+        f
+        for f in outside(function, min(s.size, len(s.image)), None, s.counter_offset)
+        if f.absolute or f.kind == "jump" or not any(start <= f.target < end for start, end in pages)
+    ]
+
+
+def _in_a_page(s: Subject, formed: Formed) -> bool:
+    """Tell whether an address may be in a page that a kernel maps beside the image."""
+    near = -NEAR * PAGE <= formed.target < 0 or s.pages <= formed.target < s.pages + NEAR * PAGE
+    return near and not formed.absolute and formed.kind in ("load", "address")
 
 
 @rule("code-known", (EVERY, "may run what can't be proved"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...elf.elf64 import RELA, SYM
 from ..model import Subject, signed
-from ..rule import BINUTILS, EVERY, GDB, GLIBC, GO, MUSL, RUSTIX, SELFTESTS, rule
+from ..rule import BINUTILS, EVERY, GDB, GLIBC, GO, LLVM_LIBC, MUSL, RUSTIX, SELFTESTS, STRESS_NG, rule
 
 SONAME = "linux-vdso.so.1"
 POINTERS = ("DT_STRTAB", "DT_SYMTAB", "DT_HASH", "DT_GNU_HASH", "DT_VERSYM", "DT_VERDEF")
@@ -25,6 +25,7 @@ DF_TEXTREL = 4
     (GO, "reads on behind it"),
     (GLIBC, "reads on behind it"),
     (SELFTESTS, "read on behind it"),
+    (LLVM_LIBC, "reads on behind it"),
 )
 def dt_null(s: Subject) -> Iterator[str]:
     """DT_NULL is inside PT_DYNAMIC. rustix vdso.rs counts the entries; all others stop at DT_NULL alone."""
@@ -39,6 +40,7 @@ def dt_null(s: Subject) -> Iterator[str]:
     (GO, "finds nothing"),
     (RUSTIX, "finds nothing"),
     (SELFTESTS, "find nothing"),
+    (LLVM_LIBC, "finds nothing"),
 )
 def symbol_table(s: Subject) -> Iterator[str]:
     """DT_STRTAB, DT_STRSZ and DT_SYMTAB are there. glibc elf/get-dynamic-info.h; gABI, "Dynamic Section": mandatory."""
@@ -46,6 +48,20 @@ def symbol_table(s: Subject) -> Iterator[str]:
         for name in ("DT_STRTAB", "DT_STRSZ", "DT_SYMTAB"):
             if s.tag(name) is None:
                 yield f"no {name}"
+
+
+@rule("hash-first", (STRESS_NG, "finds nothing where it walks PT_DYNAMIC once"))
+def hash_first(s: Subject) -> Iterator[str]:
+    """In an image of ours DT_HASH and DT_STRTAB come before DT_SYMTAB, as GNU ld writes them.
+
+    stress-ng stress-vdso.c looks at the symbols when DT_SYMTAB comes; later releases walk twice. lld writes them in another
+    order, which is no finding on what others made.
+    """
+    order = [tag for tag, _value in s.dynamic or ()]
+    if s.ours and {"DT_HASH", "DT_STRTAB", "DT_SYMTAB"} <= set(order):
+        for tag in ("DT_HASH", "DT_STRTAB"):
+            if order.index(tag) > order.index("DT_SYMTAB"):
+                yield f"{tag} comes after DT_SYMTAB"
 
 
 @rule("dt-syment", (RUSTIX, "refuses the image"), (BINUTILS, "warn"))
@@ -116,6 +132,7 @@ def soname(s: Subject) -> Iterator[str]:
     (MUSL, "reads beyond the image"),
     (GO, "reads beyond the image"),
     (SELFTESTS, "read beyond the image"),
+    (LLVM_LIBC, "reads beyond the image"),
 )
 def pointers_inside(s: Subject) -> Iterator[str]:
     """Every address in PT_DYNAMIC is below p_memsz, and the tables end there too.

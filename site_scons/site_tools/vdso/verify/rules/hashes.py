@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from elftools.elf.hash import ELFHashTable, GNUHashTable
 
+from ...arch.arch import Arch
 from ..model import NAMELESS, GnuHash, Subject, Symbol, SysvHash
 from ..rule import EVERY, GLIBC, GO, MUSL, RUSTIX, SELFTESTS, rule
 
@@ -50,11 +51,23 @@ def _chain(s: Subject, table: SysvHash, bucket: int) -> Iterator[int]:
         index = s.word(table.chains + 4 * index)
 
 
-@rule("dt-hash", (MUSL, "finds nothing"), (SELFTESTS, "find nothing"))
+def _without_old_clock(consumer: str, arch: Arch) -> bool:
+    return consumer == MUSL and not arch.musl_knew_hash
+
+
+@rule(
+    "dt-hash",
+    (MUSL, "up to 1.2.5 finds nothing"),
+    (SELFTESTS, "up to Linux 6.12 find nothing"),
+    spared=_without_old_clock,
+)
 def dt_hash(s: Subject) -> Iterator[str]:
-    """DT_HASH is there. musl to 1.2.5 src/internal/vdso.c, Linux to 6.12 and LTP parse_vdso.c look at nothing else."""
+    """DT_HASH is there. musl to 1.2.5 src/internal/vdso.c, Linux to 6.12 and LTP parse_vdso.c look at nothing else.
+
+    Where musl has a clock in the vDSO from 1.2.6 on only (arch/riscv64/syscall_arch.h), it takes DT_GNU_HASH as well.
+    """
     if s.dynamic is not None and s.tag("DT_HASH") is None:
-        yield "no DT_HASH (musl up to 1.2.5, the selftests up to Linux 6.12 and LTP know no other)"
+        yield "no DT_HASH, and they know no other table"
 
 
 @rule("dt-gnu-hash", (GLIBC, "must take the slower DT_HASH"), (GO, "must take DT_HASH"), (RUSTIX, "must take DT_HASH"))
@@ -132,8 +145,18 @@ def _gnu(s: Subject) -> GnuHash | None:
 @rule("gnu-hash-bloom-size", (GLIBC, "fails an assertion at start"))
 def gnu_hash_bloom_size(s: Subject) -> Iterator[str]:
     """The bloom filter's words are a power of two. glibc elf/dl-setup_hash.c: assert (powerof2 (bitmask_nwords))."""
-    if s.gnu is not None and s.symbols is not None and _bad_bloom(s.gnu):
+    if s.gnu is not None and s.symbols is not None and s.gnu.bloom_size and _bad_bloom(s.gnu):
         yield f"DT_GNU_HASH has 0x{s.gnu.bloom_size:x} bloom words, must be a power of two"
+
+
+@rule("gnu-hash-bloom-empty", (GLIBC, "dies of SIGSEGV at start"))
+def gnu_hash_bloom_empty(s: Subject) -> Iterator[str]:
+    """The bloom filter has a word. With none the assertion on a power of two holds, and the index of a word is hash / 64.
+
+    glibc elf/dl-setup_hash.c (l_gnu_bitmask_idxbits) and elf/dl-lookup.c, do_lookup_x.
+    """
+    if s.gnu is not None and s.symbols is not None and s.gnu.bloom_size == 0:
+        yield "DT_GNU_HASH has no bloom word"
 
 
 @rule("gnu-hash-bloom", (GLIBC, "misses a function"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules on the section table, which bionic and gdb read in the mapped memory, and binutils in the file."""
+"""Rules on the section table, which bionic, LLVM libc and gdb read in the mapped memory, and binutils in the file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...elf.elf64 import SHDR, SHF_ALLOC, SYM
 from ..model import Section, Subject
-from ..rule import BINUTILS, BIONIC, GDB, rule
+from ..rule import BINUTILS, BIONIC, GDB, LLVM_LIBC, rule
 
 TABLES = {
     "SHT_DYNSYM": "DT_SYMTAB",
@@ -18,11 +18,18 @@ TABLES = {
 }
 
 
-@rule("section-table", (BIONIC, "finds nothing"), (GDB, "finds no notes and no symbols"), (BINUTILS, "show no code"))
+@rule(
+    "section-table",
+    (BIONIC, "finds nothing"),
+    (LLVM_LIBC, "finds nothing"),
+    (GDB, "finds no notes and no symbols"),
+    (BINUTILS, "show no code"),
+)
 def section_table(s: Subject) -> Iterator[str]:
     """There is a section table, inside the bytes that are mapped.
 
-    bionic libc/bionic/vdso.cpp goes through e_shoff and e_shnum in memory; gdb symfile-mem.c reads all of it there.
+    bionic libc/bionic/vdso.cpp and LLVM libc/src/__support/OSUtil/linux/vdso.cpp go through e_shoff and e_shnum in memory;
+    gdb symfile-mem.c reads all of it there.
     """
     header = s.header
     end = header.shoff + header.shnum * SHDR.size
@@ -30,6 +37,8 @@ def section_table(s: Subject) -> Iterator[str]:
         yield "no section table"
     elif end > len(s.image):
         yield f"section table from 0x{header.shoff:x} to 0x{end:x}, the file ends at 0x{len(s.image):x}"
+    elif end > s.mapped:
+        yield f"section table from 0x{header.shoff:x} to 0x{end:x}, the pages of the image end at 0x{s.mapped:x}"
 
 
 @rule("e-shentsize", (BINUTILS, "reject the section table"), (GDB, "rejects the section table"))
@@ -64,7 +73,7 @@ def sections_inside(s: Subject) -> Iterator[str]:
             yield f"section {section.name} {place}, the load ends at 0x{s.size:x}"
 
 
-@rule("section-dynsym", (BIONIC, "finds nothing"))
+@rule("section-dynsym", (BIONIC, "finds nothing"), (LLVM_LIBC, "finds nothing"))
 def section_dynsym(s: Subject) -> Iterator[str]:
     """One SHT_DYNSYM, of 24-byte entries for every symbol, whose sh_link is the string table.
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...elf.elf64 import DYN, PF_R, PF_W, PF_X
+from ...elf.elf64 import PF_R, PF_W, PF_X
 from ..model import Segment, Subject
-from ..rule import EVERY, GLIBC, GO, KERNEL, MUSL, RUSTIX, SELFTESTS, UNWINDERS, rule
+from ..rule import BINUTILS, EVERY, GLIBC, GO, KERNEL, LLVM_LIBC, MUSL, RUSTIX, SELFTESTS, UNWINDERS, rule
+
+# PT_GNU_RELRO, PT_INTERP and the like have rules of their own.
+KNOWN = (
+    "PT_NULL", "PT_LOAD", "PT_DYNAMIC", "PT_NOTE", "PT_GNU_EH_FRAME", "PT_INTERP", "PT_TLS", "PT_GNU_RELRO", "PT_GNU_STACK"
+)  # fmt: skip
 
 
 def _flags(flags: int) -> str:
@@ -36,6 +41,7 @@ def one_load(s: Subject) -> Iterator[str]:
     (GO, "finds every address shifted"),
     (RUSTIX, "finds every address shifted"),
     (SELFTESTS, "find every address shifted"),
+    (LLVM_LIBC, "finds every address shifted"),
 )
 def load_at_zero(s: Subject) -> Iterator[str]:
     """The load has p_offset = p_vaddr = 0. All compute base + p_offset - p_vaddr; bionic adds the bare st_value."""
@@ -80,6 +86,7 @@ def load_size(s: Subject) -> Iterator[str]:
     (GO, "finds nothing"),
     (RUSTIX, "finds nothing"),
     (SELFTESTS, "find nothing"),
+    (LLVM_LIBC, "finds nothing"),
 )
 def dynamic_segment(s: Subject) -> Iterator[str]:
     """There is one PT_DYNAMIC. glibc elf/setup-vdso.h; musl vdso.c; Go runtime/vdso_linux.go; kernel parse_vdso.c."""
@@ -105,6 +112,7 @@ def dynamic_flags(s: Subject) -> Iterator[str]:
     (GO, "reads PT_DYNAMIC elsewhere"),
     (RUSTIX, "reads PT_DYNAMIC elsewhere"),
     (SELFTESTS, "read PT_DYNAMIC elsewhere"),
+    (LLVM_LIBC, "reads PT_DYNAMIC elsewhere"),
 )
 def dynamic_offset(s: Subject) -> Iterator[str]:
     """PT_DYNAMIC has p_offset = p_vaddr. These four go through p_offset (musl vdso.c), glibc through p_vaddr."""
@@ -113,17 +121,40 @@ def dynamic_offset(s: Subject) -> Iterator[str]:
             yield f"PT_DYNAMIC at offset 0x{segment.offset:x} and at address 0x{segment.vaddr:x}"
 
 
+@rule("load-first", (LLVM_LIBC, "takes -1 for the address of the image"))
+def load_first(s: Subject) -> Iterator[str]:
+    """PT_LOAD comes before PT_DYNAMIC.
+
+    LLVM libc/src/__support/OSUtil/linux/vdso.cpp, PhdrInfo::from: it looks no further once it has PT_DYNAMIC.
+    """
+    order = [segment.type for segment in s.segments]
+    if "PT_LOAD" in order and "PT_DYNAMIC" in order and order.index("PT_DYNAMIC") < order.index("PT_LOAD"):
+        yield f"PT_DYNAMIC is program header 0x{order.index('PT_DYNAMIC'):x}, PT_LOAD 0x{order.index('PT_LOAD'):x}"
+
+
+@rule("known-segments", (BINUTILS, "show what is not there"))
+def known_segments(s: Subject) -> Iterator[str]:
+    """An image of ours has no program header but those that readers of a vDSO look at.
+
+    docs/how-it-works.md#splice: others of the base would name bytes that are something else now.
+    """
+    for segment in s.segments:
+        if s.ours and segment.type not in KNOWN:
+            kind = segment.type if isinstance(segment.type, str) else f"0x{segment.type:x}"
+            yield f"program header {kind} at 0x{segment.vaddr:x}, offset 0x{segment.offset:x}"
+
+
 @rule("dynamic-size", (GLIBC, "reads p_memsz bytes of it"), (RUSTIX, "reads p_memsz bytes of it"))
 def dynamic_size(s: Subject) -> Iterator[str]:
-    """p_filesz = p_memsz of PT_DYNAMIC, whole entries.
+    """p_filesz = p_memsz of PT_DYNAMIC, and not 0. Behind DT_NULL, where dt-null is kept, it may cover anything.
 
-    glibc elf/setup-vdso.h: l_ldnum = p_memsz / sizeof; rustix too.
+    glibc elf/setup-vdso.h: l_ldnum = p_memsz / sizeof, which rounds down; rustix too.
     """
     for segment in s.of_type("PT_DYNAMIC")[:1]:
-        if segment.filesz != segment.memsz or segment.memsz % DYN.size or not segment.memsz:
+        if segment.filesz != segment.memsz or not segment.memsz:
             yield (
-                f"PT_DYNAMIC has 0x{segment.filesz:x} bytes in the file and 0x{segment.memsz:x} in memory, "
-                f"must be equal and whole entries of 0x{DYN.size:x}"
+                f"PT_DYNAMIC has 0x{segment.filesz:x} bytes in the file and 0x{segment.memsz:x} in memory, must be equal "
+                "and not 0x0"
             )
 
 

@@ -7,22 +7,44 @@ import itertools
 from collections.abc import Iterator
 
 from ..model import Subject, Symbol
-from ..rule import BINUTILS, EVERY, GLIBC, GO, KERNEL, MUSL, RUSTIX, SELFTESTS, rule
+from ..rule import BINUTILS, EVERY, GLIBC, GO, KERNEL, LLVM_LIBC, MUSL, RUSTIX, SELFTESTS, rule
 
 
 def _defined(s: Subject) -> tuple[Symbol, ...]:
     return tuple(symbol for symbol in s.exports if symbol.defined)
 
 
-@rule("clock-gettime", (GLIBC, "traps for every clock"), (MUSL, "traps for every clock"), (GO, "traps for every clock"))
+@rule(
+    "clock-gettime",
+    (GLIBC, "traps for every clock"),
+    (MUSL, "traps for every clock"),
+    (GO, "traps for every clock"),
+    (RUSTIX, "ends every program that uses its time"),
+)
 def clock_gettime(s: Subject) -> Iterator[str]:
-    """clock_gettime is exported: the clock of glibc (of its time() and gettimeofday() too), musl and Go.
+    """clock_gettime is exported: the clock of glibc (of its time() and gettimeofday() too), musl, Go and rustix.
 
     glibc sysdeps/unix/sysv/linux/riscv/sysdep.h; musl arch/riscv64/syscall_arch.h; Go runtime/vdso_linux_riscv64.go.
     """
     clock = s.arch.export("clock_gettime")
     if s.symbols is not None and clock not in {symbol.name for symbol in s.exports}:
         yield f"no {clock} among {', '.join(map(str, s.exports)) or 'no symbols'}"
+
+
+ASSERTED = "asserted-exports"
+"""The rule that POLICY may break, by the user's word."""
+
+
+@rule(ASSERTED, (RUSTIX, "ends every program that uses its threads"))
+def asserted_exports(s: Subject) -> Iterator[str]:
+    """What rustix asserts is exported: getcpu, on some architectures.
+
+    rustix src/backend/linux_raw/vdso_wrappers.rs, init: assert!(!ptr.is_null()), once it has found a vDSO.
+    """
+    exports = {symbol.name for symbol in s.exports if symbol.defined}
+    for export in sorted(map(s.arch.export, s.arch.asserted)):
+        if s.symbols is not None and export not in exports:
+            yield f"no {export}"
 
 
 @rule("symbol-names", (EVERY, "reads a name outside of the string table"))
@@ -67,6 +89,7 @@ def symbol_bind(s: Subject) -> Iterator[str]:
     (GLIBC, "calls it"),
     (RUSTIX, "calls it"),
     (BINUTILS, "reject the image"),
+    (LLVM_LIBC, "calls it"),
 )
 def no_undefined(s: Subject) -> Iterator[str]:
     """No undefined entry that someone may look up or call; in our images none at all.

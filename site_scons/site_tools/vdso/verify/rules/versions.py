@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model import Subject
-from ..rule import BINUTILS, EVERY, GLIBC, GO, MUSL, RUSTIX, SELFTESTS, rule
+from ..rule import BINUTILS, EVERY, GLIBC, GO, LLVM_LIBC, MUSL, RUSTIX, SELFTESTS, rule
 from .hashes import sysv_hash
 
 
@@ -32,6 +32,7 @@ def dt_verdef(s: Subject) -> Iterator[str]:
     (MUSL, "walks it unchecked"),
     (GO, "walks it unchecked"),
     (SELFTESTS, "walk it unchecked"),
+    (LLVM_LIBC, "walks it unchecked"),
 )
 def verdef_walk(s: Subject) -> Iterator[str]:
     """vd_next leads through DT_VERDEFNUM definitions inside the load and ends; each has a name.
@@ -77,6 +78,7 @@ def verdef_hash(s: Subject) -> Iterator[str]:
     (GO, "finds no function of the version it wants"),
     (RUSTIX, "finds no function of the version it wants"),
     (SELFTESTS, "find no function of the version they want"),
+    (LLVM_LIBC, "finds no function of the version it wants"),
 )
 def version_name(s: Subject) -> Iterator[str]:
     """The version of the architecture is defined.
@@ -103,6 +105,7 @@ def _version_index(s: Subject) -> int | None:
     (RUSTIX, "misses a function"),
     (SELFTESTS, "miss a function"),
     (GLIBC, "misses a function"),
+    (LLVM_LIBC, "misses a function"),
 )
 def symbol_version(s: Subject) -> Iterator[str]:
     """Every export has the version of the architecture. musl src/internal/vdso.c, checkver; Go vdso_linux.go."""
