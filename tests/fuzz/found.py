@@ -231,7 +231,7 @@ FOUND = (
     base(
         "fewer symbols than the sections have",
         ASSERTION,
-        REFUSED,
+        ACCEPTED,
         lambda p: p.put(p.value(elf64.DT_HASH) + 4, "<I", 3),
         hashes=("sysv",),
         sections=True,
