@@ -23,6 +23,7 @@ from ..elf.headers import MAGIC, Headers, Truncated, dynamic_symbols, read_heade
 from ..errors import VdsoError
 from ..ranges import align_up
 from .containers import payloads
+from .damage import refuse_reduced, refuse_rewritten
 
 LARGEST = 1 << 20  # Linux's own are below 16 KiB; what is larger is a kernel or a library
 MOST_SEGMENTS = 64  # Linux's own have 6 at most
@@ -117,6 +118,9 @@ def choose(name: str, data: bytes, search: Search, arch: Arch) -> Found:
             places = _listed([str(f) for f in plain])
             raise VdsoError(name, f"{len(plain)} plain vDSOs that differ: {places}", "cut out the one that is meant")
         return plain[0]
+    whole = search.searched == ("",)
+    if whole:
+        refuse_rewritten(name, data)
     others = [str(f) for f in search.found]
     todo = ANOTHER.format(arch=arch.name)
     if search.truncated:
@@ -124,7 +128,8 @@ def choose(name: str, data: bytes, search: Search, arch: Arch) -> Found:
         raise VdsoError(name, _listed(search.truncated, "; ") + also, "get the whole file again")
     if others:
         raise VdsoError(name, f"no plain {arch.name} vDSO: found {_listed(others)}", todo)
-    if search.searched == ("",):
+    if whole:
+        refuse_reduced(name, data)
         raise VdsoError(name, _why_none(data, arch), todo)
     what = f"no vDSO in {_listed(search.searched)}" if search.searched else "no kernel image and no vDSO file in it"
     raise VdsoError(name, f"{what} ({len(data):#x} bytes)", todo)
