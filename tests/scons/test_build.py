@@ -167,7 +167,9 @@ def test_check_and_info(good: Path, tmp_path: Path) -> None:
     assert (ours.returncode, "0 findings" in ours.stdout) == (0, True)
     theirs = scons("check", f"IMAGE={linux}", f"OUT={tmp_path}", "BASE=minimal")
     assert theirs.returncode == 2
-    assert "forms -0x4000" in theirs.stdout
+    assert "-0x4000 to -0x3000; DATA=before:4 says that it does" in theirs.stdout
+    told = scons("check", f"IMAGE={linux}", f"OUT={tmp_path}", "DATA=before:4")
+    assert "it reads pages of the kernel at -0x4000 to -0x3000" in told.stdout
     # without a compiler
     shown = scons("info", f"BASE={linux}", f"OUT={tmp_path / 'out'}", "CROSS_COMPILE=absent-")
     assert shown.returncode == 0, shown.stderr

@@ -57,11 +57,17 @@ def sha256(path: Path) -> str:
 
 
 def input_digests(paths: Sequence[Path]) -> dict[str, str]:
-    """Return name to SHA-256. Our files are named by their place in this repository, the user's without a path of the host."""
+    """Return name to SHA-256. Our files are named by their place in this repository, the user's without a path of the host.
+
+    A file that is there twice, by whatever path, counts once.
+    """
     found = {MODULES: code_digest()}
-    for path in (path.resolve() for path in paths):
-        ours = path.is_relative_to(ROOT)
-        name = path.relative_to(ROOT).as_posix() if ours else f"{USERS}{path.name}"
+    firsts: dict[Path, Path] = {}
+    for path in paths:
+        firsts.setdefault(path.resolve(), path)
+    for real, path in firsts.items():
+        ours = real.is_relative_to(ROOT)
+        name = real.relative_to(ROOT).as_posix() if ours else f"{USERS}{path.name}"
         while name in found:  # two files of the user have the same name
             name += "'"
         found[name] = sha256(path)

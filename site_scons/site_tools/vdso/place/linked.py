@@ -65,4 +65,8 @@ def read_linked(name: str, data: bytes, plan: Plan) -> Linked:
         address, content = found[extra]
         what = f"ld made a section {extra} at {address:#x} of {len(content):#x} bytes"
         raise VdsoError(name, what, "stubs may use neither a GOT, nor relocations, nor writable data")
+    for section, unit in zip(planned, plan.units, strict=True):
+        if section not in found:
+            what = f"ld left {unit.sections[0]} of {unit.object} out, or put it elsewhere"
+            raise VdsoError(name, what, "let each section have a name of its own in its file, and be in no group")
     return Linked(tuple(found[section] for section in planned))

@@ -20,7 +20,8 @@ from .. import variables
 from ..arch import ARCHES
 from ..errors import VdsoError
 from ..paths import ROOT, SOURCES
-from ..stubs import toolchain
+from ..stubs import included, toolchain
+from .files import write_files
 
 if TYPE_CHECKING:
     from . import steps
@@ -35,7 +36,8 @@ def set_defaults(env: Any) -> None:
         VDSO_LDFLAGS=CLVar(list(toolchain.LDFLAGS)),
         VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH"],
         VDSO_MAP=[f"-ffile-prefix-map={ROOT}/="],
-        VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_DEFINES $( $VDSO_INCLUDES $VDSO_MAP $) -c -o $TARGET $SOURCE",
+        VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_DEFINES $( $VDSO_INCLUDES $VDSO_MAP -MMD -MT made -MF ${TARGETS[1]} $) "
+        "-c -o $TARGET $SOURCE",
         VDSO_LDCOM="$VDSO_LD $VDSO_LDFLAGS -T $SOURCE -o $TARGET ${SOURCES[1:]}",
         VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS $( $VDSO_INCLUDES $) -nostdlib -shared -Wl,-soname,linux-vdso.so.1 "
         "-Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,${SOURCES[1]} "
@@ -61,23 +63,36 @@ def builders(code: str) -> dict[str, Any]:
             env.Depends(target, env.Value(f"scons-vdso's own code, SHA-256 {code}"))
             return target, source
 
-        return Builder(action=action, emitter=depends_on_code)
+        return Builder(action=action, emitter=[depends_on_code, _depends_on_names])
 
     including = {"source_scanner": CScanner(), "CPPPATH": [str(SOURCES), f"{SOURCES}/$VDSO_ARCH"]}
     return {
         "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR", starts_lief=True)),
         "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
         "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR"), **including),
-        "VdsoObject": Builder(action=_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), **including),
+        "VdsoObject": Builder(
+            action=[*_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), Action(_record, None)],
+            emitter=[_with_record, _depends_on_names],
+            **including,
+        ),
         "VdsoPlace": ours(
             _step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "COUNTER", "POLICY", starts_lief=True)
         ),
-        "VdsoLink": Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain_ld)),
+        "VdsoLink": Builder(
+            action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain_ld), emitter=_depends_on_names
+        ),
         "VdsoSplice": ours(_step(lambda: _steps().splice, "$VDSOSPLICECOMSTR", "DATA_PAGE")),
         "VdsoEmit": ours(_step(lambda: _steps().emit, "$VDSOEMITCOMSTR", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD")),
         "VdsoRelease": ours(_step(lambda: _steps().dist, "$VDSODISTCOMSTR")),
         "VdsoPage": ours(_step(lambda: _steps().report, "$VDSOREPORTCOMSTR")),
     }
+
+
+def _depends_on_names(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
+    """Make the names of the sources an input, those that they were made from: SCons compares sources by what is in them."""
+    names = (str((node.sources or [node])[0]) for node in source)
+    env.Depends(target, env.Value(f"the names {', '.join(names)}"))
+    return target, source
 
 
 def _steps() -> Any:
@@ -130,6 +145,21 @@ def _command(line: str, comstr: str, **kw: Any) -> list[Any]:
 def _refuse_without_compiler(target: Any, source: Any, env: Any) -> None:
     if not env["VDSO_FOUND"]:
         raise build_error(target[0], toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"]))
+
+
+def _with_record(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
+    """Add the record of what the object is made from; where a file of it has changed since, the object is made anew."""
+    kept = target[0].dir.File(included.record_of(target[0].name))
+    if included.changed(Path(kept.abspath), Path(env.Dir("#").abspath)):
+        env.AlwaysBuild([target[0], kept])
+    return [target[0], kept], source
+
+
+def _record(target: Any, source: Any, env: Any) -> None:
+    rule = Path(str(target[1]))
+    text = rule.read_text(errors="surrogateescape") if rule.exists() else ""
+    seen = [Path(str(node)) for node in target[0].children()]
+    write_files({rule: included.record(Path(str(source[0])), text, seen)})
 
 
 _REFUSE_WITHOUT_COMPILER = Action(_refuse_without_compiler, None, varlist=["VDSO_FOUND"])

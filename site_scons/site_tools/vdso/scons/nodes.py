@@ -16,7 +16,7 @@ from ..data_page import DataPage
 from ..emit import provenance
 from ..errors import VdsoError
 from ..paths import SOURCES
-from ..stubs import toolchain
+from ..stubs import included, toolchain
 from . import builders
 
 
@@ -72,8 +72,7 @@ def base_node(env: Any, target: Any, base: Any) -> Any:
         node = env.VdsoExtract(target, linked)
     else:
         source = env.arg2nodes(base, env.fs.File)[0]
-        # In a variant directory the file may lie only where its source does, until SCons copies it or for good.
-        if not source.has_builder() and not source.srcnode().rexists() and not source.rexists():
+        if not source.has_builder() and not _is_there(source):
             raise StopError(f"{base}: no such file; give a file that holds a vDSO, debian[:SUITE] or minimal")
         in_place = source in env.arg2nodes(target, env.fs.File)  # the caller made the base before, or by a VdsoBase
         node = [source] if in_place else env.VdsoExtract(target, source)
@@ -91,6 +90,7 @@ def stub_objects(env: Any, work: Any) -> list[Any]:
     objects = [env.VdsoObject(work.File(f"stub_{path.stem}.o"), env.File(str(path)))[0] for path in ours]
     extra = env["VDSO_EXTRA_SRC"]
     for index, source in enumerate(env.File(path) for path in (extra.split() if isinstance(extra, str) else extra)):
+        _refuse_suffix(source)
         node = env.VdsoObject(work.File(f"extra{index}_{Path(str(source)).stem}.o"), source)[0]
         setattr(node.attributes, builders.USERS, True)
         objects.append(node)
@@ -98,7 +98,25 @@ def stub_objects(env: Any, work: Any) -> list[Any]:
 
 
 def all_sources(env: Any, objects: list[Any], minimal: bool) -> list[Any]:
-    """Return all files whose digests vdso.json has: ours, included headers and templates among them, and the user's."""
+    """Return all files whose digests vdso.json has: ours, headers and templates among them, the user's, and their records.
+
+    The headers of the user are known to nobody before the compiler has read them: the records name them (stubs/included.py).
+    """
     paths = [*provenance.stub_sources(env["VDSO_ARCH"], minimal), *provenance.output_templates(env["VDSO_ARCH"])]
     ours = [env.File(str(path)) for path in paths]
-    return ours + [node.sources[0] for node in objects if node.sources[0] not in ours]
+    users = [node for node in objects if node.sources[0] not in ours]
+    records = [node.dir.File(included.record_of(node.name)) for node in users]
+    return ours + [node.sources[0] for node in users] + records
+
+
+def _refuse_suffix(source: Any) -> None:
+    """Raise StopError for a source that is neither C nor assembly, and for names with a comma between them."""
+    if not source.name.endswith(included.SUFFIXES):
+        raise StopError(f"{source}: neither C (.c) nor assembly (.S), which are what EXTRA_SRC takes")
+    if "," in source.name and not (source.has_builder() or _is_there(source)):
+        raise StopError(f"{source}: no such file; put spaces between the files of EXTRA_SRC")
+
+
+def _is_there(node: Any) -> bool:
+    """Tell whether a file exists. What is in a variant directory may lie only where its source does, for now or for good."""
+    return bool(node.srcnode().rexists() or node.rexists())

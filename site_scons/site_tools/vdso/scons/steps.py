@@ -24,6 +24,7 @@ from ..place.linked import linker_script, read_linked
 from ..place.plan import plan_from_json
 from ..policy.decide import parse_policy
 from ..release import archive
+from ..stubs import included
 from ..stubs.objects import read_object
 from .files import read_file, write_files
 
@@ -109,14 +110,16 @@ def splice(targets: Targets, sources: Sources, settings: Settings) -> None:
 
 
 def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
-    """Make the five outputs from image.so, image.json and all input files; then print the summary."""
+    """Make the five outputs from image.so, image.json, all input files and the records; then print the summary."""
     image = image_from_json(sources[1].read().decode(), sources[0].read())
+    records = [source for source in sources[2:] if source.path.name.endswith(included.RECORD)]
+    inputs = [source.path for source in sources[2:] if source not in records]
     blob = Blob(
         image=image,
         load_addr=variables.load_addr(settings["LOAD_ADDR"]),
         timebase_hz=variables.timebase_hz(image.data_page, settings["TIMEBASE_HZ"]),
         tools=tool_versions(settings["CC"], settings["LD"], settings["PATH"]),
-        inputs=input_digests([source.path for source in sources[2:]]),
+        inputs=input_digests([*inputs, *included.included(source.read() for source in records)]),
     )
     made = pipeline.blob(blob)
     write_files({target: made[target.name] for target in targets})
