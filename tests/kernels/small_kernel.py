@@ -237,7 +237,7 @@ class Kernel:
             self._engine.reg_write(A0, answer & MASK)
 
     def _put(self, address: int, data: bytes) -> None:
-        """What every system call writes by: where the program itself may, if the kernel looks."""
+        """Write for a system call: only where the program itself may, if the kernel looks."""
         may = any(start <= address and address + len(data) <= start + size for start, size in self._writable)
         if not may and not self._manners.copyout:
             raise BadAddress
