@@ -168,7 +168,10 @@ def test_an_export_is_replaced_and_another_added(
             assert lookup(export.name) == export.address
     assert versions(image) == {e.name: RISCV64.version for e in made.image.exports if e.address is not None}
     assert judge(image, made) == {"padding": [], "old code": [], "writable code": [], "names": []}
-    assert len(image) == len(spliced(data, objects.ours(), tmp_path, page).image.data), "it fits, and takes a page more"
+    pages = len(spliced(data, objects.ours(), tmp_path, page).image.data) // PAGE
+    # Where rt_sigreturn is the last function, the tables of one more export have too little room behind it, and no table
+    # lies between functions.
+    assert len(image) // PAGE == pages + (base == "a nop before rt_sigreturn"), "it fits, and takes a page more"
     without_warning(image, tmp_path, {name: found(made, name)[0] for name in (GETCPU, HZ)})
 
 

@@ -360,7 +360,7 @@ SABOTAGES = (
     patched("eh-frame-sorted", "comes after", swap_entries),
     patched("eh-frame-entries", "where no FDE is", lambda p: bump(p, p.frames + 16, 4)),
     patched("eh-frame-entries", "leads to an FDE for", lambda p: bump(p, p.frames + 12)),
-    patched("fde-function", "by another rule at", one_frame_for_two),
+    patched("fde-function", "by another rule at", one_frame_for_two, lambda: ours()),  # which functions are neighbours matters
     patched("fde-function", "not code of the image", lambda p: p.put(fde(p, 1) + 12, "<I", 0)),
     built("fde-function", "no export reaches", functions=(*functions(HEADER), raw("old", RET, export=False, cfi="zR"))),
     built("fde-before-sigreturn", "where __vdso_rt_sigreturn begins", functions=BEFORE_SIGRETURN),
