@@ -10,6 +10,7 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 # The sandbox is not for root; a container's /dev/shm may be too small; the rest keeps the browser from calling home.
@@ -48,6 +49,10 @@ class Browser:
         self.driver.get("about:blank")
         self.said()
         self.driver.get(page.as_uri() + fragment)
+        # On a busy machine the driver may come back before the new page is parsed, as it watches the blank one.
+        WebDriverWait(self.driver, 60).until(
+            lambda _: self.run("return location.protocol + document.readyState") == "file:complete"
+        )
 
     def media(self, scheme: str, media: str = "screen") -> None:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
