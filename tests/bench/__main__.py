@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`python -m bench ROOT OUT`: prints instruction counts and build times, and leaves them in OUT/bench as JSON.
+"""`python -m bench ROOT OUT`: prints instruction counts, cycles and build times, and leaves them in OUT/bench as JSON.
 
 The base is OUT/base.so, which the build of `scons bench` has made. The vDSOs of Linux in the folder that VDSO_BASES names,
 if there is one, run beside it. The status is 1 where a build with nothing to do imports LIEF; no other number fails a bench.
@@ -14,9 +14,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import build_times, table
-from .modes import make
+from . import build_times, cycles, table
+from .modes import MODES, Mode, make
 from .subject import Subject, ours, theirs
+
+SIMULATED = (MODES[0], Mode("none", 10_000_000))
+"""The blobs whose cycles are counted."""
 
 
 def foreign(base: Path) -> list[Subject]:
@@ -28,7 +31,7 @@ def foreign(base: Path) -> list[Subject]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench", description="Instructions a call, and build times.")
+    parser = argparse.ArgumentParser(prog="bench", description="Instructions and cycles a call, and build times.")
     parser.add_argument("root", type=Path, help="the checkout")
     parser.add_argument("out", type=Path, help="where `scons vdso` has put its outputs")
     args = parser.parse_args()
@@ -36,11 +39,15 @@ def main() -> int:
     shutil.rmtree(work, ignore_errors=True)
     blobs = make(work / "blobs", out / "base.so")
 
-    columns = table.columns([*map(ours, blobs), *foreign(out / "base.so")])
+    subjects, linux = [ours(made) for made in blobs], foreign(out / "base.so")
+    columns = table.columns([*subjects, *linux])
     print(table.text(columns), flush=True)
+    compared = [subject for made, subject in zip(blobs, subjects, strict=True) if made.mode in SIMULATED]
+    cores, missing = cycles.rows([*compared, *linux], work / "cycles")
+    print(cycles.text(cores, missing), flush=True)
     times = build_times.measure(root, out, work / "times", [])
     print(build_times.text(times), end="", flush=True)
-    report = {"instructions": columns, "build times": times}
+    report = {"instructions": columns, "cycles": cores, "build times": times}
     (work / "bench.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return build_times.status(times)
 

@@ -68,11 +68,11 @@ def layout(base: Vdso) -> Layout | str:
     return Layout(page, min(starts))
 
 
-def page(found: Layout) -> bytes:
-    """Return the page as a Linux of HZ writes it at UPDATED."""
+def page(found: Layout, updated: int = UPDATED) -> bytes:
+    """Return the page as a Linux of HZ writes it when the counter is `updated`."""
     data = bytearray(PAGE)
     for start in (0, found.raw):
-        HEAD.pack_into(data, start, 2, ARCHTIMER, UPDATED, 2**64 - 1, MULT, SHIFT)
+        HEAD.pack_into(data, start, 2, ARCHTIMER, updated, 2**64 - 1, MULT, SHIFT)
     for clock, (sec, nsec) in times().items():
         start = found.raw if clock == exact_clock.MONOTONIC_RAW else 0
         shift = 0 if clock in COARSE else SHIFT

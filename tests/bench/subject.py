@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from exact_clock import NSEC, Clock
+from exact_clock import MONOTONIC, NSEC, Clock
 from kernel_side import DataPage
 from kernel_side import build as build_kernel
 from stub_runner import Machine
@@ -37,6 +37,21 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A machine whose counter begins at 0, as that of a simulated core does.
+
+    data_offset     of the data page, from the image; None: there is none
+    page            the data page then
+    monotonic       what MONOTONIC shows then, in seconds
+    """
+
+    image: bytes
+    data_offset: int | None
+    page: bytes
+    monotonic: int
+
+
+@dataclass(frozen=True)
 class Subject:
     """
     name        as a heading
@@ -44,6 +59,7 @@ class Subject:
     counter     during the calls
     functions   by export, without its prefix
     exact       what a call must give in seconds; None: it asks the kernel
+    start       None where nothing is known of the data that the functions read
     """
 
     name: str
@@ -52,15 +68,19 @@ class Subject:
     counter: int
     functions: Mapping[str, Function]
     exact: Callable[[Call], Fraction | None]
+    start: Start | None = None
 
 
 def ours(made: Made) -> Subject:
     """Return a blob of ours as a subject; the functions of its own vdso.h write its data page."""
     hz = made.mode.hz or HZ
     counter, clock = UP * hz, Clock.init(hz)
-    machine = Machine(made.image, None if made.mode.hz else made.facts["data_offset"])
+    data_offset, first = None if made.mode.hz else made.facts["data_offset"], b""
+    machine = Machine(made.image, data_offset)
     if not made.mode.hz:
-        page = DataPage(build_kernel(made.folder, made.folder / "vdso.h")).init(hz).set_realtime(*WALL)
+        page = DataPage(build_kernel(made.folder, made.folder / "vdso.h")).init(hz)
+        first = bytes(page)
+        page.set_realtime(*WALL)
         clock = clock.set_realtime(*WALL)
         machine.set_page(bytes(page))
 
@@ -77,7 +97,8 @@ def ours(made: Made) -> Subject:
         )
         for export in made.facts["exports"]
     }
-    return Subject(made.mode.title, made.facts["image_sha256"], machine, counter, functions, exact)
+    start = Start(made.image, data_offset, first, monotonic=0)
+    return Subject(made.mode.title, made.facts["image_sha256"], machine, counter, functions, exact, start)
 
 
 def theirs(path: Path) -> Subject | None:
@@ -88,9 +109,10 @@ def theirs(path: Path) -> Subject | None:
         return None
     found = linux.layout(base)
     known = isinstance(found, linux.Layout)
-    machine = Machine(base.data, found.page if known else None)
+    machine, start = Machine(base.data, found.page if known else None), None
     if known:
         machine.set_page(linux.page(found))
+        start = Start(base.data, found.page, linux.page(found, updated=0), linux.times()[MONOTONIC][0])
     functions = {}
     for name, symbol in base.exports.items():
         short, reason = name.removeprefix("__vdso_"), ""
@@ -100,4 +122,4 @@ def theirs(path: Path) -> Subject | None:
         functions[short] = Function(symbol.value, symbol.size, reason)
     name = str(base.maker)
     exact = linux.exact if known else lambda _call: None
-    return Subject(name, hashlib.sha256(base.file).hexdigest(), machine, linux.COUNTER, functions, exact)
+    return Subject(name, hashlib.sha256(base.file).hexdigest(), machine, linux.COUNTER, functions, exact, start)

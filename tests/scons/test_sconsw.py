@@ -117,7 +117,7 @@ def needed(sconsw: ModuleType, *words: str) -> set[str]:
 
 CROSS = {"gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu"}
 RUST = {"rustc-web|rustc", "cargo-web|cargo", "rust-web-src|rust-src"}
-BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
+BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "device-tree-compiler"}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make"}
             BOOT
             | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
             | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build"}
-            | {"lld-19", "elfutils", "llvm"},
+            | {"lld-19", "llvm-19", "elfutils", "llvm"},
         ),
     ],
 )

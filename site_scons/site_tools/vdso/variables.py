@@ -120,12 +120,13 @@ def check_base(value: str) -> None:
         raise VdsoError("BASE", f"`{value}` is not known", "it is a file, debian, debian:SUITE or minimal")
 
 
+COUNTER_HELP = f"how the counter is read: {DEFAULT.counter.read}, or mmio:OFFSET for a word of a page (docs/counter.md)"
 OPTIONS = (
     Option("ARCH", DEFAULT.name, "architecture: " + ", ".join(ARCHES), partial(_one_of, "ARCH", tuple(ARCHES))),
     Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", check_base, tool=False),
     Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
-    Option("COUNTER", "", "how the counter is read: rdtime, or mmio:OFFSET for a word of a page (docs/counter.md)"),
+    Option("COUNTER", "", COUNTER_HELP),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
     Option("POLICY", "", "overrides, as in getcpu:syscall,getrandom:hide"),
     Option("EXTRA_SRC", "", "C files with functions of your own (docs/user-functions.md), separated by spaces"),

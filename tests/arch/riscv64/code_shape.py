@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 import capstone
-from vdso.arch.effects import Add, Clobber, Const, Memory
+from vdso.arch.effects import Add, Clobber, Const, KernelState, Memory
 from vdso.arch.riscv64 import decode
 
 ENGINE = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC)
@@ -98,12 +98,12 @@ def multiplications(code: bytes) -> int:
         assert decoded is not None
         size, effect = decoded
         name = next(ENGINE.disasm(code[at : at + 4], 0)).mnemonic
-        if isinstance(effect, Clobber):
+        if isinstance(effect, Clobber | KernelState):
             found = max((depth.get(register, 0) for register in effect.uses), default=0) + name.startswith("mul")
-            depth[effect.register or "zero"] = found
+            depth |= dict.fromkeys(effect.results, found)
             longest = max(longest, found)
-        elif isinstance(effect, Memory) and effect.result is not None:
-            depth[effect.result] = depth.get(effect.base, 0)
+        elif isinstance(effect, Memory):
+            depth |= dict.fromkeys(effect.results, depth.get(effect.base, 0))
         elif isinstance(effect, Add):
             depth[effect.register] = depth.get(effect.source, 0)
         elif isinstance(effect, Const):

@@ -33,7 +33,7 @@ def _leads(base: Vdso, symbol: Symbol) -> list[Span]:
     """Return the bytes before a function that its unwind information begins with, where nothing else of the base is.
 
     Unwinders look up the byte before a return address. So that the byte before rt_sigreturn leads to the signal frame, its
-    unwind information can begin a nop before it (QEMU's vDSO for riscv64, Linux's for arm64).
+    unwind information can begin a nop before it, as that of QEMU's vDSOs and of some of Linux does.
     """
     others = [*base.tables.values(), *base.reached, *(s.span for s in base.exports.values())]
     leads = [Span.between(fde.start, symbol.value) for fde in base.fdes if fde.span.holds(symbol.value)]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The program headers of an image: those that somebody looks at in a vDSO, in the order that all readers take.
 
-The load comes first: LLVM libc wants it before PT_DYNAMIC. What else a base has is gone. PT_RISCV_ATTRIBUTES of lld
-names bytes behind the load, where other things lie in an image; PT_GNU_PROPERTY tells of code that is not there any more; a
-vDSO has no stack of its own to speak of (PT_GNU_STACK), and rustix refuses PT_GNU_RELRO.
+The load comes first: LLVM libc wants it before PT_DYNAMIC. What else a base has is gone. The attributes of a machine, by
+lld, name bytes behind the load, where other things lie in an image; PT_GNU_PROPERTY tells of code that is not there any more;
+a vDSO has no stack of its own to speak of (PT_GNU_STACK), and rustix refuses PT_GNU_RELRO.
 """
 
 from __future__ import annotations
