@@ -93,6 +93,7 @@ def test_the_tool_has_defaults_of_all_that_env_vdso_knows() -> None:
         "VDSO_BASE",
         "VDSO_OUT",
         "VDSO_IMAGE",
+        "VDSO_DATA",
         "VDSO_TEST",
     }
     assert defaults()["VDSO_LOAD_ADDR"] == "0x300000000"
