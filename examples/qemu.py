@@ -59,17 +59,20 @@ def boot(
     seconds: float = 60,
     more: Sequence[str] = (),
     counter_page: bool = False,
+    instructions: bool = False,
 ) -> Run:
     """Boot `kernel` and run `program args` on it; `words` are for the kernel, `more` are for QEMU.
 
     counter_page    the firmware lets the kernel and its programs read the page of mtime
+    instructions    each instruction takes a nanosecond of the guest's time, whatever the host does meanwhile
 
     GuestError if the guest does not come to its end.
     """
     machine = ["-M", "virt", "-smp", str(harts), "-m", "256M", "-nographic"]
     if counter_page:
         machine += ["-dtb", str(open_counter_page(machine, log.with_suffix(".dtb")))]
-    command = [QEMU, *machine, "-accel", "tcg,thread=multi", "-no-reboot"]
+    clock = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if instructions else ["-accel", "tcg,thread=multi"]
+    command = [QEMU, *machine, *clock, "-no-reboot"]
     command += ["-kernel", str(kernel), "-initrd", str(program), "-append", " ".join([*words, "--", *args]), *more]
     return finish(execute(command, log, seconds), log, seconds)
 

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import demo
 import kernel_builds
 import pytest
-from kernels.test_kernels import COUNTER_OFF
+from kernels.test_kernels import COUNTER_OFF, READS
 from scons_build import scons
+from vdso.arch import DEFAULT
 
 pytestmark = pytest.mark.xdist_group("qemu")
+
+CALL, LIBRARY = 30, 30
+"""Instructions of clock_gettime in the image, and at most those of the C library and of the program around it."""
 
 
 def test_the_target(tmp_path: Path) -> None:
@@ -21,12 +26,29 @@ def test_the_target(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("kernel=")]
     for name, (on, off, ratio) in zip(("c", "rust"), (lines[:3], lines[3:]), strict=True):
-        assert re.fullmatch(rf"kernel={name} vdso=on clock_gettime_syscalls=0 ns_per_call=[0-9.]+ mmode_traps=0", on)
-        assert re.fullmatch(rf"kernel={name} vdso=off clock_gettime_syscalls=1000000 ns_per_call=[0-9.]+ mmode_traps=0", off)
-        found = re.fullmatch(rf"kernel={name} ratio=([0-9.]+)", ratio)
+        figures = "ns_per_call=[0-9.]+ instructions_per_call=([0-9]+) mmode_traps=0"
+        with_it = re.fullmatch(rf"kernel={name} vdso=on clock_gettime_syscalls=0 {figures}", on)
+        without = re.fullmatch(rf"kernel={name} vdso=off clock_gettime_syscalls=200000 {figures}", off)
+        assert with_it, on
+        assert without, off
+        assert CALL < int(with_it[1]) < CALL + LIBRARY
+        found = re.fullmatch(rf"kernel={name} ratio=([0-9.]+) instructions_ratio=([0-9.]+) counter_share=(0\.[0-9]+)", ratio)
         assert found, ratio
         assert float(found[1]) > 1
+        assert float(found[2]) == pytest.approx(int(without[1]) / int(with_it[1]), abs=0.1)
     assert (tmp_path / "demo" / "guest-rust-off.txt").is_file()
+
+
+def boot(call: float, counter: float = 1.0) -> demo.Boot:
+    return demo.Boot(syscalls=0, mmode_traps=0, call=call, counter=counter)
+
+
+def test_of_all_boots_the_least_counts() -> None:
+    """One that was interrupted all the time takes no part."""
+    on = demo.Result("c", "on", (boot(90, 55), boot(50, 25)), boot(40))
+    off = demo.Result("c", "off", (boot(500), boot(900)), boot(480))
+    assert demo.ratios(on, off) == "ratio=10.0 instructions_ratio=12.0 counter_share=0.50"
+    assert "vdso=off clock_gettime_syscalls=0 ns_per_call=500.0 instructions_per_call=480 " in str(off)
 
 
 def outcome(kernel: Path, blob: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -36,8 +58,11 @@ def outcome(kernel: Path, blob: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         out.mkdir(parents=True)
         (out / "kernel.elf").write_bytes(kernel.read_bytes())
 
+    if not (blob / "vdso.json").exists():
+        (blob / "vdso.json").write_text(json.dumps({"arch": DEFAULT.name, "counter_offset": 0}))
     monkeypatch.setattr(demo, "KERNELS", {"c": make})
     monkeypatch.setattr(demo, "CALLS", 1000)
+    monkeypatch.setattr(demo, "ROUNDS", 1)
     status = demo.main([str(blob)])
     return status, capsys.readouterr().err
 
@@ -48,7 +73,10 @@ def test_a_counter_that_traps_fails(
     kernel = kernel_builds.build_kernel("c", tmp_path / "kernel", replace=COUNTER_OFF["c"])
     assert outcome(kernel, tmp_path, monkeypatch, capsys) == (
         1,
-        "demo: kernel=c vdso=on: 1000 illegal instructions reached M-mode: the kernel does not let it read the counter\n"
+        f"demo: kernel=c vdso=on: {1000 + READS} illegal instructions reached M-mode: "
+        "the kernel does not let it read the counter\n"
+        f"demo: kernel=c vdso=off: {READS} illegal instructions reached M-mode: "
+        "the kernel does not let it read the counter\n"
         f"demo: what the guests printed is in {tmp_path}/demo\n",
     )
 
@@ -66,9 +94,7 @@ def test_a_vdso_that_makes_system_calls_fails(
 def test_a_kernel_that_ignores_vdso_off_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kernel = kernel_builds.build_kernel(
-        "c", tmp_path / "kernel", replace={"main.c": ("\t\t\tvdso_on = 0;\n", "\t\t\tvdso_on = 1;\n")}
-    )
+    kernel = kernel_builds.build_kernel("c", tmp_path / "kernel", replace={"main.c": ('{ "vdso=off", &vdso_on },', "")})
     status, said = outcome(kernel, tmp_path, monkeypatch, capsys)
     assert status == 1
     assert said.startswith("demo: kernel=c vdso=off: 0 system calls clock_gettime, not 1000, of 1000 calls of the program\n")

@@ -34,7 +34,7 @@ TARGETS = {
     "selftest": "make vdso-selftest in OUT, which tests your kernel when you run it there",
     "dist": "make dist/vdso-ARCH-VERSION.tar.gz in OUT and one of minimal: all files, vdso-selftest, SBOM, licences",
     "test": "run the tests (TEST=arguments for pytest)",
-    "bench": "count instructions a call, ours beside the base's own, and measure build times",
+    "bench": "count instructions and cycles a call, ours beside the base's own, and measure build times",
 }
 _MAKE_FILES = {"vdso", "selftest", "report", "dist"}
 _KEEP_NOTHING = {"info", "check", "test"}
