@@ -186,7 +186,7 @@ for name, page in (("one", "after"), ("two", "before")):
     print(name, *[node.name for node in made])
 only = env.VdsoBase("only/base.so", "minimal")
 fetched = env.VdsoBase("fetched/base.so", "debian")
-print("fetched depends on", fetched[0].depends, "kept", fetched[0].noclean)
+print("fetched depends on", fetched[0].depends, "kept", bool(fetched[0].noclean))
 Default("one", "two", "only")
 """
 

@@ -134,6 +134,41 @@ def test_scons_tells_what_depends_on_what_and_why(tmp_path: Path, plain: dict[st
     assert contents(folder / "blob") == plain
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ('env.Vdso("b", "minimal", VDSO_LOADADDR="0x400000000")', ("VDSO_LOADADDR: unknown", "did you mean VDSO_LOAD_ADDR?")),
+        ('env.Vdso("b", "minimal", LOAD_ADDR="0x400000000")', ("LOAD_ADDR: unknown", "did you mean VDSO_LOAD_ADDR?")),
+        ('env.Vdso("b", "minimal", VDSO_CFLAGS="-O1")', ("VDSO_CFLAGS: unknown", "did you mean VDSO_CCFLAGS?")),
+        ('env.Vdso("b", "minimal", VDSO_NONSENSE=1)', ("VDSO_NONSENSE: unknown", "docs/scons.md lists them")),
+        ('env.VdsoSelftest("s", VDSO_ARC="riscv64")', ("VDSO_ARC: unknown", "did you mean VDSO_ARCH?")),
+        ('env.VdsoDist("b", "minimal", VDSO_POLICIES="")', ("VDSO_POLICIES: unknown",)),
+        ('env["VDSO_DATAPAGE"] = "none"; env.VdsoBase("b.so", "minimal")', ("VDSO_DATAPAGE: unknown", "mean VDSO_DATA_PAGE?")),
+        ('env.Vdso("SConstruct", "minimal")', ("SConstruct: a file; name a folder",)),
+        ('env.Vdso("b", "src")', ("src: a folder; give a file",)),
+        ('env.Vdso("b", "absent.so")', ("absent.so: no such file",)),
+        ('env.VdsoBase("b.so", "")', ("BASE: `` is not known",)),
+        ('env.Vdso("b", "minimal", VDSO_EXTRA_SRC=["src"])', ("src: a folder; name the C files in it",)),
+        ('env.Vdso("b", "minimal", VDSO_EXTRA_SRC=[File("src/base.so")])', ("base.so: neither C nor assembly",)),
+    ],
+)
+def test_a_wrong_call_is_one_line(call: str, says: tuple[str, ...], tmp_path: Path) -> None:
+    (line,) = scons(project(tmp_path, call), status=2).splitlines()
+    for word in says:
+        assert word in line, f"{word!r} is not in {line!r}"
+
+
+def test_names_of_the_kernels_own(tmp_path: Path) -> None:
+    """What begins like the tool's and is like none of it stays the kernel's; a source may be made later; no PATH is needed."""
+    mine = """
+env["VDSO_ENABLED"], env["VDSO_OUT"], env["ENV"] = True, Dir("b"), {}
+made = env.Vdso("b", "minimal", VDSO_EXTRA_SRC=["made.c"], VDSO_CC="/usr/bin/riscv64-linux-gnu-gcc", ENV=dict(LC_ALL="C"))
+env.Command("made.c", "src/mine.c", Copy("$TARGET", "$SOURCE"))
+"""
+    folder = project(tmp_path, mine)
+    assert "-o b/work/extra0_made.o" not in scons(folder, "-n", "b")
+
+
 TWO_KERNELS = """
 env.Append(CPPDEFINES=["HOSTILE"], CCFLAGS=["-fpic", "-O0", "-include", "absent.h"], CPPPATH=["hostile"], LINKFLAGS="--no")
 env.Replace(CC="false", AS="false", LINK="false", CCCOM="false", LINKCOM="false", SHELL="false")

@@ -13,11 +13,11 @@ from zipfile import ZipFile
 
 import pytest
 from checkout import fresh
+from pip_install import PIP, install_locked
 from repository import ROOT
 
 OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
 PLACES = {"scons_vdso/vdso_src/": "vdso_src/", "scons_vdso/templates/": "templates/", "scons_vdso/": "site_scons/site_tools/"}
-PIP = ("-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check")
 
 KERNEL = """\
 DefaultEnvironment(tools=[])
@@ -71,13 +71,7 @@ def clean(made: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     home = tmp_path_factory.mktemp("clean") / "venv"
     run(sys.executable, "-m", "venv", home)
     python = home / "bin" / "python"
-    lock = ("--no-compile", "--require-hashes", "--only-binary", ":all:", "--retries", "2", "-r", ROOT / "requirements.txt")
-    command = [str(word) for word in (python, *PIP, "install", *lock)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    broken = [line for line in done.stderr.splitlines() if "connection" in line]
-    if done.returncode and broken and "No matching distribution" in done.stderr:
-        pytest.skip(f"no network: {broken[-1]}")
-    assert done.returncode == 0, done.stderr
+    install_locked(python, ROOT / "requirements.txt")
     run(python, *PIP, "install", "--no-deps", "--no-index", made[1])
     return home / "bin"
 

@@ -358,7 +358,7 @@ REFUSED = {
     "the constant of the base's": (["long __vdso_GETCPU(void) { return 0; }"], "`__vdso_getcpu` would both be VDSO_SYM_GETCPU"),
     "libgcc": (["double __vdso_half(double x) { return x / 2; }"], "undefined symbol `__"),
     "two of one name": ([ONE, ONE], r"given1\.o: `__vdso_one` is defined in extra0_given0\.o too; leave one of them out"),
-    "too many": ([many(250)], r"`__vdso_a_function_of_a_long_name_248` makes 0x100 exports \(limit: 0xff\); export fewer"),
+    "too many": ([many(250)], r"`__vdso_a_function_of_a_long_name_248` makes 256 exports \(limit: 255\); export fewer"),
     "variables": ([ONE + "static int n; long __vdso_n(void) { return n++; }"], "writable data"),
 }
 

@@ -16,11 +16,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from SCons.Errors import StopError
 from SCons.Util import CLVar
 
 from . import layout, variables
 from .arch import ARCHES
 from .emit import provenance
+from .errors import VdsoError
+from .packages import require_packages
 from .paths import SOURCES
 from .scons import builders, nodes
 from .stubs import toolchain
@@ -29,12 +32,13 @@ from .stubs import toolchain
 def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     """Return the nodes of the five outputs: ``env.Vdso(outdir, base, VDSO_...=...)``. Each line is a step of the pipeline."""
     env = nodes.configured(env, overrides)
-    out = env.Dir(outdir)
+    out = nodes.out_folder(env, outdir)
 
     base_so = nodes.base_node(env, out.File(layout.BASE), base)
     objects = nodes.stub_objects(env, out.Dir(layout.WORK))
     plan, script = env.VdsoPlace([out.File(layout.PLAN), out.File(layout.SCRIPT)], [base_so, objects])
-    linked = env.VdsoLink(out.File(layout.LINKED), [script, objects])
+    link = env.VdsoUsersLink if any(builders.is_users(node) for node in objects) else env.VdsoLink
+    linked = link(out.File(layout.LINKED), [script, objects])
     image = env.VdsoSplice([out.File(layout.IMAGE), out.File(layout.IMAGE_FACTS)], [base_so, linked, plan])
     sources = nodes.all_sources(env, objects, minimal=str(base) == "minimal")
     outputs = env.VdsoEmit([out.File(name) for name in layout.OUTPUTS], [*image, *sources])
@@ -81,7 +85,7 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     """
     from .release import archive  # imported late: a build without archives must not pay for it
 
-    out = env.Dir(outdir)
+    out = nodes.out_folder(env, outdir)
     folders = [out]
     if str(base) != "minimal":
         folders.append(out.Dir(layout.MINIMAL))
@@ -92,7 +96,7 @@ def vdso_dist(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
         sources.append(out.File(layout.FETCHED))
     sums = out.File(layout.SUMS)
     texts = [env.File(str(path)) for path in archive.licences(own=False).values()]
-    archives = env.VdsoRelease(sums, [*sources, *texts])
+    archives = nodes.configured(env, overrides).VdsoRelease(sums, [*sources, *texts])
     env.Precious(archives)  # the next build reads SHA256SUMS, and deletes archives that are no longer made
     env.Clean(archives, [sums.dir.File(name) for name in archive.listed(Path(sums.abspath))])
     if not archive.intact(Path(sums.abspath)):
@@ -113,10 +117,15 @@ def vdso_report(env: Any, target: Any, outputs: Any) -> Any:
 
 
 def generate(env: Any) -> None:
-    """Set construction variables, builders and methods. SCons calls this."""
+    """Set construction variables, builders and methods. SCons calls this. StopError where a Python package is missing."""
+    env.EnsurePythonVersion(3, 10)
+    env.EnsureSConsVersion(4, 4)
+    try:
+        require_packages()
+    except VdsoError as error:
+        raise StopError(str(error)) from None
     env.PrependENVPath("PATH", os.environ.get("PATH", ""))
-    env.SetDefault(**variables.defaults())
-    builders.set_defaults(env)
+    env.SetDefault(**variables.defaults(), **builders.defaults())
     env["BUILDERS"].update(builders.builders(provenance.build_digest()))
     env.AddMethod(vdso, "Vdso")
     env.AddMethod(vdso_base, "VdsoBase")

@@ -15,7 +15,9 @@ from .arch import ARCHES, DEFAULT
 from .arch.arch import Arch
 from .data_page import DataPage
 from .elf.elf64 import PAGE
+from .elf.limits import MOST_BYTES
 from .errors import VdsoError
+from .suggest import choice
 
 PREFIX = "VDSO_"
 BASE_WORDS = ("debian", "minimal")
@@ -44,7 +46,7 @@ class Option:
 
 def _one_of(name: str, allowed: tuple[str, ...], value: str) -> None:
     if value not in allowed:
-        raise VdsoError(name, f"`{value}` is not known", f"it is one of {', '.join(allowed)}")
+        raise VdsoError(name, f"`{value}` is not known", choice(value, allowed))
 
 
 def load_addr(value: str) -> int:
@@ -55,8 +57,25 @@ def load_addr(value: str) -> int:
         raise VdsoError("LOAD_ADDR", f"`{value}` is not a number", "write it as 0x300000000") from None
     if address % PAGE or not 0 < address < 1 << 64:
         what = f"{address:#x} is not a page-aligned address (a multiple of {PAGE:#x} below 2^64)"
-        raise VdsoError("LOAD_ADDR", what, f"take {max(PAGE, address // PAGE * PAGE) % (1 << 64):#x}")
+        raise VdsoError("LOAD_ADDR", what, f"take {_aligned(str(value), address):#x}")
     return address
+
+
+def _aligned(value: str, address: int) -> int:
+    """Return the address that may have been meant by one that can't be: its hex digits without 0x, or the page it is in."""
+    if value.isdecimal() and not int(value, 16) % PAGE and 0 < int(value, 16) < 1 << 64:
+        return int(value, 16)
+    return max(PAGE, address // PAGE * PAGE) % (1 << 64)
+
+
+def _in_user_space(address: int, data_page: DataPage, arch: Arch) -> None:
+    """Refuse, with VdsoError, an address from which image and data page, wherever it lies, leave user space."""
+    before = PAGE if data_page is DataPage.BEFORE else 0
+    end = max(arch.user_space.values())
+    if address - before < PAGE or address + MOST_BYTES + PAGE > end:
+        page = "" if data_page is DataPage.NONE else f" with the data page {data_page} it"
+        what = f"an image at {address:#x}{page} is not in user space ({PAGE:#x} to {end:#x})"
+        raise VdsoError("LOAD_ADDR", what, "take 0x300000000, or what your kernel leaves free")
 
 
 def _policy(value: str, arch: Arch) -> None:
@@ -116,7 +135,7 @@ def pages_beside(value: str) -> tuple[int, int] | None:
 def check_base(value: str) -> None:
     """Refuse, with VdsoError, a BASE that is nothing, and a suite without a name."""
     word, _, suite = value.partition(":")
-    if not value or (word == "debian" and ":" in value and not suite):
+    if not value or (word in BASE_WORDS and ":" in value and (word != "debian" or not suite)):
         raise VdsoError("BASE", f"`{value}` is not known", "it is a file, debian, debian:SUITE or minimal")
 
 
@@ -150,6 +169,8 @@ def refuse_wrong(values: Mapping[str, str]) -> None:
     for option in OPTIONS:
         if option.tool:
             option.check(values[PREFIX + option.name])
-    _policy(values[PREFIX + "POLICY"], ARCHES[values[PREFIX + "ARCH"]])
-    counter_word(values[PREFIX + "COUNTER"], ARCHES[values[PREFIX + "ARCH"]])
-    timebase_hz(DataPage(values[PREFIX + "DATA_PAGE"]), values[PREFIX + "TIMEBASE_HZ"])
+    arch, data_page = ARCHES[values[PREFIX + "ARCH"]], DataPage(values[PREFIX + "DATA_PAGE"])
+    _in_user_space(load_addr(values[PREFIX + "LOAD_ADDR"]), data_page, arch)
+    _policy(values[PREFIX + "POLICY"], arch)
+    counter_word(values[PREFIX + "COUNTER"], arch)
+    timebase_hz(data_page, values[PREFIX + "TIMEBASE_HZ"])

@@ -123,6 +123,7 @@ class Arch:
     return_register     holds the return address after a call; "" where that is on the stack
     thread_registers    thread and global pointer, which code of a vDSO never touches
     leaf_cie        the unwind information that gcc writes for a function without a frame, from behind the CIE_id
+    user_space      where user space ends under each sort of page tables, from the smallest
     no_return       system calls that do not come back: rt_sigreturn, exit, exit_group
     sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
     syscalls        export, without its prefix, to system call number; the same numbers are in vdso_src/*/numbers.h
@@ -155,6 +156,7 @@ class Arch:
     return_register: str
     thread_registers: tuple[str, ...]
     leaf_cie: bytes
+    user_space: Mapping[str, int]
     no_return: frozenset[int]
     sigreturn: bytes
     syscalls: Mapping[str, int]

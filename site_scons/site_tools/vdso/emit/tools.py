@@ -11,12 +11,13 @@ from ..stubs import toolchain
 from .provenance import sha256
 
 
-def tool_versions(compiler: str, linker: str, path: str) -> dict[str, str]:
+def tool_versions(scons: str, compiler: str, linker: str, path: str) -> dict[str, str]:
     """Return name to version of all tools of a build. For the machine's programs, which no lock file names, also the SHA-256.
 
+    scons               the version of SCons, which alone knows it where pip did not install it
     compiler, linker    names of programs, which are searched on `path`
     """
-    found = {name: version(name) for name in ("scons", "lief", "pyelftools", "capstone", "jinja2")}
+    found = {"scons": scons} | {name: version(name) for name in ("lief", "pyelftools", "capstone", "jinja2")}
     parts = {name: toolchain.part(compiler, name, path) for name in ("cc1", "as")}
     if not Path(parts["cc1"]).is_absolute():  # clang is one program, and names the machine's own assembler
         parts = {}

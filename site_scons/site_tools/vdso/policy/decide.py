@@ -10,6 +10,7 @@ from ..arch.arch import ADD, HIDE, KEEP, REPLACE, SYSCALL, Arch
 from ..errors import VdsoError
 from ..image.analysis import Function, analyse, outside
 from ..image.model import Vdso
+from ..suggest import choice
 from .base_check import NEEDED, nameable
 
 _KINDS = (REPLACE, SYSCALL, KEEP, HIDE)
@@ -36,7 +37,8 @@ def parse_policy(text: str, arch: Arch) -> dict[str, str]:
         export, colon, kind = (part.strip() for part in item.partition(":"))
         export = arch.short(export)
         if not colon or kind not in _KINDS:
-            raise VdsoError(_OPTION, f"`{item}` is not EXPORT:KIND", f"KIND is one of {', '.join(_KINDS)}")
+            todo = f"KIND is one of {', '.join(_KINDS)}" if not kind else f"`{kind}`: {choice(kind, _KINDS)}"
+            raise VdsoError(_OPTION, f"`{item}` is not EXPORT:KIND", todo)
         if export in table:
             raise VdsoError(_OPTION, f"`{export}` stands in it twice", "leave one of them out")
         table[export] = kind
@@ -53,7 +55,7 @@ def intended(base: Vdso, overrides: Mapping[str, str], replacements: Container[s
     exports = {base.arch.short(name): name for name in base.exports}
     ours = {short for short in lacking(base) if overrides.get(short) != KEEP}
     for unknown in overrides.keys() - exports.keys() - ours:
-        raise VdsoError(_OPTION, f"{base.name} has no export `{unknown}`", f"it has {', '.join(sorted(exports))}")
+        raise VdsoError(_OPTION, f"{base.name} has no export `{unknown}`", choice(unknown, sorted(exports), "it has"))
     kinds = {}
     for short, name in exports.items():
         kind = overrides.get(short) or (REPLACE if name in replacements else base.arch.policy.get(short))

@@ -30,9 +30,9 @@ USERS = "vdso_users"
 """Attribute of a node: the user wrote its source."""
 
 
-def set_defaults(env: Any) -> None:
-    """Set the construction variables of the commands, and the quiet lines that are printed in their place."""
-    env.SetDefault(
+def defaults() -> dict[str, Any]:
+    """Return the construction variables of the commands, and the quiet lines that are printed in their place."""
+    return dict(
         VDSO_LDFLAGS=CLVar(list(toolchain.LDFLAGS)),
         VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH"],
         VDSO_MAP=[f"-ffile-prefix-map={ROOT}/="],
@@ -65,27 +65,35 @@ def builders(code: str) -> dict[str, Any]:
 
         return Builder(action=action, emitter=[depends_on_code, _depends_on_names])
 
-    including = {"source_scanner": CScanner(), "CPPPATH": [str(SOURCES), f"{SOURCES}/$VDSO_ARCH"]}
     return {
         "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR", starts_lief=True)),
         "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
-        "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR"), **including),
-        "VdsoObject": Builder(
-            action=[*_command("$VDSO_CCCOM", "$VDSOCCCOMSTR"), Action(_record, None)],
-            emitter=[_with_record, _depends_on_names],
-            **including,
-        ),
+        "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR"), **_including()),
+        "VdsoObject": _object(_explain_cc),
+        "VdsoUsersObject": _object(_explain_users_cc),
         "VdsoPlace": ours(
             _step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "COUNTER", "POLICY", starts_lief=True)
         ),
-        "VdsoLink": Builder(
-            action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain_ld), emitter=_depends_on_names
-        ),
+        "VdsoLink": _link(_explain_ld),
+        "VdsoUsersLink": _link(_explain_users_ld),
         "VdsoSplice": ours(_step(lambda: _steps().splice, "$VDSOSPLICECOMSTR", "DATA_PAGE")),
         "VdsoEmit": ours(_step(lambda: _steps().emit, "$VDSOEMITCOMSTR", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD")),
         "VdsoRelease": ours(_step(lambda: _steps().dist, "$VDSODISTCOMSTR")),
         "VdsoPage": ours(_step(lambda: _steps().report, "$VDSOREPORTCOMSTR")),
     }
+
+
+def _object(explain: Callable[[int], int]) -> Any:
+    action = [*_command("$VDSO_CCCOM", "$VDSOCCCOMSTR", exitstatfunc=explain), Action(_record, None)]
+    return Builder(action=action, emitter=[_with_record, _depends_on_names], **_including())
+
+
+def _link(explain: Callable[[int], int]) -> Any:
+    return Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=explain), emitter=_depends_on_names)
+
+
+def _including() -> dict[str, Any]:
+    return {"source_scanner": CScanner(), "CPPPATH": [str(SOURCES), f"{SOURCES}/$VDSO_ARCH"]}
 
 
 def _depends_on_names(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
@@ -116,7 +124,8 @@ def _step(find_step: Callable[[], Any], comstr: str, *uses: str, starts_lief: bo
 
             lief_write.start()
         settings = {name.removeprefix(variables.PREFIX): str(env.get(name, "")) for name in names}
-        settings["PATH"] = env["ENV"]["PATH"]
+        settings["PATH"] = path(env)
+        settings["SILENT"] = "1" if env.GetOption("silent") else ""
         step = find_step()
         try:
             step([Path(str(node)) for node in target], [_source(node) for node in source], settings)
@@ -126,11 +135,21 @@ def _step(find_step: Callable[[], Any], comstr: str, *uses: str, starts_lief: bo
     return Action(run, comstr, varlist=list(names))
 
 
+def path(env: Any) -> str:
+    """Return where programs are searched."""
+    return str(env["ENV"].get("PATH", ""))
+
+
+def is_users(node: Any) -> bool:
+    """Tell whether the user wrote what `node` was made from."""
+    return bool(getattr(node.attributes, USERS, False))
+
+
 def _source(node: Any) -> steps.Source:
     made_from = node.sources[0] if node.sources else node
     from .steps import Source
 
-    return Source(Path(str(node)), str(made_from), getattr(node.attributes, USERS, False))
+    return Source(Path(str(node)), str(made_from), is_users(node))
 
 
 def build_error(node: Any, error: VdsoError) -> BuildError:
@@ -165,12 +184,36 @@ def _record(target: Any, source: Any, env: Any) -> None:
 _REFUSE_WITHOUT_COMPILER = Action(_refuse_without_compiler, None, varlist=["VDSO_FOUND"])
 
 
+# The compiler and ld print why they fail, and SCons only adds `Error 1`. What can be done about it depends on whose code it is.
+
+
+def _explain_cc(status: int) -> int:
+    if status:
+        what = "can't be compiled, for the reason that the compiler says above"
+        raise BuildError(errstr=f"{what}; docs/errors.md tells which compilers do", filename="the stubs", status=2)
+    return status
+
+
+def _explain_users_cc(status: int) -> int:
+    if status:
+        what = "can't be compiled, for the reason that the compiler says above"
+        todo = "there is no C library: docs/user-functions.md tells what can be included"
+        raise BuildError(errstr=f"{what}; {todo}", filename="EXTRA_SRC", status=2)
+    return status
+
+
 def _explain_ld(status: int) -> int:
-    """Explain a failure of ld to the author of a function: ld's own lines name only objects and sections."""
+    if status:
+        what = "can't be linked, for the reason that ld says above"
+        raise BuildError(errstr=f"{what}; docs/errors.md tells which linkers do", filename="the stubs", status=2)
+    return status
+
+
+def _explain_users_ld(status: int) -> int:
     if status:
         what = "can't be linked, for the reason that ld says above"
         todo = "docs/user-functions.md tells what code of EXTRA_SRC can't do"
-        raise BuildError(errstr=f"{what}; {todo}", filename="the stubs", status=2)
+        raise BuildError(errstr=f"{what}; {todo}", filename="EXTRA_SRC", status=2)
     return status
 
 

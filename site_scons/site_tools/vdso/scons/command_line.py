@@ -11,7 +11,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from SCons.Variables import Variables
 
 from .. import layout, variables
 from ..errors import VdsoError
+from ..suggest import choice
 from ..variables import OPTIONS
-from . import build_memory, builders
+from . import build_memory, builders, places
 
 TARGETS = {
     "vdso": "make vdso.so, vdso.h, vdso.rs, vdso.S and vdso.json in OUT (default)",
@@ -36,6 +37,8 @@ TARGETS = {
     "test": "run the tests (TEST=arguments for pytest)",
     "bench": "count instructions and cycles a call, ours beside the base's own, and measure build times",
 }
+_INSTEAD = {"clean": "-c", "distclean": "-c", "help": "-h", "all": "vdso"}
+"""Targets of other builds, and what they are here."""
 _MAKE_FILES = {"vdso", "selftest", "report", "dist"}
 _KEEP_NOTHING = {"info", "check", "test"}
 _MAKE_NO_IMAGE = {*_KEEP_NOTHING, "selftest"}
@@ -52,20 +55,55 @@ class CommandLine:
         parsed = Variables(None, dict(arguments))
         parsed.AddVariables(*((option.name, option.help, option.default) for option in OPTIONS))
         parsed.Update(env)
-        if parsed.UnknownVariables():
-            known = ", ".join(option.name for option in OPTIONS)
-            raise StopError(f"{', '.join(sorted(parsed.UnknownVariables()))}: unknown variable; known are {known}")
         Help("Targets:\n" + "".join(f"  {name:12} {text}\n" for name, text in TARGETS.items()))
         Help("Variables (NAME=value):\n" + "".join(f"  {o.name:14}{o.help} [{o.default}]\n" for o in OPTIONS), append=True)
         self._env = env
         self._targets = set(BUILD_TARGETS) or {"vdso"}
+        try:
+            self._refuse_unknown(parsed.UnknownVariables())
+            self._take_paths()
+            self._refuse_targets()
+            self._begin()
+        except VdsoError as error:
+            raise StopError(str(error)) from None
+
+    def _refuse_unknown(self, names: Iterable[str]) -> None:
+        """Refuse variables of these names."""
+        for name in sorted(names):
+            known = [option.name for option in OPTIONS]
+            raise VdsoError(name, "unknown variable", choice(name.removeprefix(variables.PREFIX), known))
+
+    def _refuse_targets(self) -> None:
+        """Refuse what is neither a target nor a file or folder, and variables that no target reads."""
+        for target in sorted(self._targets - TARGETS.keys()):
+            if not Path(target).suffix and os.sep not in target and here(target) != self.out:
+                instead = _INSTEAD.get(target)
+                todo = f"here it is `scons {instead}`" if instead else choice(target, TARGETS)
+                raise VdsoError(target, "unknown target", todo)
+        for name, reader in (("IMAGE", "check"), ("TEST", "test")):
+            if self._env[name] and reader not in self._targets:
+                targets = " ".join(sorted(self._targets))
+                raise VdsoError(name, f"only {reader} reads it, not {targets}", f"call {reader}, or leave it out")
+
+    def _take_paths(self) -> None:
+        """Set what the variables say of files and folders, each where the user stands."""
+        env = self._env
         self.out = here(env["OUT"])
+        places.refuse_out(env["OUT"], Path(self.out))
         if not Path(self.out).exists() and (self._targets <= _KEEP_NOTHING or GetOption("help")):
             self.out = _temporary()
-        self.base = env["BASE"] if env["BASE"].partition(":")[0] in variables.BASE_WORDS else here(env["BASE"])
+        variables.check_base(env["BASE"])
+        self.base = env["BASE"]
+        if self.base.partition(":")[0] not in variables.BASE_WORDS:
+            self.base = here(self.base)
+            places.refuse_base(Path(self.base))
+        self.image = here(env["IMAGE"]) if env["IMAGE"] else ""
+        if self.image:
+            places.refuse_image(Path(self.image))
         self.settings = {variables.PREFIX + option.name: env[option.name] for option in OPTIONS if option.tool}
-        self.settings["VDSO_EXTRA_SRC"] = [here(path) for path in env["EXTRA_SRC"].split()]
-        self._begin()
+        sources = [here(path) for path in env["EXTRA_SRC"].split()]
+        places.refuse_sources(env["EXTRA_SRC"], map(Path, sources))
+        self.settings["VDSO_EXTRA_SRC"] = sources
 
     def file(self, name: str) -> str:
         """Return the path of a file of OUT."""
@@ -80,7 +118,7 @@ class CommandLine:
         # SCons takes apart what an action's function refers to: these refer to texts, not to an environment.
         root, out, arch = self._env.Dir("#").abspath, self.out, self._env["ARCH"]
         policy, words, data = self._env["POLICY"], self._env["TEST"], self._env["DATA"]
-        image = here(self._env["IMAGE"]) if self._env["IMAGE"] else ""
+        image = self.image
         outputs = [self.file(name) for name in layout.OUTPUTS]
         return {
             "info": (self.file(layout.BASE), _printing(lambda commands, base: commands.info(base, arch, policy))),
@@ -103,10 +141,7 @@ class CommandLine:
 
             lief_write.start()  # importing LIEF is the slowest part of a clean build, so it starts first
         if builds and self._targets - {"check", "test"}:
-            try:
-                build_memory.enter(Path(self.out))
-            except VdsoError as error:
-                raise StopError(str(error)) from None
+            build_memory.enter(Path(self.out))
         # SCons makes the folder of its database at once.
         SConsignFile(str(Path(self.out if Path(self.out).exists() else _temporary(), layout.MEMORY)))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from SCons.Errors import StopError
+from SCons.Node.FS import Dir, File
 from SCons.Util import CLVar
 
 from .. import layout, variables
@@ -17,18 +18,20 @@ from ..emit import provenance
 from ..errors import VdsoError
 from ..paths import SOURCES
 from ..stubs import included, toolchain
-from . import builders
+from . import builders, places
+from .names import refuse_unknown
 
 
 def configured(env: Any, overrides: dict[str, Any]) -> Any:
     """Return `env` with the caller's settings, checked, and with the compiler for them. StopError for a wrong setting."""
-    env = env.Override(overrides) if overrides else env
     try:
+        refuse_unknown(env, overrides)
+        env = env.Override(overrides) if overrides else env
         variables.refuse_wrong({name: str(env[name]) for name in variables.defaults()})
     except VdsoError as error:
         raise StopError(str(error)) from None
     arch = ARCHES[env["VDSO_ARCH"]]
-    found = toolchain.find_compiler(arch, env["VDSO_CROSS_COMPILE"], env["ENV"]["PATH"])
+    found = toolchain.find_compiler(arch, env["VDSO_CROSS_COMPILE"], builders.path(env))
     compiler = found or toolchain.candidates(arch, env["VDSO_CROSS_COMPILE"])[0]
     derived: dict[str, Any] = {
         "VDSO_FOUND": bool(found) or "VDSO_CC" in env,
@@ -51,6 +54,22 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
     return env.Override(derived)
 
 
+def out_folder(env: Any, given: Any) -> Any:
+    """Return the node of the folder for all outputs. StopError for a file."""
+    node = env.arg2nodes(given, env.fs.Entry)[0]
+    if isinstance(node, File) or node.isfile():
+        raise StopError(f"{given}: a file; name a folder of its own, as in env.Vdso('build', ...)")
+    return env.Dir(given)
+
+
+def _file(env: Any, given: Any, todo: str) -> Any:
+    """Return the node of a file of the caller's, made or there or not. StopError, which ends in `todo`, for a folder."""
+    node = env.arg2nodes(given, env.fs.Entry)[0]
+    if isinstance(node, Dir) or node.isdir() or node.srcnode().isdir():
+        raise StopError(f"{given}: a folder; {todo}")
+    return env.arg2nodes(given, env.fs.File)[0]
+
+
 def base_node(env: Any, target: Any, base: Any) -> Any:
     """Return the node of the base: downloaded once and kept, extracted from a file, or linked from our own source."""
     try:
@@ -71,7 +90,7 @@ def base_node(env: Any, target: Any, base: Any) -> Any:
         linked = env.VdsoMinimal(linked, [env.File(str(folder / "vdso.S")), env.File(str(folder / "vdso.lds"))])
         node = env.VdsoExtract(target, linked)
     else:
-        source = env.arg2nodes(base, env.fs.File)[0]
+        source = _file(env, base, "give a file that holds a vDSO, debian[:SUITE] or minimal")
         if not source.has_builder() and not _is_there(source):
             raise StopError(f"{base}: no such file; give a file that holds a vDSO, debian[:SUITE] or minimal")
         in_place = source in env.arg2nodes(target, env.fs.File)  # the caller made the base before, or by a VdsoBase
@@ -89,9 +108,13 @@ def stub_objects(env: Any, work: Any) -> list[Any]:
     ours = sorted(path for folder in folders for path in folder.glob("*.c"))
     objects = [env.VdsoObject(work.File(f"stub_{path.stem}.o"), env.File(str(path)))[0] for path in ours]
     extra = env["VDSO_EXTRA_SRC"]
-    for index, source in enumerate(env.File(path) for path in (extra.split() if isinstance(extra, str) else extra)):
-        _refuse_suffix(source)
-        node = env.VdsoObject(work.File(f"extra{index}_{Path(str(source)).stem}.o"), source)[0]
+    for index, given in enumerate(extra.split() if isinstance(extra, str) else extra):
+        source = _file(env, given, "name the C files in it")
+        try:
+            places.refuse_source(Path(str(source)), source.has_builder() or _is_there(source))
+        except VdsoError as error:
+            raise StopError(str(error)) from None
+        node = env.VdsoUsersObject(work.File(f"extra{index}_{Path(str(source)).stem}.o"), source)[0]
         setattr(node.attributes, builders.USERS, True)
         objects.append(node)
     return objects
@@ -107,14 +130,6 @@ def all_sources(env: Any, objects: list[Any], minimal: bool) -> list[Any]:
     users = [node for node in objects if node.sources[0] not in ours]
     records = [node.dir.File(included.record_of(node.name)) for node in users]
     return ours + [node.sources[0] for node in users] + records
-
-
-def _refuse_suffix(source: Any) -> None:
-    """Raise StopError for a source that is neither C nor assembly, and for names with a comma between them."""
-    if not source.name.endswith(included.SUFFIXES):
-        raise StopError(f"{source}: neither C (.c) nor assembly (.S), which are what EXTRA_SRC takes")
-    if "," in source.name and not (source.has_builder() or _is_there(source)):
-        raise StopError(f"{source}: no such file; put spaces between the files of EXTRA_SRC")
 
 
 def _is_there(node: Any) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import SCons
+
 from .. import layout, pipeline, templating, variables
 from ..arch import ARCHES
 from ..data_page import DataPage
@@ -67,17 +69,23 @@ def fetch(targets: Targets, _sources: Sources, settings: Settings) -> None:
     arch = ARCHES[settings["ARCH"]]
     asked = f"{settings['BASE']} {arch.name} {settings['MIRROR']}".rstrip()
     if _fetched(targets[0], targets[1], asked):
-        print("  KEPT    what was fetched before", flush=True)
+        _tell(settings, "  KEPT    what was fetched before")
         return
     kernel = debian.fetch_kernel(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
     name = f"{kernel.package} {kernel.version} ({kernel.suite})"
     for reason in kernel.passed_over:
-        print(f"  PASSED  {reason}", flush=True)
-    print(f"  FOUND   {name}", flush=True)
+        _tell(settings, f"  PASSED  {reason}")
+    _tell(settings, f"  FOUND   {name}")
     found = find(name, kernel.data, arch)
     origin = archive.Origin(kernel.package, kernel.version, kernel.source, kernel.source_version)
     record = {"asked": asked, "package": name, "sha256": hashlib.sha256(found).hexdigest(), "origin": asdict(origin)}
     write_files({targets[0]: found, targets[1]: json.dumps(record, indent=1, sort_keys=True).encode()})
+
+
+def _tell(settings: Settings, text: str) -> None:
+    """Print what a step has to tell, unless SCons was asked to be silent."""
+    if not settings["SILENT"]:
+        print(text, flush=True)
 
 
 def _fetched(base: Path, record: Path, asked: str) -> bool:
@@ -118,16 +126,16 @@ def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
         image=image,
         load_addr=variables.load_addr(settings["LOAD_ADDR"]),
         timebase_hz=variables.timebase_hz(image.data_page, settings["TIMEBASE_HZ"]),
-        tools=tool_versions(settings["CC"], settings["LD"], settings["PATH"]),
+        tools=tool_versions(SCons.__version__, settings["CC"], settings["LD"], settings["PATH"]),
         inputs=input_digests([*inputs, *included.included(source.read() for source in records)]),
     )
     made = pipeline.blob(blob)
     write_files({target: made[target.name] for target in targets})
     shown = templating.render("summary.txt.j2", blob=blob, image=image, out=targets[0].parent)
-    print(shown, end="", flush=True)
+    _tell(settings, shown.removesuffix("\n"))
 
 
-def dist(targets: Targets, sources: Sources, _settings: Settings) -> None:
+def dist(targets: Targets, sources: Sources, settings: Settings) -> None:
     """Make SHA256SUMS, and beside it the archive and the SBOM of each blob whose vdso.json is among the sources.
 
     The record of a base from Debian is a source too. Of two blobs from `minimal` the first is packed.
@@ -154,7 +162,7 @@ def dist(targets: Targets, sources: Sources, _settings: Settings) -> None:
     for name in old.keys() - made.keys():  # an archive of another Linux would be taken for one of this build
         (targets[0].parent / name).unlink(missing_ok=True)
     for name in made:
-        print(f"  MADE    {targets[0].parent / name}", flush=True)
+        _tell(settings, f"  MADE    {targets[0].parent / name}")
 
 
 def _origin(record: Path) -> archive.Origin | None:

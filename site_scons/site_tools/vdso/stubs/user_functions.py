@@ -26,6 +26,7 @@ def user_exports(objects: Sequence[Object], others: Iterable[str], arch: Arch) -
     constants = {name.upper(): name for name in others}
     found: list[str] = []
     for file in (file for file in objects if file.users):
+        _refuse_useless(file, objects, prefix)
         for name in sorted((name for name in file.defined if name.startswith(prefix)), key=lambda n: file.defined[n]):
             if name in found:  # `place.units` says who else has it
                 continue
@@ -42,7 +43,17 @@ def user_exports(objects: Sequence[Object], others: Iterable[str], arch: Arch) -
                 what = f"`{name}` and `{other}` would both be VDSO_SYM_{short.upper()}"
                 raise VdsoError(file.source, what, "rename it")
             if len(constants) >= MOST_SYMBOLS:  # with the symbol 0, which has no name
-                what = f"`{name}` makes {len(constants):#x} exports (limit: {MOST_SYMBOLS - 1:#x})"
+                what = f"`{name}` makes {len(constants)} exports (limit: {MOST_SYMBOLS - 1})"
                 raise VdsoError(file.source, what, "export fewer")
             found.append(name)
     return tuple(found)
+
+
+def _refuse_useless(file: Object, objects: Sequence[Object], prefix: str) -> None:
+    """Refuse, with VdsoError, a file that exports nothing and that no other file of `objects` calls."""
+    needed = {name for other in objects if other is not file for used in other.uses.values() for name in used}
+    if not any(name.startswith(prefix) or name in needed for name in file.defined):
+        meant = next((name for name in file.defined if name.lstrip("_").startswith(prefix.strip("_"))), "")
+        todo = f"did you mean {prefix}{meant.lstrip('_').removeprefix(prefix.strip('_') + '_')}? " if meant else ""
+        what = f"no global function in it has a name that begins with {prefix}, so it exports nothing"
+        raise VdsoError(file.source, what, f"{todo}name one so, or take the file out of EXTRA_SRC")

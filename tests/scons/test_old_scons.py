@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Every door with the oldest SCons that is promised makes what the newest makes; and SCons without our packages says which."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pip_install import install_locked
+from repository import ROOT
+from scons_build import build
+
+OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S")
+TOOLS = str(ROOT / "site_scons" / "site_tools")
+LOCK = ROOT / "tests" / "scons" / "oldest-scons.txt"
+TOOLPATH = f"""
+DefaultEnvironment(tools=[])
+env = Environment(tools=["vdso"], toolpath=[{TOOLS!r}])
+env.Vdso("made", "minimal")
+"""
+PACKAGE = """
+DefaultEnvironment(tools=[])
+env = Environment(tools=["vdso"], toolpath=[PyPackageDir("scons_vdso")])
+env.Vdso("made", "minimal")
+"""
+INCLUDED = """
+DefaultEnvironment(tools=[])
+env = Environment(VDSO_OUT=Dir("made"), VDSO_BASE="minimal")
+SConscript("scons-vdso/SConscript", exports="env")
+"""
+
+
+def run(folder: Path, python: str, *words: str, imports: list[Path]) -> subprocess.CompletedProcess[str]:
+    """SCons as `python` finds it, in `imports` first."""
+    environ = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
+    environ["PYTHONPATH"] = os.pathsep.join(map(str, imports))
+    command = [python, "-m", "SCons", "-Q", *words]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds the package SCons of that version, and what pip knows of it."""
+    folder = tmp_path_factory.mktemp("oldest")
+    install_locked(Path(sys.executable), LOCK, "--no-deps", "--target", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command line makes with the SCons of the tests, which is the newest that is locked."""
+    return build(tmp_path_factory.mktemp("newest"), "BASE=minimal")
+
+
+def same(made: Path, as_: Path) -> bool:
+    return all((made / name).read_bytes() == (as_ / name).read_bytes() for name in OUTPUTS)
+
+
+def test_the_oldest_is_what_the_sources_promise() -> None:
+    (version,) = re.findall(r"^scons==(\d+)\.(\d+)\.\d+", LOCK.read_text(), re.M)
+    promise = f"EnsureSConsVersion({', '.join(version)})"
+    assert promise in (ROOT / "SConstruct").read_text()
+    assert promise in (ROOT / "site_scons" / "site_tools" / "vdso" / "__init__.py").read_text()
+    assert f"SCons {'.'.join(version)}" in (ROOT / "docs" / "scons.md").read_text()
+
+
+@pytest.mark.parametrize("door", [TOOLPATH, PACKAGE, INCLUDED], ids=["toolpath", "package", "SConscript"])
+def test_the_doors_of_a_kernel(door: str, oldest: Path, newest: Path, tmp_path: Path) -> None:
+    (tmp_path / "SConstruct").write_text(door)
+    (tmp_path / "scons-vdso").symlink_to(ROOT)
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "scons_vdso").symlink_to(TOOLS)
+    for told in ("EMIT ", "up to date"):
+        done = run(tmp_path, sys.executable, "made", imports=[oldest, tmp_path / "packages"])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert told in done.stdout
+    assert same(tmp_path / "made", newest)
+
+
+def test_the_command_line(oldest: Path, newest: Path, tmp_path: Path) -> None:
+    for told in ("EMIT ", "up to date"):
+        words = ("-C", str(ROOT), "vdso", "BASE=minimal", f"OUT={tmp_path / 'made'}")
+        done = run(tmp_path, sys.executable, *words, imports=[oldest])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert told in done.stdout
+    assert same(tmp_path / "made", newest)
+    image = tmp_path / "made" / "vdso.so"
+    checked = run(tmp_path, sys.executable, "-C", str(ROOT), "check", f"IMAGE={image}", imports=[oldest])
+    assert (checked.returncode, "0 findings" in checked.stdout) == (0, True), checked.stdout + checked.stderr
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A Python without packages, and a folder with SCons alone, of which nothing says that pip installed it."""
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    (folder / "alone").mkdir()
+    spec = importlib.util.find_spec("SCons")
+    assert spec is not None
+    assert spec.origin is not None
+    (folder / "alone" / "SCons").symlink_to(Path(spec.origin).parent)
+    return str(folder / "venv" / "bin" / "python"), folder / "alone"
+
+
+@pytest.mark.parametrize("door", ["command line", "toolpath"])
+def test_without_the_packages_one_line_names_them(door: str, bare: tuple[str, Path], tmp_path: Path) -> None:
+    python, alone = bare
+    (tmp_path / "SConstruct").write_text(TOOLPATH)
+    words = ("-C", str(ROOT), "BASE=minimal", f"OUT={tmp_path / 'made'}") if door == "command line" else ("made",)
+    done = run(tmp_path, python, *words, imports=[alone])
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    for word in (python, "lief", "pyelftools", "Jinja2", f"{python} -m pip install -r {ROOT}/requirements.txt", "sconsw"):
+        assert word in line
+    assert not (tmp_path / "made").exists()
+
+
+def test_scons_that_pip_did_not_install(bare: tuple[str, Path], newest: Path, tmp_path: Path) -> None:
+    """As Debian's or scons-local's: its version is told all the same."""
+    (tmp_path / "hide").mkdir()
+    (tmp_path / "hide" / "sitecustomize.py").write_text(
+        "import importlib.metadata as it\nreal = it.version\n"
+        "def version(name):\n    if name == 'scons':\n        raise it.PackageNotFoundError(name)\n    return real(name)\n"
+        "it.version = version\n"
+    )
+    words = ("-C", str(ROOT), "BASE=minimal", f"OUT={tmp_path / 'made'}")
+    done = run(tmp_path, sys.executable, *words, imports=[tmp_path / "hide", bare[1]])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "made" / "vdso.json").read_bytes() == (newest / "vdso.json").read_bytes()
