@@ -24,7 +24,11 @@ WITH_BAD_EXAMPLES = (HERE, HERE.with_name("test_documents.py"))
 def sources() -> list[Path]:
     """Return every text of ours that git tracks, but for those WITH_BAD_EXAMPLES."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    ours = [ROOT / name for name in tracked if not name.startswith(("LICENSE", "requirements")) and not name.endswith(".png")]
+    ours = [
+        ROOT / name
+        for name in tracked
+        if not name.startswith(("LICENSE", "requirements")) and not name.endswith((".png", ".so"))
+    ]
     return [path for path in ours if path.exists() and path not in WITH_BAD_EXAMPLES]
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""vdso_src/riscv64/minimal: it links, is what its comments say, and find.py knows it for a plain vDSO."""
+"""vdso_src/riscv64/minimal: base.so and what its sources make are what their comments say, and are the same."""
 
 from __future__ import annotations
 
 import io
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,39 +13,61 @@ from pathlib import Path
 import pytest
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
-from repository import INCLUDES, ROOT
+from repository import ROOT, SOURCES
+from scons_build import scons
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.extract.find import find
 
 SOURCE = ROOT / "vdso_src" / "riscv64" / "minimal"
+SHIPPED = (SOURCE / "base.so").read_bytes()
 NUMBERS = dict(RISCV64.syscalls)
-PREFIX = next((c.cc.removesuffix("gcc") for c in RISCV64.compilers if shutil.which(c.cc)), None)
+PREFIX = "riscv64-linux-gnu-"
+MADE_BY = ("(Debian 12.2.0", "(GNU Binutils for Debian) 2.40")
+"""What the versions of gcc and ld say that base.so was made with; others order tables and round sizes in other ways."""
 
 
 def link(folder: Path) -> bytes:
-    """Link the base from sources copied to `folder`: the result must not depend on where they lie."""
-    assert PREFIX
-    for name in ("vdso.S", "vdso.lds"):
-        shutil.copy(SOURCE / name, folder)
-    command = [PREFIX + "gcc", "-march=rv64imac_zicsr", "-mabi=lp64", "-mno-relax", *INCLUDES, "-nostdlib", "-shared"]
-    command += [
-        f"-Wl,{flag}"
-        for flag in (
-            "-soname,linux-vdso.so.1", "--hash-style=both", "--build-id=sha1", "--eh-frame-hdr", "--no-relax",
-            "--fatal-warnings", "-s", f"-T,{folder / 'vdso.lds'}",
-        )
-    ]  # fmt: skip
-    target = folder / "base.so"
-    subprocess.run([*command, "-o", str(target), str(folder / "vdso.S")], check=True)
-    return target.read_bytes()
+    """Link the base by the command in its source, from a copy in `folder`: the result must not depend on where that lies."""
+    work = shutil.copytree(SOURCES, folder / "vdso_src") / "riscv64" / "minimal"
+    (work / "base.so").unlink()
+    (told,) = re.findall(r"^ \* (riscv64-linux-gnu-gcc .*?)\n \*/", (work / "vdso.S").read_text(), re.M | re.S)
+    subprocess.run([*shlex.split(told.replace("\n *", " ")), "-Wl,--fatal-warnings"], cwd=work, check=True)
+    return (work / "base.so").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    if PREFIX is None:
-        pytest.skip(f"no compiler for riscv64 (tried {', '.join(compiler.cc for compiler in RISCV64.compilers)})")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return link(tmp_path_factory.mktemp("minimal"))
+
+
+@pytest.fixture(scope="module", params=["shipped", "linked here"])
+def base(request: pytest.FixtureRequest, linked: bytes) -> bytes:
+    return SHIPPED if request.param == "shipped" else linked
+
+
+def test_shipped_is_what_its_sources_make(linked: bytes) -> None:
+    """To the byte with the programs that made it, and with any others as far as the tests of both go."""
+    versions = [
+        subprocess.run([PREFIX + name, "--version"], capture_output=True, text=True, check=True) for name in ("gcc", "ld")
+    ]
+    if all(word in version.stdout for word, version in zip(MADE_BY, versions, strict=True)):
+        assert linked == SHIPPED
+    code = [{name: data[at : at + size] for name, (at, size) in functions(ELFFile(io.BytesIO(data))).items()} for data in
+            (linked, SHIPPED)]  # fmt: skip
+    assert code[0] == code[1]
+
+
+def test_it_needs_no_linker_that_makes_shared_objects(tmp_path: Path) -> None:
+    """A bare-metal ld does not: of it the build asks only to link the stubs."""
+    for name, says in (("gcc", "-shared"), ("ld", "-shared")):
+        script = tmp_path / f"bare-{name}"
+        script.write_text(f'#!/bin/sh\ncase " $* " in *" {says} "*) echo "{says} not supported" >&2; exit 1;; esac\n'
+                          f'exec {PREFIX}{name} "$@"\n')  # fmt: skip
+        script.chmod(0o755)
+    done = scons("BASE=minimal", f"OUT={tmp_path / 'out'}", f"CROSS_COMPILE={tmp_path / 'bare-'}")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "base.so").read_bytes() == SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +85,9 @@ def test_found(base: bytes) -> None:
     assert find("minimal", base, RISCV64) == base
 
 
-def test_reproducible(base: bytes, tmp_path: Path) -> None:
-    assert link(tmp_path) == base
-    assert str(tmp_path).encode() not in base
+def test_reproducible(linked: bytes, tmp_path: Path) -> None:
+    assert link(tmp_path) == linked
+    assert str(tmp_path).encode() not in linked
 
 
 def test_segments(base: bytes, parsed: ELFFile) -> None:
@@ -132,5 +156,6 @@ def test_readelf_is_content(base: bytes, tmp_path: Path) -> None:
 def test_size_of_the_sources() -> None:
     """What the design promises: one linker script and one file of stubs, under a hundred lines together."""
     files = sorted(SOURCE.iterdir())
-    assert [f.name for f in files] == ["vdso.S", "vdso.lds"]
+    assert [f.name for f in files] == ["base.so", "vdso.S", "vdso.lds"]
+    files.pop(0)
     assert sum(len(f.read_text().splitlines()) for f in files) < 100

@@ -50,7 +50,7 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
     }
     derived |= {name: value for name, value in ours.items() if name not in env}
     if str(env["VDSO_V"]) == "1":
-        derived |= {"VDSOCCCOMSTR": None, "VDSOLDCOMSTR": None, "VDSOMINIMALCOMSTR": None}
+        derived |= {"VDSOCCCOMSTR": None, "VDSOLDCOMSTR": None}
     return env.Override(derived)
 
 
@@ -71,7 +71,7 @@ def _file(env: Any, given: Any, todo: str) -> Any:
 
 
 def base_node(env: Any, target: Any, base: Any) -> Any:
-    """Return the node of the base: downloaded once and kept, extracted from a file, or linked from our own source."""
+    """Return the node of the base: downloaded once and kept, or extracted from a file, which may be ours."""
     try:
         variables.check_base(str(base))
     except VdsoError as error:
@@ -85,9 +85,8 @@ def base_node(env: Any, target: Any, base: Any) -> Any:
         env.Precious(record)
         node = [node]
     elif word == "minimal":
-        folder = SOURCES / env["VDSO_ARCH"] / "minimal"
-        linked = env.arg2nodes(target, env.fs.File)[0].dir.Dir(layout.WORK).File("minimal.so")
-        linked = env.VdsoMinimal(linked, [env.File(str(folder / "vdso.S")), env.File(str(folder / "vdso.lds"))])
+        # It lies here ready made: not every linker makes shared objects, and each makes other bytes.
+        linked = env.File(str(SOURCES / env["VDSO_ARCH"] / "minimal" / "base.so"))
         node = env.VdsoExtract(target, linked)
     else:
         source = _file(env, base, "give a file that holds a vDSO, debian[:SUITE] or minimal")
