@@ -36,7 +36,7 @@ SConscript("scons-vdso/SConscript", exports="env")
 
 
 def run(folder: Path, python: str, *words: str, imports: list[Path]) -> subprocess.CompletedProcess[str]:
-    """SCons as `python` finds it, in `imports` first."""
+    """Run SCons as `python` finds it, in `imports` first."""
     environ = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
     environ["PYTHONPATH"] = os.pathsep.join(map(str, imports))
     command = [python, "-m", "SCons", "-Q", *words]
@@ -45,7 +45,7 @@ def run(folder: Path, python: str, *words: str, imports: list[Path]) -> subproce
 
 @pytest.fixture(scope="module")
 def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds the package SCons of that version, and what pip knows of it."""
+    """Return the folder that holds the package SCons of that version, and what pip knows of it."""
     folder = tmp_path_factory.mktemp("oldest")
     install_locked(Path(sys.executable), LOCK, "--no-deps", "--target", folder)
     return folder
@@ -53,7 +53,7 @@ def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the command line makes with the SCons of the tests, which is the newest that is locked."""
+    """Return what the command line makes with the SCons of the tests, which is the newest that is locked."""
     return build(tmp_path_factory.mktemp("newest"), "BASE=minimal")
 
 
@@ -96,7 +96,7 @@ def test_the_command_line(oldest: Path, newest: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A Python without packages, and a folder with SCons alone, of which nothing says that pip installed it."""
+    """Return a Python without packages, and a folder with SCons alone, of which nothing says that pip installed it."""
     folder = tmp_path_factory.mktemp("bare")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     (folder / "alone").mkdir()

@@ -24,7 +24,7 @@ from .arch import ARCHES
 from .emit import provenance
 from .errors import VdsoError
 from .packages import require_packages
-from .paths import SOURCES
+from .paths import FREESTANDING, SOURCES
 from .scons import builders, nodes
 from .stubs import toolchain
 
@@ -62,7 +62,7 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
         {
             "VDSO_CCFLAGS": [*env["VDSO_CCFLAGS"], *toolchain.PROGRAM_CCFLAGS, *arch.program_ccflags],
             "VDSO_LDFLAGS": CLVar(list(toolchain.PROGRAM_LDFLAGS)),
-            "VDSO_INCLUDES": [f"-I{folder}" for folder in folders],
+            "VDSO_INCLUDES": [*(f"-I{folder}" for folder in folders), "-idirafter", str(FREESTANDING)],
             "VDSO_DEFINES": [],
         }
     )

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..paths import LOCK, PACKAGE, ROOT, SOURCES, TEMPLATES
+from ..paths import FREESTANDING, LOCK, PACKAGE, ROOT, SOURCES, TEMPLATES
 
 MODULES = "site_scons/site_tools/vdso/**.py"
 """The name in vdso.json of all our modules together."""
@@ -17,14 +17,14 @@ USERS = "EXTRA_SRC/"
 
 def stub_sources(arch: str, minimal: bool) -> list[Path]:
     """Return all files of vdso_src that go into a blob for `arch`: stubs, headers, and with `minimal` the base of that name."""
-    folders = (SOURCES, SOURCES / arch, *([SOURCES / arch / "minimal"] if minimal else []))
+    folders = (SOURCES, SOURCES / arch, FREESTANDING, *([SOURCES / arch / "minimal"] if minimal else []))
     return sorted(path for folder in folders for path in folder.glob("*.*"))
 
 
 def selftest_sources(arch: str) -> list[Path]:
     """Return all of vdso_src that vdso-selftest for `arch` is made from; it shares the headers with the stubs."""
     own, machine = SOURCES / "selftest", SOURCES / arch / "selftest"
-    folders = {SOURCES: "*.h", SOURCES / arch: "*.h", own: "*.*", machine: "*.*"}
+    folders = {SOURCES: "*.h", SOURCES / arch: "*.h", FREESTANDING: "*.h", own: "*.*", machine: "*.*"}
     return sorted(path for folder, names in folders.items() for path in folder.glob(names))
 
 

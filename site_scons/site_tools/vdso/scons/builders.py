@@ -19,7 +19,7 @@ from SCons.Util import CLVar
 from .. import variables
 from ..arch import ARCHES
 from ..errors import VdsoError
-from ..paths import ROOT, SOURCES
+from ..paths import FREESTANDING, ROOT, SOURCES
 from ..stubs import included, toolchain
 from .files import write_files
 
@@ -34,17 +34,13 @@ def defaults() -> dict[str, Any]:
     """Return the construction variables of the commands, and the quiet lines that are printed in their place."""
     return dict(
         VDSO_LDFLAGS=CLVar(list(toolchain.LDFLAGS)),
-        VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH"],
+        VDSO_INCLUDES=[f"-I{SOURCES}", f"-I{SOURCES}/$VDSO_ARCH", "-idirafter", str(FREESTANDING)],
         VDSO_MAP=[f"-ffile-prefix-map={ROOT}/="],
         VDSO_CCCOM="$VDSO_CC $VDSO_CCFLAGS $VDSO_DEFINES $( $VDSO_INCLUDES $VDSO_MAP -MMD -MT made -MF ${TARGETS[1]} $) "
         "-c -o $TARGET $SOURCE",
         VDSO_LDCOM="$VDSO_LD $VDSO_LDFLAGS -T $SOURCE -o $TARGET ${SOURCES[1:]}",
-        VDSO_MINIMALCOM="$VDSO_CC $VDSO_CCFLAGS $( $VDSO_INCLUDES $) -nostdlib -shared -Wl,-soname,linux-vdso.so.1 "
-        "-Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,${SOURCES[1]} "
-        "-o $TARGET $SOURCE",
         VDSOEXTRACTCOMSTR="  EXTRACT $TARGET",
         VDSOFETCHCOMSTR="  FETCH   $TARGET",
-        VDSOMINIMALCOMSTR="  LD      $TARGET",
         VDSOCCCOMSTR="  CC      $TARGET",
         VDSOPLACECOMSTR="  PLACE   $TARGET",
         VDSOLDCOMSTR="  LD      $TARGET",
@@ -68,7 +64,6 @@ def builders(code: str) -> dict[str, Any]:
     return {
         "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR", starts_lief=True)),
         "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
-        "VdsoMinimal": Builder(action=_command("$VDSO_MINIMALCOM", "$VDSOMINIMALCOMSTR"), **_including()),
         "VdsoObject": _object(_explain_cc),
         "VdsoUsersObject": _object(_explain_users_cc),
         "VdsoPlace": ours(
@@ -93,7 +88,7 @@ def _link(explain: Callable[[int], int]) -> Any:
 
 
 def _including() -> dict[str, Any]:
-    return {"source_scanner": CScanner(), "CPPPATH": [str(SOURCES), f"{SOURCES}/$VDSO_ARCH"]}
+    return {"source_scanner": CScanner(), "CPPPATH": [str(SOURCES), f"{SOURCES}/$VDSO_ARCH", str(FREESTANDING)]}
 
 
 def _depends_on_names(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
@@ -163,7 +158,7 @@ def _command(line: str, comstr: str, **kw: Any) -> list[Any]:
 
 def _refuse_without_compiler(target: Any, source: Any, env: Any) -> None:
     if not env["VDSO_FOUND"]:
-        raise build_error(target[0], toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"]))
+        raise build_error(target[0], toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"], path(env)))
 
 
 def _with_record(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
