@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Every compiler that Debian has makes an image that holds, about as fast as gcc 12's: docs/performance.md has the numbers.
+
+Only with `--compilers`: gigabytes are downloaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from debian_compilers import COMPILERS, Packages, Programs, unpacked
+from repository import ROOT
+
+from bench.calls import CLOCKS
+from bench.code_shape import faults
+from bench.counting import counts
+from bench.modes import Made, Mode, make
+from bench.subject import ours
+
+DOCUMENT = ROOT / "docs" / "performance.md"
+HEAD = "| compiler | linker | clock_gettime | gettimeofday | clock_getres | no page | bytes |"
+GNU_LD = "riscv64-linux-gnu-ld"
+MOST = {"clock_gettime": 30 + 2, "gettimeofday": 32 + 2}
+"""Instructions with a page: the budgets of gcc 12, and two for another compiler. Who takes more is named in the document."""
+
+
+@dataclass(frozen=True)
+class By(Mode):
+    """A mode whose blob these programs make."""
+
+    cc: str = ""
+    ld: str = ""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return super().settings | {"VDSO_CC": self.cc, "VDSO_LD": self.ld}
+
+
+@pytest.fixture(scope="module", params=COMPILERS, ids=lambda compiler: compiler.name.replace(" ", "-"))
+def compiler(request: pytest.FixtureRequest) -> Iterator[tuple[Packages, Programs]]:
+    if not request.config.getoption("--compilers"):
+        pytest.skip("only with --compilers")
+    with unpacked(request.param) as programs:
+        yield request.param, programs
+
+
+def row(compiler: str, linkers: str, page: Made, none: Made) -> str:
+    """Return the line of the document."""
+    counted = [{(call.export, call.case): n.instructions for call, n in counts(ours(made)).items()} for made in (page, none)]
+    served = {counted[0]["clock_gettime", clock] for clock in CLOCKS}
+    sizes = {export["name"].removeprefix("__vdso_"): export["size"] for export in page.facts["exports"]}
+    numbers = (
+        max(n or 99 for n in served),
+        counted[0]["gettimeofday", ""],
+        counted[0]["clock_getres", "MONOTONIC"],
+        counted[1]["clock_gettime", "MONOTONIC"],
+        " ".join(str(sizes[export]) for export in ("clock_gettime", "gettimeofday", "clock_getres")),
+    )
+    return f"| {compiler} | {linkers} | {' | '.join(map(str, numbers))} |"
+
+
+def test_it_makes_what_the_document_says(compiler: tuple[Packages, Programs], tmp_path: Path) -> None:
+    """With clang by its own lld, and by GNU ld."""
+    packages, programs = compiler
+    linkers = {"lld": str(programs.ld), "GNU ld": GNU_LD} if packages.family == "clang" else {"GNU ld": str(programs.ld)}
+    rows = set()
+    for name, ld in linkers.items():
+        modes = [By(page, hz, str(programs.cc), ld) for page, hz in (("after", None), ("none", 10_000_000))]
+        page, none = make(tmp_path / name, "minimal", modes)
+        for made in (page, none):
+            for export in made.facts["exports"]:
+                if export["policy"] in ("replace", "syscall"):
+                    assert faults(made.image, export["address"], export["size"]) == [], (made.mode, export["name"])
+        rows.add(row(packages.name, ", ".join(linkers), page, none))
+    (found,) = rows
+    assert found in DOCUMENT.read_text(), programs.version
+
+
+def table() -> list[list[str]]:
+    """Return the cells of the document's rows."""
+    lines = DOCUMENT.read_text().split(HEAD + "\n", 1)[1].splitlines()[1:]
+    rows = [line for line in lines[: next(i for i, line in enumerate(lines) if not line.startswith("|"))]]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in rows]
+
+
+def test_the_document_has_every_compiler_and_names_what_is_slower() -> None:
+    rows = table()
+    assert [cells[0] for cells in rows] == [compiler.name for compiler in COMPILERS]
+    slower = [name for name, _, clock, day, *_ in rows if int(clock) > MOST["clock_gettime"] or int(day) > MOST["gettimeofday"]]
+    told = re.search(r"more than two above the budget: (.*?)\.", DOCUMENT.read_text().split(HEAD, 1)[1], re.S)
+    assert told is not None
+    assert re.split(r",\s+", told[1]) == slower
