@@ -6,13 +6,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 from elftools.elf.elffile import ELFFile
 from repository import ROOT, TESTS
 from scons_build import build
+from vdso.version import VERSION
 
 CROSS = "riscv64-linux-gnu-"
 STRICT = ("-pedantic", "-Wall", "-Wextra", "-Werror")
@@ -178,6 +181,50 @@ def test_json_says_what_went_in(out: Path) -> None:
     assert known["base_sha256"] == hashlib.sha256((out / "base.so").read_bytes()).hexdigest()
     assert {"scons", "lief", "pyelftools", "capstone", "jinja2", "gcc", "ld"} <= known["tools"].keys()
     assert known["timebase_hz"] == (10_000_000 if known["data_page"] == "none" else None)
+
+
+SCHEMA = json.loads((ROOT / "docs" / "vdso.schema.json").read_text())
+
+
+def test_json_is_what_its_schema_says(out: Path) -> None:
+    """And the schema describes each key, so that none is added without it."""
+    known = facts(out)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(known, SCHEMA, jsonschema.Draft202012Validator)
+    assert known.keys() == SCHEMA["properties"].keys() == set(SCHEMA["required"])
+    assert all(SCHEMA["properties"][name]["description"] for name in known)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schema", 2),
+        ("version", "1"),
+        ("data_page", "beside"),
+        ("image_sha256", "0" * 63),
+        ("load_addr", "0x300000000"),
+        ("exports", []),
+        ("exports", [{"name": "__vdso_x"}]),
+        ("changes", [{"start": 0, "end": 0, "what": "nothing"}]),
+        ("tools", {"scons": "4"}),
+    ],
+)
+def test_the_schema_refuses_other_things(paged: Path, name: str, value: object) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**facts(paged), name: value}, SCHEMA, jsonschema.Draft202012Validator)
+
+
+def test_one_version_is_everywhere(out: Path) -> None:
+    assert f'#define VDSO_VERSION "{VERSION}"\n' in (out / "vdso.h").read_text()
+    assert f'pub const VERSION: &str = "{VERSION}";\n' in (out / "vdso.rs").read_text()
+    assert f"scons-vdso {VERSION}" in (out / "vdso.S").read_text()
+    assert facts(out)["version"] == VERSION
+    major, minor, patch = (int(part).to_bytes(2, "little") for part in VERSION.split("."))
+    with (out / "vdso.so").open("rb") as file:
+        segment = next(s for s in ELFFile(file).iter_segments() if s["p_type"] == "PT_NOTE")
+        (ours,) = [note["n_descdata"] for note in segment.iter_notes() if note["n_name"] == "scons-vdso"]
+    assert ours[16:] == patch + minor + major + b"\0\0"
+    assert re.search(rf"^## {re.escape(VERSION)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M)
 
 
 def test_declared_changes_are_exactly_the_changed_bytes(out: Path) -> None:

@@ -13,8 +13,8 @@ from repository import ROOT
 
 LIBRARY = ROOT / "site_scons" / "site_tools" / "vdso"
 LAYERS = (
-    {"errors", "paths", "ranges", "layout"},
-    {"arch", "elf", "templating"},
+    {"errors", "paths", "ranges", "layout", "suggest", "version"},
+    {"arch", "elf", "packages", "templating"},
     {"data_page", "extract", "image"},
     {"policy", "stubs"},
     {"tables"},

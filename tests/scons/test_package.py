@@ -83,7 +83,7 @@ def members(wheel: Path) -> dict[str, bytes]:
 
 def test_it_holds_the_tool_and_all_that_the_tool_reads(made: tuple[Path, Path]) -> None:
     found = {name: data for name, data in members(made[1]).items() if ".dist-info/" not in name}
-    beside = ("requirements.txt", "LICENSE", "LICENSES/GPL-2.0-only.txt", "LICENSES/Linux-syscall-note.txt")
+    beside = ("requirements.txt", "SConstruct", "LICENSE", "LICENSES/GPL-2.0-only.txt", "LICENSES/Linux-syscall-note.txt")
     wanted = {f"scons_vdso/{name}": ROOT / name for name in beside}
     for place, source in PLACES.items():
         files = (path for path in (ROOT / source).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
@@ -127,6 +127,28 @@ def test_ten_lines_elsewhere_make_what_sconsw_makes(clean: Path, unpacked: Path,
     run(sys.executable, unpacked / "sconsw", *words, XDG_CACHE_HOME=str(tmp_path / "cache"))
     for name in (*OUTPUTS, "vdso-selftest", "dist/SHA256SUMS"):
         assert (elsewhere / "the blob" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_the_program_reaches_every_target(clean: Path, unpacked: Path, tmp_path: Path) -> None:
+    """Without a checkout, from any folder, as `pipx run` or `uvx` call it; what needs one says so."""
+    stand = tmp_path / "a kernel, ü"
+    stand.mkdir()
+    for words in (("BASE=minimal",), ("report", "selftest", "dist", "BASE=minimal"), ("check", "IMAGE=build/vdso.so")):
+        run(clean / "scons-vdso", *words, cwd=stand)
+    assert "vDSO" in run(clean / "scons-vdso", "info", "BASE=build/base.so", cwd=stand)
+    assert "up to date" in run(clean / "scons-vdso", "vdso", "BASE=minimal", cwd=stand)
+    run(sys.executable, unpacked / "sconsw", "BASE=minimal", f"OUT={tmp_path / 'out'}", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    for name in OUTPUTS:
+        assert (stand / "build" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+    for name in ("report.html", "vdso-selftest", "dist/SHA256SUMS"):
+        assert (stand / "build" / name).is_file()
+    for target in ("demo", "test", "bench"):
+        done = subprocess.run(
+            [clean / "scons-vdso", target, "BASE=minimal"], cwd=stand, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert f"{target}: needs a checkout of scons-vdso; clone its repository" in done.stderr
+    assert sorted(path.name for path in stand.iterdir()) == ["build"]
 
 
 def test_what_it_asks_for_is_what_the_lock_brings(clean: Path) -> None:

@@ -4,7 +4,7 @@
 #define SELFTEST_MARK_H
 
 #define MARK_TYPE 1 /* NT_VERSION: the name is all there is */
-#define MARK_NAME "scons-vdso image " /* layout, offsets of data page and counter follow: `2 -4096 0` */
+#define MARK_NAME "scons-vdso image " /* layout, offsets of data page and counter, version follow: `2 -4096 0 1.0.0` */
 #define MARK_LAYOUT 2
 
 #endif

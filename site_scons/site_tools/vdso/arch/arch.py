@@ -124,6 +124,7 @@ class Arch:
     thread_registers    thread and global pointer, which code of a vDSO never touches
     leaf_cie        the unwind information that gcc writes for a function without a frame, from behind the CIE_id
     user_space      where user space ends under each sort of page tables, from the smallest
+    budget          export, without its prefix, to bytes of our code with a data page, by the compiler that counts are held with
     no_return       system calls that do not come back: rt_sigreturn, exit, exit_group
     sigreturn       exact machine code of rt_sigreturn, which unwinders match byte by byte; "" where they don't
     syscalls        export, without its prefix, to system call number; the same numbers are in vdso_src/*/numbers.h
@@ -157,6 +158,7 @@ class Arch:
     thread_registers: tuple[str, ...]
     leaf_cie: bytes
     user_space: Mapping[str, int]
+    budget: Mapping[str, int]
     no_return: frozenset[int]
     sigreturn: bytes
     syscalls: Mapping[str, int]

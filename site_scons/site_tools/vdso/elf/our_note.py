@@ -4,10 +4,11 @@
 Both are ELF notes (gABI, "Note Section") as System V made them to tell a version: the type is NT_VERSION, the name is all
 there is. readelf shows it as text, and eu-elflint complains of every other note of an unknown maker. An image's is called
 
-    scons-vdso image LAYOUT DATA COUNTER
+    scons-vdso image LAYOUT DATA COUNTER VERSION
 
 with the version of the data page's layout, and how far the page lies from the image's first byte, with its sign (0: no data
-page), and the same of the counter where it is a word of a page (0: an instruction reads it).
+page), and the same of the counter where it is a word of a page (0: an instruction reads it). The version is
+that of scons-vdso.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..version import VERSION
 from .elf64 import NT_VERSION
 
 TYPE = NT_VERSION
@@ -24,7 +26,7 @@ MINIMAL = b"scons-vdso minimal\0"
 """The name of the note in `minimal`, whose bytes are ours too (vdso_src/*/minimal)."""
 LAYOUT = 2
 
-_NUMBERS = re.compile(rb"([0-9]{1,9}) (-?[0-9]{1,18}) (-?[0-9]{1,18})\0")
+_NUMBERS = re.compile(rb"([0-9]{1,9}) (-?[0-9]{1,18}) (-?[0-9]{1,18}) [0-9.]{1,30}\0")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Mark:
 
 def name(data_offset: int, counter_offset: int) -> bytes:
     """Return the name of the note of an image with a data page and a counter at these offsets."""
-    return IMAGE + f"{LAYOUT} {data_offset} {counter_offset}\0".encode()
+    return IMAGE + f"{LAYOUT} {data_offset} {counter_offset} {VERSION}\0".encode()
 
 
 def marks_image(owner: bytes, kind: int) -> bool:
@@ -47,6 +49,6 @@ def marks_image(owner: bytes, kind: int) -> bool:
 
 
 def read(owner: bytes) -> Mark | None:
-    """Return what the note of an image says by its name; None where there are no three numbers in it."""
+    """Return what the note of an image says by its name; None where there are no three numbers and a version in it."""
     numbers = _NUMBERS.fullmatch(owner.removeprefix(IMAGE))
     return None if numbers is None else Mark(*map(int, numbers.groups()))

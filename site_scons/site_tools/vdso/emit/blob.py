@@ -16,6 +16,10 @@ from ..elf.elf64 import PAGE, pages
 from ..image.maker import Maker, from_version
 from ..ranges import Span
 from ..splice.changes import Change, Export
+from ..version import VERSION
+
+SCHEMA = 1
+"""Which edition of vdso.schema.json describes vdso.json. It goes up where a reader of the edition before could go wrong."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class Blob:
     timebase_hz     the counter's frequency when there is no data page, else None
     tools           name to version of each tool of the build
     inputs          name to SHA-256 of each input file, ours and the user's
+    version         of scons-vdso
     """
 
     image: Image
@@ -121,6 +126,25 @@ class Blob:
     timebase_hz: int | None
     tools: Mapping[str, str]
     inputs: Mapping[str, str]
+    version: str = VERSION
+
+    @property
+    def compiler(self) -> str:
+        """Return the first lines of what the compiler and the linker say of themselves, in one."""
+        told = (text for name, text in sorted(self.tools.items()) if name in ("gcc", "clang", "ld", "lld"))
+        return ", ".join(text.partition(", sha256 ")[0] for text in told)
+
+    @property
+    def beyond(self) -> list[str]:
+        """Return the sorts of page tables under which the suggested address of the image is not in user space."""
+        end = self.load_addr + len(self.image.data) + self.image.data_page.size
+        return [name for name, limit in ARCHES[self.image.arch].user_space.items() if end > limit]
+
+    @property
+    def oversized(self) -> list[Export]:
+        """Return the exports whose code is larger than that of the compiler that the architecture was measured with."""
+        budget = ARCHES[self.image.arch].budget
+        return [export for export in self.image.visible if export.size and export.size > budget.get(export.short, export.size)]
 
     def facts(self) -> dict[str, Any]:
         """Return vdso.json, as plain data."""
@@ -141,7 +165,9 @@ class Blob:
             "load_addr": self.load_addr,
             "rules": image.rules,
             "timebase_hz": self.timebase_hz,
+            "schema": SCHEMA,
             "tools": dict(self.tools),
+            "version": self.version,
         }
 
 
@@ -168,4 +194,4 @@ def blob_from_facts(facts: Mapping[str, Any], data: bytes) -> Blob:
         changes=tuple(Change(**change) for change in facts["changes"]),
         rules=facts["rules"],
     )
-    return Blob(image, facts["load_addr"], facts["timebase_hz"], facts["tools"], facts["inputs"])
+    return Blob(image, facts["load_addr"], facts["timebase_hz"], facts["tools"], facts["inputs"], facts["version"])

@@ -22,6 +22,7 @@ from SCons.Variables import Variables
 
 from .. import layout, variables
 from ..errors import VdsoError
+from ..paths import ROOT
 from ..suggest import choice
 from ..variables import OPTIONS
 from . import build_memory, builders, places
@@ -39,6 +40,7 @@ TARGETS = {
 }
 _INSTEAD = {"clean": "-c", "distclean": "-c", "help": "-h", "all": "vdso"}
 """Targets of other builds, and what they are here."""
+_OF_A_CHECKOUT = {"demo", "test", "bench"}
 _MAKE_FILES = {"vdso", "selftest", "report", "dist"}
 _KEEP_NOTHING = {"info", "check", "test"}
 _MAKE_NO_IMAGE = {*_KEEP_NOTHING, "selftest"}
@@ -75,11 +77,13 @@ class CommandLine:
 
     def _refuse_targets(self) -> None:
         """Refuse what is neither a target nor a file or folder, and variables that no target reads."""
-        for target in sorted(self._targets - TARGETS.keys()):
-            if not Path(target).suffix and os.sep not in target and here(target) != self.out:
+        for target in sorted(self._targets):
+            if target not in TARGETS and not Path(target).suffix and os.sep not in target and here(target) != self.out:
                 instead = _INSTEAD.get(target)
                 todo = f"here it is `scons {instead}`" if instead else choice(target, TARGETS)
                 raise VdsoError(target, "unknown target", todo)
+            if target in _OF_A_CHECKOUT and not (ROOT / "examples").is_dir():
+                raise VdsoError(target, "needs a checkout of scons-vdso", "clone its repository and call ./sconsw there")
         for name, reader in (("IMAGE", "check"), ("TEST", "test")):
             if self._env[name] and reader not in self._targets:
                 targets = " ".join(sorted(self._targets))

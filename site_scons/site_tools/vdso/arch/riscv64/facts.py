@@ -62,6 +62,7 @@ RISCV64 = Arch(
     leaf_cie=b"\x01zR\0\x01\x7c\x01\x01\x1b\x0c\x02\x00",
     # RISC-V privileged ISA, "Sv39" to "Sv57": addresses are sign-extended; the upper half is the kernel's by custom
     user_space=MappingProxyType({"Sv39": 1 << 38, "Sv48": 1 << 47, "Sv57": 1 << 56}),
+    budget=MappingProxyType({"clock_gettime": 116}),
     no_return=frozenset({93, 94, 139}),
     sigreturn=bytes.fromhex("9308b00873000000"),  # li a7, 139; ecall (libgcc config/riscv/linux-unwind.h)
     syscalls=MappingProxyType(

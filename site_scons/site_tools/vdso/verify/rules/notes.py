@@ -35,7 +35,7 @@ def build_id(s: Subject) -> Iterator[str]:
 
 @rule("our-note", (KERNEL, "can't know where the data page goes"))
 def our_layout(s: Subject) -> Iterator[str]:
-    """Our note has three numbers, the first of them the layout that this version knows. elf/our_note.py."""
+    """Our note has three numbers and a version, the first of them the layout that this version knows. elf/our_note.py."""
     if s.ours and s.layout != our_note.LAYOUT:
         has = "no three numbers" if s.layout is None else f"layout 0x{s.layout:x}"
         yield f"our note has {has}, must have layout 0x{our_note.LAYOUT:x}"
