@@ -49,8 +49,8 @@ class Archive:
     gpg: list[str]
     keyring: Path
 
-    def publish(self, suite: str, *packages: tuple[str, str, bytes]) -> None:
-        """Write `dists/suite` with (name, version, .deb), signed."""
+    def publish(self, suite: str, *packages: tuple[str, str, bytes], origin: str = "Debian") -> None:
+        """Write `dists/suite` with (name, version, .deb), signed. `origin`: whose archive it says to be."""
         index = ""
         for name, version, deb in packages:
             path = f"pool/{name}_{version}_riscv64.deb"
@@ -66,7 +66,7 @@ class Archive:
         dist = self.folder / "dists" / suite
         by_hash = dist / "main/binary-riscv64/by-hash/SHA256"
         by_hash.mkdir(parents=True, exist_ok=True)
-        release = f"Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\nArchitectures: riscv64\n"
+        release = f"Origin: {origin}\nLabel: {origin}\nSuite: {suite}\nCodename: {suite}\nArchitectures: riscv64\n"
         release += "Components: main\nAcquire-By-Hash: yes\nDate: Sat, 01 Aug 2020 00:00:00 UTC\nSHA256:\n"
         for name, data in files.items():
             digest = hashlib.sha256(data).hexdigest()

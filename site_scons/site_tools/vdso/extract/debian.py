@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from .apt import WITHOUT, Apt, Failed, carry_over, run
 
 SUITES = ("testing", "unstable", "stable")  # testing's kernel image is a small package; stable's carries all modules
 KEYRINGS = tuple(Path("/usr/share/keyrings") / f"debian-archive-keyring.{kind}" for kind in ("gpg", "pgp"))
+TARGETS = ("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)")
+"""A command that prints what `choose_site` reads."""
 SUITE = re.compile(r"[a-z][a-z0-9/.+-]*")
 
 
@@ -27,7 +29,7 @@ SUITE = re.compile(r"[a-z][a-z0-9/.+-]*")
 class Kernel:
     """A kernel package: `data` is the .deb, whose hash apt has checked against an index signed by Debian.
 
-    passed_over     "suite: why" of each suite that was tried before
+    skipped     "suites: why" of the suites that were tried before
     """
 
     package: str
@@ -37,7 +39,7 @@ class Kernel:
     suite: str
     site: str
     data: bytes
-    passed_over: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,19 @@ def fetch_kernel(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
     if suite and not SUITE.fullmatch(suite):
         raise VdsoError("debian", f"{suite!r} is no suite's name", f"BASE=debian:SUITE, such as {', '.join(SUITES)}")
     with open_site(mirror) as site:
-        failures: list[str] = []
+        failures: dict[str, list[str]] = {}
         for each in (suite,) if suite else SUITES:
             try:
                 kernel = _kernel(Suite(site, each, arch.debian), arch)
-                return replace(kernel, passed_over=tuple(failures))
+                return replace(kernel, skipped=_told(failures))
             except Failed as failed:
-                failures.append(f"{each}: {failed}")
-    raise VdsoError("debian", f"no kernel for {arch.debian} from {site.address}: {'; '.join(failures)}", WITHOUT)
+                failures.setdefault(str(failed), []).append(each)
+    raise VdsoError("debian", f"no kernel for {arch.debian} from {site.address}: {'; '.join(_told(failures))}", WITHOUT)
+
+
+def _told(failures: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return "suites: why" of each reason."""
+    return tuple(f"{', '.join(suites)}: {why}" for why, suites in failures.items())
 
 
 @dataclass(frozen=True)
@@ -96,33 +103,37 @@ def open_site(mirror: str = "") -> Iterator[Site]:
         folder = Path(name)
         folder.chmod(0o755)  # root's apt downloads as another user
         carried = carry_over(run(["apt-config", "dump"], dict(os.environ)))
-        address = mirror or machine_site(folder / "machine", carried)
-        if not address:
-            what = "no network, or no Debian among the sources of this machine's apt"
-            raise VdsoError("debian", what, f"set MIRROR to a mirror of Debian; or {WITHOUT}")
-        yield Site(address, keyring, carried, folder)
+        yield Site(mirror or machine_site(folder / "machine", carried), keyring, carried, folder)
 
 
 def machine_site(folder: Path, carried: Iterable[str]) -> str:
-    """Return the address of Debian in the machine's own sources; "" when they name none, or none answers.
+    """Return the address of Debian in the machine's own sources. VdsoError where they name none, or none answers.
 
-    `apt-get indextargets` names a target only if its file is there, and before a first update no file is. So a state of our
+    `apt-get indextargets` names a target only if its file is there, and before a first update no file is. Then a state of our
     own reads the machine's sources, and downloads the smallest file of each: the Release file of a component.
     """
+    with contextlib.suppress(Failed):
+        if address := choose_site(run(TARGETS, dict(os.environ))):
+            return address
     tiny = (
         'Acquire::IndexTargets::deb::Packages::DefaultEnabled "false";',
         'Acquire::IndexTargets::deb-src::Sources::DefaultEnabled "false";',
         'Acquire::IndexTargets::deb::Site::MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Release";',
         'Acquire::IndexTargets::deb::Site::ShortDescription "Release";',
         'Acquire::IndexTargets::deb::Site::Description "$(RELEASE)/$(COMPONENT) Release";',
+        'APT::Update::Error-Mode "any";',
     )
     apt = Apt(folder, carried, tiny)
-    with contextlib.suppress(Failed):  # one of the machine's sources may be down: apt lists those that it could read
-        apt("apt-get", "-q", "update")
+    why = ""
     try:
-        return choose_site(apt("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"))
-    except Failed:
-        return ""
+        apt("apt-get", "-q", "update")
+    except Failed as failed:  # one of the machine's sources may be down: apt lists those that it could read
+        why = f": {failed}"
+    with contextlib.suppress(Failed):
+        if address := choose_site(apt(*TARGETS)):
+            return address
+    what = f"no Debian among the sources of this machine's apt{why}"
+    raise VdsoError("debian", what, f"set MIRROR to the address of a Debian mirror; or {WITHOUT}")
 
 
 def choose_site(targets: str) -> str:
