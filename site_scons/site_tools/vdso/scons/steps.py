@@ -73,8 +73,8 @@ def fetch(targets: Targets, _sources: Sources, settings: Settings) -> None:
         return
     kernel = debian.fetch_kernel(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
     name = f"{kernel.package} {kernel.version} ({kernel.suite})"
-    for reason in kernel.passed_over:
-        _tell(settings, f"  PASSED  {reason}")
+    for reason in kernel.skipped:
+        _tell(settings, f"  SKIPPED {reason}")
     _tell(settings, f"  FOUND   {name}")
     found = find(name, kernel.data, arch)
     origin = archive.Origin(kernel.package, kernel.version, kernel.source, kernel.source_version)
