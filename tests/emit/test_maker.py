@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+from bases import MINIMAL
 from elf_builder import Spec
 from elf_builder import build as build_base
-from scons.test_minimal import link as link_minimal
 from spliced import spliced
 from stub_build import compile_all
 from vdso import pipeline, templating
@@ -62,7 +62,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def blob_of(which: str, compiled: list[Path], folder: Path) -> Blob:
     linux = {"5.4": None, "7.2.13": 0x07020D}
-    data = link_minimal(folder) if which == "minimal" else build_base(Spec(linux=linux[which]))
+    data = MINIMAL.read_bytes() if which == "minimal" else build_base(Spec(linux=linux[which]))
     return Blob(spliced(data, compiled, folder).image, 0x300000000, None, {}, {})
 
 
@@ -99,4 +99,4 @@ def test_the_image_of_our_base_is_known_for_ours_too(compiled: list[Path], tmp_p
     """So is a base that somebody keeps as a file."""
     image = blob_of("minimal", compiled, tmp_path).image
     assert our_note.MINIMAL in image.data
-    assert pipeline.base("kept.so", link_minimal(tmp_path), RISCV64).maker.own
+    assert pipeline.base("kept.so", MINIMAL.read_bytes(), RISCV64).maker.own

@@ -62,7 +62,7 @@ BAD = (
     Bad("source missing", ("BASE=minimal", "EXTRA_SRC={dir}/absent.c"), ("absent.c: no such file", "a C file that is there")),
     Bad("sources with a comma", ("BASE=minimal", "EXTRA_SRC={f},b.c"), ("no such file", "by spaces, not by commas")),
     Bad("source in Rust", ("BASE=minimal", "EXTRA_SRC={dir}/absent.rs"), ("absent.rs", "no such file")),
-    Bad("source that is no text", ("BASE=minimal", "EXTRA_SRC={f}.o"), ("neither C nor assembly", ".c, .S, .s"), b""),
+    Bad("source that is no text", ("BASE=minimal", "EXTRA_SRC={f}.o"), ("neither C (.c) nor assembly (.S)",), b""),
     source("misspelt export", "long _vdso_getpid(void) { return 1; }", "given.c: no global", "did you mean __vdso_getpid?"),
     source(
         "hidden export",

@@ -149,7 +149,7 @@ def test_scons_tells_what_depends_on_what_and_why(tmp_path: Path, plain: dict[st
         ('env.Vdso("b", "absent.so")', ("absent.so: no such file",)),
         ('env.VdsoBase("b.so", "")', ("BASE: `` is not known",)),
         ('env.Vdso("b", "minimal", VDSO_EXTRA_SRC=["src"])', ("src: a folder; name the C files in it",)),
-        ('env.Vdso("b", "minimal", VDSO_EXTRA_SRC=[File("src/base.so")])', ("base.so: neither C nor assembly",)),
+        ('env.Vdso("b", "minimal", VDSO_EXTRA_SRC=[File("src/base.so")])', ("base.so: neither C (.c) nor assembly (.S)",)),
     ],
 )
 def test_a_wrong_call_is_one_line(call: str, says: tuple[str, ...], tmp_path: Path) -> None:

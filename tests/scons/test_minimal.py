@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bases import MINIMAL
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
 from repository import ROOT, SOURCES
@@ -20,7 +21,7 @@ from vdso.elf import elf64
 from vdso.extract.find import find
 
 SOURCE = ROOT / "vdso_src" / "riscv64" / "minimal"
-SHIPPED = (SOURCE / "base.so").read_bytes()
+SHIPPED = MINIMAL.read_bytes()
 NUMBERS = dict(RISCV64.syscalls)
 PREFIX = "riscv64-linux-gnu-"
 MADE_BY = ("(Debian 12.2.0", "(GNU Binutils for Debian) 2.40")

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bases import MINIMAL
 from elftools.elf.constants import P_FLAGS, SH_FLAGS
 from image_builder import Patch
 from kernel_side import PAGE, DataPage, build, build_rust
 from repository import ROOT
-from scons.test_minimal import link as link_minimal
 from scons_build import scons
 from splice import leftovers
 from splice.leftovers import Blob
@@ -35,7 +35,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[Path]]
 
 
 def make(base: str | Path, page: str, compiled: dict[bool, list[Path]], folder: Path) -> Made:
-    data = link_minimal(folder) if base == "minimal" else given(base)
+    data = MINIMAL.read_bytes() if base == "minimal" else given(base)
     return spliced(data, compiled[page != "none"], folder, page)
 
 

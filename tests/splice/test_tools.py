@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bases import MINIMAL
 from fuzz.looker import Looker
 from image_builder import Patch
-from scons.test_minimal import link as link_minimal
 from spliced import REAL, given, spliced
 from stub_build import PREFIX, compile_all
 from vdso.arch.riscv64.facts import RISCV64
@@ -47,7 +47,7 @@ def looker(tmp_path_factory: pytest.TempPathFactory) -> Looker:
 
 
 def image_of(base: str | Path, compiled: list[Path], folder: Path, page: str = "after") -> bytes:
-    data = link_minimal(folder) if base == "minimal" else given(base)
+    data = MINIMAL.read_bytes() if base == "minimal" else given(base)
     return spliced(data, compiled, folder, page).image.data
 
 
@@ -104,6 +104,6 @@ def complaints(file: Path) -> set[str]:
 @pytest.mark.parametrize("base", ["minimal", "both", "gnu only", *REAL], ids=lambda base: getattr(base, "stem", base))
 def test_elflint_says_nothing_that_it_does_not_say_of_the_base(base: str | Path, compiled: list[Path], tmp_path: Path) -> None:
     before, after = tmp_path / "base.so", tmp_path / "vdso.so"
-    before.write_bytes(link_minimal(tmp_path) if base == "minimal" else given(base))
+    before.write_bytes(MINIMAL.read_bytes() if base == "minimal" else given(base))
     after.write_bytes(image_of(base, compiled, tmp_path))
     assert complaints(after) <= complaints(before)

@@ -68,8 +68,8 @@ def test_global_functions_are_told_with_section_place_and_size(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("source", "section"),
     [
-        ("long counter = 1; long f(void) { return counter; }", ".data"),
-        ("long counter; long f(void) { return counter; }", ".bss"),
+        ("long counter = 1; long f(void) { return counter; }", ".sdata"),
+        ("long counter; long f(void) { return counter; }", ".sbss"),
     ],
 )
 def test_what_can_be_written_is_told(source: str, section: str, tmp_path: Path) -> None:

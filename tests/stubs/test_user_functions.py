@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from bases import MINIMAL
 from elftools.elf.elffile import ELFFile
 from elftools.elf.hash import ELFHashTable, GNUHashTable
 from image_builder import Patch
 from kernel_side import DataPage, build_rust
 from kernel_side import build as build_c
 from repository import INCLUDES, ROOT, SOURCES
-from scons.test_minimal import link as link_minimal
 from scons_build import scons
 from splice.test_leftovers import judge
 from spliced import REAL, SYNTHETIC, USERS, Made, given, spliced
@@ -83,8 +83,8 @@ def examples(objects: Objects) -> list[Path]:
     return objects.of(EXAMPLES / "getcpu.c", EXAMPLES / "timebase_hz.c")
 
 
-def base_of(which: str | Path, folder: Path) -> bytes:
-    return link_minimal(folder) if which == "minimal" else given(which)
+def base_of(which: str | Path) -> bytes:
+    return MINIMAL.read_bytes() if which == "minimal" else given(which)
 
 
 BASES = ["minimal", *SYNTHETIC, *REAL]
@@ -154,7 +154,7 @@ def declared(made: Made) -> None:
 def test_an_export_is_replaced_and_another_added(
     base: str | Path, page: str, objects: Objects, examples: list[Path], tmp_path: Path
 ) -> None:
-    data = base_of(base, tmp_path)
+    data = base_of(base)
     made = spliced(data, examples, tmp_path, page)
     image = made.image.data
     assert verify(image, RISCV64).findings == ()
@@ -177,7 +177,7 @@ def test_an_export_is_replaced_and_another_added(
 
 @every_base
 def test_without_a_data_page(base: str | Path, objects: Objects, tmp_path: Path) -> None:
-    made = spliced(base_of(base, tmp_path), objects.of(PLAIN, defines=NONE), tmp_path, "none")
+    made = spliced(base_of(base), objects.of(PLAIN, defines=NONE), tmp_path, "none")
     assert verify(made.image.data, RISCV64).findings == ()
     declared(made)
     machine = Machine(made.image.data)
@@ -196,7 +196,7 @@ def page_with(words: dict[int, int]) -> bytes:
 @every_base
 @pytest.mark.parametrize("page", ["after", "before"])
 def test_the_examples_run(base: str | Path, page: str, examples: list[Path], tmp_path: Path) -> None:
-    made = spliced(base_of(base, tmp_path), examples, tmp_path, page)
+    made = spliced(base_of(base), examples, tmp_path, page)
     machine = Machine(made.image.data, made.plan.data_offset)
     getcpu, hz = found(made, GETCPU)[0], found(made, HZ)[0]
 
@@ -239,7 +239,7 @@ def test_tables_grow(count: int, objects: Objects, tmp_path: Path) -> None:
     """Across the numbers of buckets (3, 17, 37, 67) and of words of the filter."""
     compiled = objects.of(many(count))
     for base in ("minimal", "gnu only", "no sections"):
-        made = spliced(base_of(base, tmp_path), compiled, tmp_path)
+        made = spliced(base_of(base), compiled, tmp_path)
         image = made.image.data
         assert verify(image, RISCV64).findings == ()
         declared(made)
@@ -257,7 +257,7 @@ def test_a_page_is_added_where_it_does_not_fit(objects: Objects, tmp_path: Path)
     sizes = []
     for nops in (100, 1500, 4000):
         source = f'long __vdso_large(void) {{ __asm__ volatile(".rept {nops}\\nc.nop\\n.endr"); return 5; }}'
-        made = spliced(base_of("minimal", tmp_path), objects.of(source), tmp_path)
+        made = spliced(base_of("minimal"), objects.of(source), tmp_path)
         assert verify(made.image.data, RISCV64).findings == ()
         declared(made)
         sizes.append(len(made.image.data) // PAGE)
@@ -267,7 +267,7 @@ def test_a_page_is_added_where_it_does_not_fit(objects: Objects, tmp_path: Path)
 
 def test_one_function_of_two_names(objects: Objects, tmp_path: Path) -> None:
     source = 'long __vdso_one(void) { return 1; }\nlong __vdso_first(void) __attribute__((alias("__vdso_one")));'
-    made = spliced(base_of("minimal", tmp_path), objects.of(source), tmp_path)
+    made = spliced(base_of("minimal"), objects.of(source), tmp_path)
     assert verify(made.image.data, RISCV64).findings == ()
     assert found(made, "__vdso_one") == found(made, "__vdso_first")
 
@@ -291,7 +291,7 @@ long __vdso_case(long n)
 }
 """
     for page in ("after", "before"):
-        made = spliced(base_of("minimal", tmp_path), objects.of(first, second), tmp_path, page)
+        made = spliced(base_of("minimal"), objects.of(first, second), tmp_path, page)
         assert verify(made.image.data, RISCV64).findings == ()
         assert "digit" not in {e.name for e in made.image.exports}
         machine = Machine(made.image.data, made.plan.data_offset, load=0x5_5555_5000)
@@ -315,7 +315,7 @@ def test_system_calls_of_every_number_of_arguments(objects: Objects, tmp_path: P
     source = '#include "vdso_stub.h"\n' + "".join(
         f"long __vdso_call{count}(void) {{ return vdso_syscall{count}({words}); }}\n" for count, words in enumerate(numbers)
     )
-    made = spliced(base_of("minimal", tmp_path), objects.of(source), tmp_path)
+    made = spliced(base_of("minimal"), objects.of(source), tmp_path)
     machine = Machine(made.image.data, made.plan.data_offset)
     for count in range(7):
         result = machine.call(found(made, f"__vdso_call{count}")[0], answer=-38)
@@ -325,7 +325,7 @@ def test_system_calls_of_every_number_of_arguments(objects: Objects, tmp_path: P
 
 def test_a_word_that_only_runs_tell_stays_in_the_part(objects: Objects, tmp_path: Path) -> None:
     source = '#include "vdso_stub.h"\nuint64_t __vdso_any(unsigned n) { return vdso_extra(n); }'
-    made = spliced(base_of("minimal", tmp_path), objects.of(source), tmp_path)
+    made = spliced(base_of("minimal"), objects.of(source), tmp_path)
     machine = Machine(made.image.data, made.plan.data_offset)
     machine.set_page(page_with({word: 1000 + word for word in range(64)}))
     for word in (0, 1, 63, 64, 65, 2**31, 2**32 - 1):
@@ -345,7 +345,7 @@ REFUSED = {
         r"\.text\.__vdso_x at 0x0 holds an address \(relocation of type 0x1a\)",
     ),
     "state of the kernel": (
-        ['long __vdso_x(void) { long x; __asm__ volatile("csrr %0, sscratch" : "=r"(x)); return x; }'],
+        ['long __vdso_x(void) { long x; __asm__ volatile(".option arch, +zicsr; csrr %0, sscratch" : "=r"(x)); return x; }'],
         "__vdso_x: its code at 0x[0-9a-f]+ reads a register that only a kernel sets, beside the data page",
     ),
     "no size": (['__asm__(".globl __vdso_a\\n__vdso_a: ret");'], "`__vdso_a` is not a function of known size"),
@@ -366,7 +366,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_one_error_says_what_and_what_to_do(name: str, objects: Objects, tmp_path: Path) -> None:
     sources, says = REFUSED[name]
-    compiled, base = objects.of(*sources), base_of("minimal", tmp_path)
+    compiled, base = objects.of(*sources), base_of("minimal")
     with pytest.raises(VdsoError, match=says):
         spliced(base, compiled, tmp_path)
 
@@ -374,7 +374,7 @@ def test_one_error_says_what_and_what_to_do(name: str, objects: Objects, tmp_pat
 def test_the_data_page_where_there_is_none(objects: Objects, tmp_path: Path) -> None:
     """Linked, it would read the image in the place of the page."""
     source = 'extern const long vdso_data __attribute__((visibility("hidden")));\nlong __vdso_x(void) { return vdso_data; }'
-    compiled, base = objects.of(source, defines=NONE), base_of("minimal", tmp_path)
+    compiled, base = objects.of(source, defines=NONE), base_of("minimal")
     with pytest.raises(VdsoError, match="uses the data page, and DATA_PAGE=none makes none; take DATA_PAGE=after"):
         spliced(base, compiled, tmp_path, "none")
 
@@ -400,7 +400,7 @@ def test_the_compiler_says_which_words_there_are(
 @pytest.fixture(scope="module")
 def finished(examples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("finished")
-    return spliced(link_minimal(folder), examples, folder).image.data
+    return spliced(MINIMAL.read_bytes(), examples, folder).image.data
 
 
 def drop_from_hash(patch: Patch) -> None:
@@ -611,7 +611,7 @@ def test_words_that_must_agree_never_disagree(objects: Objects, tmp_path: Path) 
         if not check:
             assert text.count(" || vdso_extra(8) != count") == 1
             text = text.replace(" || vdso_extra(8) != count", "")
-        made = spliced(base_of("minimal", tmp_path), objects.of(text), tmp_path)
+        made = spliced(base_of("minimal"), objects.of(text), tmp_path)
         machine = Machine(made.image.data, made.plan.data_offset)
         address, seen = found(made, "__vdso_load_average")[0], set()
         for load in range(5):

@@ -8,6 +8,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from repository import SOURCES
+
+MINIMAL = SOURCES / "riscv64" / "minimal" / "base.so"
+
 
 def bases(pattern: str = "*.so") -> list[Path]:
     """Return the files below the folder that VDSO_BASES names; without it, bases that are made here, not of a Linux."""
