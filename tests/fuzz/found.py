@@ -59,6 +59,13 @@ def image(name: str, before: str, change: Callable[[Patch], object]) -> Found:
     return Found(name, before, FINDINGS, made)
 
 
+def short_in_memory(patch: Patch) -> None:
+    """Let PT_DYNAMIC have no byte in memory, and give the second version definition no index."""
+    patch.segment(elf64.PT_DYNAMIC, memsz=0)
+    first = patch.value(elf64.DT_VERDEF)
+    patch.put(first + patch.get(first + 16) + 4, "<H", 0)
+
+
 def file(name: str, before: str, ends: str, data: Callable[[], bytes]) -> Found:
     return Found(name, before, ends, lambda: Case("file", data()))
 
@@ -261,6 +268,8 @@ FOUND = (
     base("two FDEs for one function", ASSERTION, MODEL, second_fde),
     base("unwind information for no function", ASSERTION, ACCEPTED, lambda p: p.put(p.frames + 8, "<I", 0)),
     file("symbols at the end of all addresses", "OverflowError", MODEL, far_symbols),
+    # what the proof does not see in a base, but in the image
+    base("a table that is not in memory, and versions of nobody", ASSERTION, MODEL, short_in_memory),
     # the user's word, and what a base breaks by itself
     base("POLICY hides what the kernel needs", ASSERTION, POLICY, as_it_is, policy="rt_sigreturn:hide"),
     base("another name of the object", ASSERTION, RULES, lambda p: p.set(elf64.DT_SONAME, p.string("LINUX_4.15"))),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bases import bases
 from elf_builder import PT_GNU_STACK, PT_PHDR, Spec, build
+from image_builder import Patch
 from vdso import pipeline
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
@@ -55,6 +56,20 @@ def test_pt_dynamic_ends_at_dt_null(covered: bytes, sections: bool, spare: int) 
 def test_zeros_that_no_section_parts_from_the_table_are_spare_entries() -> None:
     base = read(Spec(covered=bytes(0x28) + GOT, sections=False, spare=0))
     assert len(base.dynamic) == len(entries(base)) + 1 + 2
+
+
+@pytest.mark.parametrize("spare", [0, 5])
+def test_the_table_ends_where_it_ends_in_memory(spare: int) -> None:
+    """What rustix and the proof would not read is no part of it: neither DT_NULL nor entries to spare."""
+    patch = Patch(build(Spec(spare=spare, sections=False)))
+    _at, header = patch.phdr(elf64.PT_DYNAMIC)
+    end = patch.tag(elf64.DT_NULL) - header.vaddr
+    patch.segment(elf64.PT_DYNAMIC, memsz=end + DYN.size)
+    assert read_vdso("base.so", patch.image, RISCV64).dynamic == PLAIN.dynamic[: end // DYN.size + 1]
+    for memsz in (end + DYN.size - 1, end, 1, 0):
+        patch.segment(elf64.PT_DYNAMIC, memsz=memsz)
+        with pytest.raises(VdsoError, match=f"PT_DYNAMIC has no DT_NULL among its {memsz // DYN.size:#x} entries"):
+            read_vdso("base.so", patch.image, RISCV64)
 
 
 @pytest.mark.parametrize("first", [(), (PT_PHDR,), (PT_PHDR, PT_GNU_STACK), (0x70000003, 0x6474E553, 0x12345678)])

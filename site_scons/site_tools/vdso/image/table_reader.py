@@ -30,13 +30,14 @@ def read_dynamic(load: Load, phdrs: Sequence[Phdr], sections: Sequence[Shdr]) ->
     PT_DYNAMIC often covers more. Where the linker script names no segment for the section behind .dynamic, that one is in
     PT_DYNAMIC too: .rodata in Linux 6.8 to 6.14 (mended by e0eb1b6b0cd2), what lld lays there in 6.1. Every loader stops at
     DT_NULL, so what follows is not the table's, and where a section says how far the table goes, zeros behind that are not.
+    DT_NULL must be in what the header has in memory too: rustix and the proof read no further.
     """
     header = next((p for p in phdrs if p.type == elf64.PT_DYNAMIC), None)
     if header is None:
         raise load.error("no PT_DYNAMIC")
     if header.offset != header.vaddr:
         raise load.error(f"PT_DYNAMIC has offset {header.offset:#x} and address {header.vaddr:#x}, which must be equal")
-    covered = load.bytes("PT_DYNAMIC", Span(header.vaddr, header.filesz))
+    covered = load.bytes("PT_DYNAMIC", Span(header.vaddr, header.filesz))[: header.memsz]
     entries = list(DYN.iter_unpack(covered[: len(covered) // DYN.size * DYN.size]))
     tags = [tag for tag, _ in entries]
     if elf64.DT_NULL not in tags:
