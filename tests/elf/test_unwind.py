@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf.unwind import Fde, header_size, leaf, pack_frames, read_frames
 from vdso.ranges import Span
+from vdso.verify.frames import cie_encoding
 
 EXACT = settings(derandomize=True, deadline=None, database=None)
 SIGNAL_CIE = RISCV64.leaf_cie.replace(b"zR\0", b"zRS\0")
@@ -127,6 +128,54 @@ CIE_SIZE = 8 + len(padded(RISCV64.leaf_cie))
 def test_malformed_information_is_refused(at: int, form: str, value: int, what: str) -> None:
     with pytest.raises(ValueError, match=what):
         read_frames(changed(at, form, value), Span(AT, header_size(1)))
+
+
+def cie(*after_augmentation: int, version: int = 3, augmentation: bytes = b"zR") -> bytes:
+    """Return a CIE's bytes behind the CIE_id. after_augmentation: alignments, register, length, data, instructions."""
+    return bytes([version, *augmentation, 0, *after_augmentation])
+
+
+ENCODED = {
+    "as gas writes it": (cie(1, 0x7C, 1, 1, 0x1B, 0x0C, 2, 0), 0x1B),
+    "version 1": (cie(1, 0x7C, 1, 1, 0x1B, 0x0C, 2, 0, version=1), 0x1B),
+    "a register of version 1 above 0x7f": (cie(1, 0x7C, 0x81, 1, 0x1B, version=1), 0x1B),
+    "a register of two bytes": (cie(1, 0x7C, 0x81, 1, 1, 0x1B), 0x1B),
+    "alignments of two and three bytes": (cie(0x84, 0, 0xF8, 0xFF, 0x7F, 1, 1, 0x1B), 0x1B),
+    "a signal frame": (cie(1, 0x7C, 1, 1, 0x1B, augmentation=b"zRS"), 0x1B),
+    "absolute, and 0x1b in the instructions": (cie(1, 0x7C, 1, 1, 0, 0x0C, 0x1B, 0), 0),
+    "absolute, and 0x1b the register": (cie(1, 0x7C, 0x1B, 1, 0), 0),
+    "absolute, and 0x1b an alignment": (cie(0x1B, 0x1B, 1, 1, 4), 4),
+    "absolute, and 0x1b the length": (cie(1, 0x7C, 1, 0x1B, 0x3B, *bytes(0x1A)), 0x3B),
+    "omitted": (cie(1, 0x7C, 1, 1, 0xFF, 0x1B), 0xFF),
+    "version 1, read as version 3 it would be 0x1b": (cie(1, 0x7C, 0x81, 1, 0, 0x1B, version=1), 0),
+}
+
+
+@pytest.mark.parametrize("kind", ENCODED)
+def test_the_encoding_of_addresses_is_read_where_it_stands(kind: str) -> None:
+    """By both readers, ours and that of the proof."""
+    body, encoding = ENCODED[kind]
+    data = image([leaf(Span(0x100, 0x10), body)])
+    assert cie_encoding(data, AT + 24) == encoding
+    if encoding == 0x1B:
+        assert len(read_frames(data, Span(AT, header_size(1)))[0]) == 1
+    else:
+        with pytest.raises(ValueError, match=f"CIE at 0x818 encodes addresses as {encoding:#x}, not 0x1b"):
+            read_frames(data, Span(AT, header_size(1)))
+
+
+@pytest.mark.parametrize("version", [0, 2, 4, 0xFF])
+def test_a_cie_of_another_version_is_refused(version: int) -> None:
+    data = image([leaf(Span(0x100, 0x10), cie(1, 0x7C, 1, 1, 0x1B, version=version))])
+    with pytest.raises(ValueError, match=f"version {version:#x}, neither 1 nor 3"):
+        read_frames(data, Span(AT, header_size(1)))
+    assert cie_encoding(data, AT + 24) is None
+
+
+def test_a_cie_that_ends_within_a_number_is_refused() -> None:
+    data = image([leaf(Span(0x100, 0x10), cie(0x81, 0x81, 0x81))])
+    with pytest.raises(IndexError):
+        read_frames(data, Span(AT, header_size(1)))
 
 
 def test_information_that_ends_with_the_image_is_read() -> None:

@@ -325,7 +325,7 @@ FRAMES: dict[str, tuple[Callable[[Patch], object], str]] = {
     "a CIE that is none": (lambda p: p.put(first_fde(p) + 4, "<I", 8), "with augmentation"),
     "addresses of another form": (
         lambda p: p.put(p.data.index(b"\x1b", first_fde(p) + 4 - p.get(first_fde(p) + 4)), "<B", 0x10),
-        "does not encode addresses as 0x1b",
+        "encodes addresses as 0x10, not 0x1b",
     ),
 }
 

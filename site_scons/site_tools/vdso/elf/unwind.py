@@ -83,9 +83,30 @@ def _read_fde(image: bytes, at: int, start: int) -> tuple[Fde, int]:
     body = image[cie + 8 : cie + 4 + cie_length]
     if cie_id or len(body) != cie_length - 4 or body[1:].partition(b"\0")[0] not in (b"zR", b"zRS"):
         raise ValueError(f"CIE at {cie:#x} with augmentation {body[1:5]!r}")
-    if PCREL_SDATA4 not in body:
-        raise ValueError(f"CIE at {cie:#x} does not encode addresses as {PCREL_SDATA4:#x}")
+    encoding = _address_encoding(body)
+    if encoding != PCREL_SDATA4:
+        raise ValueError(f"CIE at {cie:#x} encodes addresses as {encoding:#x}, not {PCREL_SDATA4:#x}")
     return Fde(at + 8 + begin, size, body, image[at + 16 : end]), end
+
+
+def _address_encoding(cie: bytes) -> int:
+    """Return how the FDEs of a CIE encode addresses (DW_EH_PE_*): the augmentation data, whose length stands before them.
+
+    cie     from the version on, with an augmentation that begins with "zR"
+    """
+    version, at = cie[0], cie.index(b"\0") + 1
+    if version not in (1, 3):
+        raise ValueError(f"a CIE has version {version:#x}, neither 1 nor 3")
+    at = _behind_number(cie, _behind_number(cie, at))  # code and data alignment
+    at = at + 1 if version == 1 else _behind_number(cie, at)  # return address register
+    return cie[_behind_number(cie, at)]
+
+
+def _behind_number(data: bytes, at: int) -> int:
+    """Return where the LEB128 number at `at` ends."""
+    while data[at] & 0x80:
+        at += 1
+    return at + 1
 
 
 def header_size(count: int) -> int:

@@ -87,10 +87,11 @@ def cie_encoding(image: bytes, at: int) -> int | None:
     augmentation = string(image, at + 9, end - at - 9, 0)
     if augmentation is None or not augmentation.startswith("zR"):
         return None
-    # The encoding stands behind four LEB128 numbers: code and data alignment, return address register, augmentation length.
+    # The encoding stands behind code and data alignment, return address register and augmentation length: LEB128 numbers, but
+    # for the register in version 1, which is a byte (DWARF 2, 6.4.1).
     position = at + 9 + len(augmentation) + 1
-    for _number in range(4):
-        while position < end and image[position] & 0x80:
+    for number in range(4):
+        while position < end and image[position] & 0x80 and (number, image[at + 8]) != (2, 1):
             position += 1
         position += 1
     return image[position] if position < end else None
