@@ -44,7 +44,7 @@ class Trial:
             **{name: value for name, value in os.environ.items() if name not in ("SCONSFLAGS", "PYTEST_ADDOPTS")},
             "PYTHONDONTWRITEBYTECODE": "1",  # a cache knows a source by size and second alone
             "CARGO_TARGET_DIR": str(caches / "cargo"),
-            "TMPDIR": str(folder.with_name(f"{folder.name}.tmp")),
+            "TMPDIR": str(folder.with_name("tmp")),
         }
 
     @contextlib.contextmanager
