@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ def read_tap(text: str) -> Report:
     skips = {name: why + below for verdict, _, name, why, below in found if why}
     passed = tuple(name for verdict, _, name, why, _ in found if verdict == "ok" and not why)
     assert all(re.search(r"\d", reason) for reason in failures.values()), f"a failure without the number that is wrong: {text}"
+    assert not re.search(r"(?:vDSO|system call) -\d+ ns", text), f"a cost below zero: {text}"
     assert last_line(found) in text.splitlines(), text
     return Report(text, plan, passed, failures, skips)
 
@@ -68,6 +70,17 @@ def last_line(found: list[tuple[str, ...]]) -> str:
     named = [f"{len(numbers)} {what}" + (f" ({', '.join(numbers)})" if numbers else "")
              for numbers, what in ((bad, "not ok"), (skipped, "not tried"))]  # fmt: skip
     return ", ".join([f"# {len(found)} tests: {len(found) - len(bad) - len(skipped)} ok", *named])
+
+
+COPIED = 32
+"""Bytes that no call of the copyout tests exceeds (MOST in test_copyout.c)."""
+
+
+def copyout_into_image(vdso: Path) -> str:
+    """Return what the report says where a copyout reaches the image in the folder `vdso`: at its last zeros."""
+    facts, image = json.loads((vdso / "vdso.json").read_text()), (vdso / "vdso.so").read_bytes()
+    free = next(at for at in range(len(image) - COPIED, 0, -8) if not any(image[at : at + COPIED]))
+    return f"asked to write at {facts['load_addr'] + free:#x}, answers 0 and has changed what lies there"
 
 
 @cache

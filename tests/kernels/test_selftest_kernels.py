@@ -30,6 +30,7 @@ from kernels.selftest_report import (  # fmt: skip
     SECOND,
     THREADS,
     Report,
+    copyout_into_image,
     read_tap,
     selftest,
 )
@@ -97,6 +98,7 @@ C_READ, RUST_READ = "vdso_data_read(&page.data, clock, vdso_counter(),", "DATA.0
 C_SET, RUST_SET = "clock_set_realtime(vdso_counter(), (int64_t)", "update.set_realtime(now, (ns"
 C_COPY = "return copy(to, (void *)(uintptr_t)from, size, WRITE, 1);"
 RUST_COPY = "self.parts(address, from.len(), WRITE, |part, at|"
+INTO_IMAGE = "INTO_IMAGE"  # stands for what the report says of the image, which nobody knows before that is made
 WALL = {f"clock_gettime({name})" for name in ("REALTIME", "REALTIME_COARSE", "TAI")} | {"gettimeofday"}
 
 
@@ -136,7 +138,7 @@ WRONG = {
         (C_COPY, C_COPY.replace("WRITE", "READ")),
         (RUST_COPY, RUST_COPY.replace("WRITE", "READ")),
         {
-            IMAGE_COPYOUT: "clock_gettime, asked to write at 0x300000",
+            IMAGE_COPYOUT: f"clock_gettime, {INTO_IMAGE}",
             DATA_COPYOUT: "clock_gettime, asked to write at 0x300001de0, answers 0 and has changed what lies there",
         },
         {"c": "mm.c", "rust": "src/memory.rs"},
@@ -196,7 +198,7 @@ def test_a_wrong_example_kernel(name: str, wrong: str, tmp_path: Path) -> None:
     found = booted(elf, tmp_path, f"vdso={'on' if replace else 'off'}")
     assert set(found.failures) == set(WRONG[wrong].failures), found.text
     for test, words in WRONG[wrong].failures.items():
-        assert words in found.failures[test]
+        assert words.replace(INTO_IMAGE, copyout_into_image(minimal())) in found.failures[test]
 
 
 ONE_PAGE = {
