@@ -53,6 +53,8 @@ int main(void)
 	now = 5; assert(!clock_resume(9000000000)); now += 10000000; show("resume");
 	assert(clock_tick() == -1 && !clock_tick_is(10000000)); now += 10000000; show("between ticks");
 	assert(!clock_tick()); show("tick");
+	uint64_t last = now;
+	now = 100; assert(!clock_restarted(last, 3000000000)); now += 10000000; show("restarted");
 	clock_unreliable(); show("unreliable");
 	assert(sys_clock_gettime(2, &t) == -EINVAL);
 	return 0;
@@ -97,6 +99,8 @@ fn main() {
     assert_eq!(tick(page), Err(Refused)); tick_is(page, 10000000).unwrap();
     NOW.fetch_add(10000000, Relaxed); show(page, "between ticks");
     tick(page).unwrap(); show(page, "tick");
+    let last = NOW.swap(100, Relaxed);
+    restarted(page, last, 3000000000).unwrap(); NOW.fetch_add(10000000, Relaxed); show(page, "restarted");
     unreliable(page); show(page, "unreliable");
     assert_eq!(sys_clock_gettime(page, 2), Err(-EINVAL));
 }
@@ -112,7 +116,8 @@ suspend: 2999.000000000 7.050000500 3.000000000 7.050000500 7.050000500 3037.000
 resume: 3009.050000000 8.100000500 4.000000000 8.100000500 17.100000500 3047.050000000 valid 1
 between ticks: 3010.100000000 9.150000500 5.000000000 8.100000500 18.150000500 3048.100000000 valid 1
 tick: 3010.100000000 9.150000500 5.000000000 9.150000500 18.150000500 3048.100000000 valid 1
-unreliable: 3010.100000000 9.150000500 5.000000000 9.150000500 18.150000500 3048.100000000 valid 0
+restarted: 3014.150000000 10.200000500 6.000000000 9.150000500 22.200000500 3052.150000000 valid 1
+unreliable: 3014.150000000 10.200000500 6.000000000 9.150000500 22.200000500 3052.150000000 valid 0
 """
 
 
