@@ -34,26 +34,15 @@
  *	after begin	for set_monotonic, adjust, suspend, resume, which do nothing outside of begin and end;
  *	at any time	for set_realtime (as near to what `sec` and `nsec` speak of as can be), tick and read.
  */
-#ifndef VDSO_DATA_H
-#define VDSO_DATA_H
+#ifndef SCONS_VDSO_DATA_H
+#define SCONS_VDSO_DATA_H
 
-#include <stdint.h>
-
+#include "clock_ids.h"
 #include "counter.h"
 #include "fence.h"
+#include "language.h"
 
-#ifndef __SIZEOF_INT128__
-#error "vdso_data.h needs a 64-bit compiler with __int128"
-#endif
-
-/* Clock ids of Linux (include/uapi/linux/time.h) that the page serves; VDSO_CLOCKS has a bit for each. */
-#define VDSO_REALTIME 0
-#define VDSO_MONOTONIC 1
-#define VDSO_MONOTONIC_RAW 4
-#define VDSO_REALTIME_COARSE 5
-#define VDSO_MONOTONIC_COARSE 6
-#define VDSO_BOOTTIME 7
-#define VDSO_TAI 11
+/* The clocks that the page serves, a bit for each id. */
 #define VDSO_CLOCKS 0x8f3u
 #define VDSO_WALL_CLOCKS 0x821u
 #define VDSO_SLEEP_CLOCKS 0x8a1u  /* those that go on in sleep: the wall clocks and BOOTTIME */
@@ -159,9 +148,6 @@ VDSO_DATA_ASSERT(page_size, sizeof(union vdso_data_page) == VDSO_DATA_SIZE);
 #define VDSO_STORE(field, value) (*(volatile __typeof__(field) *)&(field) = (value))
 
 /* ---- What both sides compute. One text, so that vDSO and system call cannot disagree. ---- */
-
-__extension__ typedef unsigned __int128 vdso_uint128;
-__extension__ typedef __int128 vdso_int128;
 
 static inline uint64_t vdso_mul_high(uint64_t a, uint64_t b)
 {
@@ -365,7 +351,7 @@ static inline void vdso_data_follow(struct vdso_data *d, uint64_t counter)
  * timebase_hz outside VDSO_HZ_MIN to VDSO_HZ_MAX is refused: the page is left all zero, every clock asks the kernel, and
  * all other calls do nothing.
  */
-static inline int vdso_data_init(struct vdso_data *d, uint64_t timebase_hz)
+static inline VDSO_MUST_USE int vdso_data_init(struct vdso_data *d, uint64_t timebase_hz)
 {
 	const uint64_t century = 3155760000u; /* seconds that a row is right for without being touched */
 	uint64_t *word = (uint64_t *)(void *)d;
@@ -420,7 +406,7 @@ static inline void vdso_data_end(struct vdso_data *d)
  * because the page is disabled or between begin and end. Returns 0; -1 if the page has no time for the clock (another
  * id, REALTIME and TAI before set_realtime, no init): then `sec` and `nsec` are left alone.
  */
-static inline int vdso_data_read(const struct vdso_data *d, int clock, uint64_t counter, int64_t *sec, uint32_t *nsec)
+static inline VDSO_MUST_USE int vdso_data_read(const struct vdso_data *d, int clock, uint64_t counter, int64_t *sec, uint32_t *nsec)
 {
 	const struct vdso_row *row;
 	uint64_t units;
@@ -435,7 +421,7 @@ static inline int vdso_data_read(const struct vdso_data *d, int clock, uint64_t 
 }
 
 /* The kernel's own clock_getres, for every clock that `read` can answer: 10^9 / hz rounded up, or the tick; else -1. */
-static inline int vdso_data_getres(const struct vdso_data *d, int clock, int64_t *sec, uint32_t *nsec)
+static inline VDSO_MUST_USE int vdso_data_getres(const struct vdso_data *d, int clock, int64_t *sec, uint32_t *nsec)
 {
 	if (clock < 0 || clock >= VDSO_ROWS || !(d->served >> clock & 1))
 		return -1;
@@ -449,7 +435,7 @@ static inline int vdso_data_getres(const struct vdso_data *d, int clock, int64_t
  * nanoseconds count forward. TAI follows, the uptime clocks don't. nsec of 10^9 or more is refused. A single call outside
  * begin and end is legal and publishes by itself. On a disabled page it sets what `read` answers.
  */
-static inline int vdso_data_set_realtime(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
+static inline VDSO_MUST_USE int vdso_data_set_realtime(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
 {
 	unsigned clock;
 
@@ -494,7 +480,7 @@ static inline void vdso_data_set_tai_offset(struct vdso_data *d, int32_t sec)
  * nsec of 0, of less than the resolution of the other clocks, and of 10^9 or more is refused. A single call outside begin
  * and end is legal and publishes by itself.
  */
-static inline int vdso_data_set_tick(struct vdso_data *d, uint64_t counter, uint32_t nsec)
+static inline VDSO_MUST_USE int vdso_data_set_tick(struct vdso_data *d, uint64_t counter, uint32_t nsec)
 {
 	if (!d->hz || nsec < d->row[VDSO_MONOTONIC].res || nsec >= VDSO_NSEC_PER_SEC)
 		return -1;
@@ -511,7 +497,7 @@ static inline int vdso_data_set_tick(struct vdso_data *d, uint64_t counter, uint
  * The kernel's tick, from any CPU. It is refused before vdso_data_set_tick. Outside of begin and end it marks the two
  * COARSE rows alone, so that nobody who reads another clock asks the kernel for it.
  */
-static inline int vdso_data_tick(struct vdso_data *d, uint64_t counter)
+static inline VDSO_MUST_USE int vdso_data_tick(struct vdso_data *d, uint64_t counter)
 {
 	int open = !d->depth && !d->disabled;
 
@@ -536,7 +522,7 @@ static inline int vdso_data_tick(struct vdso_data *d, uint64_t counter)
  * whose clock was running before the page was. Forward only: a time before the present one is refused, and so is nsec of
  * 10^9 or more.
  */
-static inline int vdso_data_set_monotonic(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
+static inline VDSO_MUST_USE int vdso_data_set_monotonic(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
 {
 	const uint64_t moves = VDSO_CLOCKS & ~VDSO_WALL_CLOCKS & ~(1u << VDSO_MONOTONIC_RAW);
 	const vdso_uint128 time = vdso_data_time(sec, nsec);
@@ -572,7 +558,7 @@ static inline int vdso_data_set_monotonic(struct vdso_data *d, uint64_t counter,
  * the rate before. No clock jumps. ppb outside -VDSO_PPB_MAX to VDSO_PPB_MAX (10 %) is refused. Between suspend and resume
  * it is the rate that resume starts with.
  */
-static inline int vdso_data_adjust(struct vdso_data *d, uint64_t counter, int64_t ppb)
+static inline VDSO_MUST_USE int vdso_data_adjust(struct vdso_data *d, uint64_t counter, int64_t ppb)
 {
 	unsigned clock;
 
@@ -587,9 +573,10 @@ static inline int vdso_data_adjust(struct vdso_data *d, uint64_t counter, int64_
 
 /*
  * Before sleep: every clock stands still at what it shows at `counter`, until resume. Between the two the counter may do
- * what it likes, start anew too. A second suspend is refused.
+ * what it likes, start anew too. Where it has done so without notice, `counter` is the last one that the kernel read before:
+ * that and resume mend every clock, MONOTONIC_RAW too. A second suspend is refused.
  */
-static inline int vdso_data_suspend(struct vdso_data *d, uint64_t counter)
+static inline VDSO_MUST_USE int vdso_data_suspend(struct vdso_data *d, uint64_t counter)
 {
 	unsigned clock;
 
@@ -606,7 +593,7 @@ static inline int vdso_data_suspend(struct vdso_data *d, uint64_t counter)
  * After sleep: the clocks go on from `counter`: MONOTONIC and MONOTONIC_RAW with what they showed at suspend, BOOTTIME,
  * REALTIME and TAI slept_ns later. It is refused without a suspend before it.
  */
-static inline int vdso_data_resume(struct vdso_data *d, uint64_t counter, uint64_t slept_ns)
+static inline VDSO_MUST_USE int vdso_data_resume(struct vdso_data *d, uint64_t counter, uint64_t slept_ns)
 {
 	const vdso_uint128 slept =
 		vdso_data_time((int64_t)(slept_ns / VDSO_NSEC_PER_SEC), slept_ns % VDSO_NSEC_PER_SEC);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every compiler that Debian has makes an image that holds, about as fast as gcc 12's: docs/performance.md has the numbers.
+"""Every compiler that Debian has makes an image that holds, about as fast as gcc 12's (docs/performance.md), and takes vdso.h.
 
 Only with `--compilers`: gigabytes are downloaded.
 """
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from debian_compilers import COMPILERS, Packages, Programs, unpacked
+from emit.strict import C_STANDARDS, STRICT, accepted, clean, every_call
 from repository import ROOT
+from scons_build import build
 
 from bench.calls import CLOCKS
 from bench.code_shape import faults
@@ -78,6 +80,17 @@ def test_it_makes_what_the_document_says(compiler: tuple[Packages, Programs], tm
         rows.add(row(packages.name, ", ".join(linkers), page, none))
     (found,) = rows
     assert found in DOCUMENT.read_text(), programs.version
+
+
+def test_the_header_is_clean(compiler: tuple[Packages, Programs], tmp_path: Path) -> None:
+    _, programs = compiler
+    for setting, words in {"page": (), "none": ("DATA_PAGE=none", "TIMEBASE_HZ=5800000000")}.items():
+        header = build(tmp_path / setting, "BASE=minimal", *words) / "vdso.h"
+        common = (*STRICT, f'-DKERNEL_HEADER="{header}"', every_call(setting))
+        for standard, pedantic in C_STANDARDS.items():
+            accepted(tmp_path, programs.cc, f"-std={standard}", *pedantic, "-fsyntax-only", *common)
+        for level in ("-O0", "-O2"):
+            clean(tmp_path, programs.cc, level, *common)
 
 
 def table() -> list[list[str]]:

@@ -4,6 +4,8 @@
 #include "vdso_data.h"
 
 #ifndef UPDATES_ELSEWHERE /* in order_kernel.rs */
+#define DONE(call) ((void)!(call)) /* What was answered changes nothing in memory, which is all that is looked at. */
+
 /* `update_`: the counter is read after begin, as vdso_data.h demands; `early_`: before it, as it forbids. */
 #define UPDATE(name, call)                                                                     \
 	void update_##name(struct vdso_data *d, int64_t a, uint32_t b)                         \
@@ -24,21 +26,21 @@
 		(void)a, (void)b, (void)counter;                                               \
 	}
 
-UPDATE(set_realtime, vdso_data_set_realtime(d, counter, a, b))
-UPDATE(set_monotonic, vdso_data_set_monotonic(d, counter, a, b))
-UPDATE(adjust, vdso_data_adjust(d, counter, a))
+UPDATE(set_realtime, DONE(vdso_data_set_realtime(d, counter, a, b)))
+UPDATE(set_monotonic, DONE(vdso_data_set_monotonic(d, counter, a, b)))
+UPDATE(adjust, DONE(vdso_data_adjust(d, counter, a)))
 UPDATE(set_tai_offset, vdso_data_set_tai_offset(d, (int32_t)a))
-UPDATE(suspend, vdso_data_suspend(d, counter))
-UPDATE(resume, vdso_data_resume(d, counter, (uint64_t)a))
-UPDATE(set_tick, vdso_data_set_tick(d, counter, (uint32_t)a))
-UPDATE(tick, vdso_data_tick(d, counter))
+UPDATE(suspend, DONE(vdso_data_suspend(d, counter)))
+UPDATE(resume, DONE(vdso_data_resume(d, counter, (uint64_t)a)))
+UPDATE(set_tick, DONE(vdso_data_set_tick(d, counter, (uint32_t)a)))
+UPDATE(tick, DONE(vdso_data_tick(d, counter)))
 UPDATE(disable, vdso_data_disable(d))
 
 /* Without begin and end, where that is legal. */
-void bare_init(struct vdso_data *d, int64_t a) { vdso_data_init(d, (uint64_t)a); }
-void bare_set_realtime(struct vdso_data *d, int64_t a, uint32_t b) { vdso_data_set_realtime(d, vdso_counter_unordered(), a, b); }
+void bare_init(struct vdso_data *d, int64_t a) { DONE(vdso_data_init(d, (uint64_t)a)); }
+void bare_set_realtime(struct vdso_data *d, int64_t a, uint32_t b) { DONE(vdso_data_set_realtime(d, vdso_counter_unordered(), a, b)); }
 void bare_set_tai_offset(struct vdso_data *d, int64_t a) { vdso_data_set_tai_offset(d, (int32_t)a); }
-void bare_tick(struct vdso_data *d) { vdso_data_tick(d, vdso_counter_unordered()); }
+void bare_tick(struct vdso_data *d) { DONE(vdso_data_tick(d, vdso_counter_unordered())); }
 void bare_disable(struct vdso_data *d) { vdso_data_disable(d); }
 #endif
 

@@ -36,14 +36,14 @@ NO_NETWORK = ("no network", "Could not connect", "Could not resolve", "Temporary
 
 def deb(name: str) -> Path:
     """Return the .deb of one of NAMES."""
-    return _cache() / f"{_newest()[name]}.deb"
+    return cache() / f"{_newest()[name]}.deb"
 
 
 def unpacked(name: str) -> Path:
     """Return a folder with the files of the package as they would lie below /."""
     package = deb(name)
     target = package.with_suffix("")
-    with _locked():
+    with locked():
         if not target.exists():
             with tempfile.TemporaryDirectory(dir=package.parent) as aside:
                 subprocess.run(["dpkg-deb", "-x", package, Path(aside, "root")], check=True)
@@ -63,7 +63,7 @@ def no_network(error: Exception) -> bool:
     return any(word in str(error) for word in NO_NETWORK)
 
 
-def _cache() -> Path:
+def cache() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME", ""))
     folder = (home if home.is_absolute() else Path.home() / ".cache") / "scons-vdso" / "packages"
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,19 +71,19 @@ def _cache() -> Path:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
+def locked() -> Iterator[None]:
     """Let one process in at a time: pytest may run several."""
-    with (_cache() / ".lock").open("w") as lock:
+    with (cache() / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _newest() -> dict[str, str]:
     """Return for each of NAMES the name of its file without .deb; the file is there."""
-    index = _cache() / "newest.json"
-    with _locked():
+    index = cache() / "newest.json"
+    with locked():
         known: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}
-        complete = set(known) == set(NAMES) and all((_cache() / f"{file}.deb").exists() for file in known.values())
+        complete = set(known) == set(NAMES) and all((cache() / f"{file}.deb").exists() for file in known.values())
         if complete and 0 <= time.time() - index.stat().st_mtime < DAY:
             return known
         try:
@@ -115,7 +115,7 @@ def _fetch_from(suite: debian.Suite) -> dict[str, str]:
         names = debian.kernel_packages(suite.names("linux-"), RISCV64) if name == KERNEL else [name]
         newest = suite.newest(*names)
         files[name] = f"{newest.package}_{newest.version.replace(':', '%3a')}_{RISCV64.debian}"
-        target = _cache() / f"{files[name]}.deb"
+        target = cache() / f"{files[name]}.deb"
         if not target.exists():
             aside = target.with_suffix(".part")
             aside.write_bytes(suite.download(newest))

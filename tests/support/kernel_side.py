@@ -16,16 +16,25 @@ PAGE = 4096
 
 def build(folder: Path, header: Path = SOURCES / "vdso_data.h") -> ctypes.CDLL:
     """Build the functions of `header` (vdso_data.h or a generated vdso.h) as a library, in `folder`."""
+    return _build(folder, header, "kernel.c")
+
+
+def build_without_page(folder: Path, header: Path) -> ctypes.CDLL:
+    """Build the functions of `header`, a generated vdso.h without a data page, as a library, in `folder`."""
+    return _build(folder, header, "kernel_without_page.c")
+
+
+def _build(folder: Path, header: Path, source: str) -> ctypes.CDLL:
     library = folder / "kernel.so"
     strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
-    command = ["cc", *strict, "-O2", "-fPIC", "-shared", *INCLUDES, f'-DKERNEL_HEADER="{header}"', HERE / "kernel.c"]
+    command = ["cc", *strict, "-O2", "-fPIC", "-shared", *INCLUDES, f'-DKERNEL_HEADER="{header}"', HERE / source]
     subprocess.run([*command, "-o", library], check=True)
     return ctypes.CDLL(str(library))
 
 
-def build_rust(folder: Path, module: Path) -> ctypes.CDLL:
-    """Build the methods of `module`, a generated vdso.rs, as a library with the same names, in `folder`."""
-    shutil.copy(HERE / "kernel.rs", folder / "kernel.rs")
+def build_rust(folder: Path, module: Path, source: str = "kernel.rs") -> ctypes.CDLL:
+    """Build the methods of `module`, a generated vdso.rs, as a library with the names of `source`, in `folder`."""
+    shutil.copy(HERE / source, folder / "kernel.rs")
     shutil.copy(module, folder / "vdso.rs")
     library = folder / "kernel_rust.so"
     command = ["rustc", "--edition", "2021", "-O", "-C", "debug-assertions=on", "--crate-type", "cdylib", "-D", "warnings"]

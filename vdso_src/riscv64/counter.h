@@ -7,12 +7,11 @@
  * as device input (i), and so does a word of a device; in memory that is not a device's the same load is an r. So the
  * fences name both where the counter is a word.
  */
-#ifndef VDSO_COUNTER_H
-#define VDSO_COUNTER_H
-
-#include <stdint.h>
+#ifndef SCONS_VDSO_COUNTER_H
+#define SCONS_VDSO_COUNTER_H
 
 #include "fence.h"
+#include "language.h"
 
 #ifdef __riscv /* tests run the kernel's side on the machine that builds, with a counter of their own */
 
@@ -24,7 +23,7 @@ static inline uint64_t vdso_counter(const volatile void *page)
 	uint64_t counter;
 
 	VDSO_FENCE("rw,ir");
-	counter = *(const volatile uint64_t *)((const volatile char *)page + VDSO_COUNTER_WORD);
+	counter = *(const volatile uint64_t *)(const volatile void *)((const volatile char *)page + VDSO_COUNTER_WORD);
 	VDSO_FENCE("ir,rw");
 	return counter;
 }

@@ -4,10 +4,10 @@
  * device input (i), so each fence names it: `fence r,r`, which Linux has here, does not order the counter. A kernel that
  * reads the counter between `fence rw,i` and `fence i,rw` has it in its place under a lock.
  */
-#ifndef VDSO_FENCE_H
-#define VDSO_FENCE_H
+#ifndef SCONS_VDSO_FENCE_H
+#define SCONS_VDSO_FENCE_H
 
-#include <stdint.h>
+#include "language.h"
 
 #ifdef __riscv
 #define VDSO_FENCE(order) __asm__ __volatile__("fence " order ::: "memory")

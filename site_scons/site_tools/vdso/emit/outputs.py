@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 
+from ..data_page import DataPage
 from ..paths import SOURCES
 from ..templating import render
 from .blob import Blob
@@ -15,7 +16,7 @@ _INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 
 
 def outputs(blob: Blob) -> dict[str, bytes]:
-    """Return file name to content of the five outputs. vdso_src/vdso_data.h goes into vdso.h as it is, includes and all."""
+    """Return file name to content of the five outputs. The kernel's side in vdso_src goes into vdso.h as it is."""
     image = blob.image
     values = {
         "blob": blob,
@@ -24,9 +25,9 @@ def outputs(blob: Blob) -> dict[str, bytes]:
         "base": f"vDSO of {image.maker}" if not image.maker.own else str(image.maker),
         "licence": "MIT" if image.maker.own else f"GPL-2.0: its base is the vDSO of {image.maker}",
     }
-    header = _joined("vdso_data.h", image.arch, set())
+    kernel_side = "counter_time.h" if image.data_page is DataPage.NONE else "vdso_data.h"
     texts = {
-        "vdso.h": render("vdso.h.j2", vdso_data_h=header, **values),
+        "vdso.h": render("vdso.h.j2", kernel_side=_joined(kernel_side, image.arch, set()), **values),
         "vdso.rs": render("vdso.rs.j2", **values),
         "vdso.S": render("vdso.S.j2", **values),
         "vdso.json": json.dumps(blob.facts(), indent=1, sort_keys=True) + "\n",
