@@ -121,6 +121,30 @@ def move_section(patch: Patch, kind: int, by: int) -> None:
     patch.section(kind, addr=section.addr + by, offset=section.offset + by)
 
 
+def chosen_section(patch: Patch, chosen: Callable[[elf64.Shdr], bool], **fields: int) -> None:
+    """Change fields of the first section that is meant."""
+    size = elf64.SHDR.size
+    for at in range(patch.ehdr.shoff, patch.ehdr.shoff + patch.ehdr.shnum * size, size):
+        header = elf64.Shdr(*elf64.SHDR.unpack_from(patch.data, at))
+        if chosen(header):
+            elf64.SHDR.pack_into(patch.data, at, *header._replace(**fields))
+            return
+    raise LookupError("section")
+
+
+def other_section(patch: Patch, **fields: int) -> None:
+    """Change fields of a section that no other rule asks for: one of bytes, neither code nor .eh_frame_hdr."""
+    named = patch.phdr(elf64.PT_GNU_EH_FRAME)[1].vaddr
+    kind = (elf64.SHT_PROGBITS, 0)
+    chosen_section(patch, lambda h: (h.type, h.flags & elf64.SHF_EXECINSTR) == kind and h.addr != named, **fields)
+
+
+def frame_section(patch: Patch, **fields: int) -> None:
+    """Change fields of the section of .eh_frame_hdr."""
+    at = patch.phdr(elf64.PT_GNU_EH_FRAME)[1].vaddr
+    chosen_section(patch, lambda header: header.addr == at, **fields)
+
+
 def our_note(digit: bytes) -> Callable[[Patch], None]:
     """Change the layout in our note, which is the one digit 2."""
 
@@ -320,8 +344,8 @@ SABOTAGES = (
     patched("section-table", "the file ends at 0x1000", lambda p: p.header(shoff=0xFF8)),
     patched("e-shentsize", "e_shentsize is 0x28", lambda p: p.header(shentsize=40)),
     patched("section-names", "has no name", lambda p: p.header(shstrndx=0)),
-    patched("sections-inside", "the file ends at", lambda p: p.section(elf64.SHT_PROGBITS, flags=0, offset=FAR)),
-    patched("sections-inside", "at address 0x10000", lambda p: p.section(elf64.SHT_PROGBITS, addr=FAR)),
+    patched("sections-inside", "the file ends at", lambda p: other_section(p, flags=0, offset=FAR)),
+    patched("sections-inside", "at address 0x10000", lambda p: other_section(p, addr=FAR)),
     patched("section-dynsym", "0x0 sections SHT_DYNSYM", lambda p: p.section(elf64.SHT_DYNSYM, type=1)),
     patched("section-dynsym", "sh_entsize of .dynsym is 0x10", lambda p: p.section(elf64.SHT_DYNSYM, entsize=16)),
     patched("section-dynsym", ".dynsym has 0x30 bytes", lambda p: p.section(elf64.SHT_DYNSYM, size=0x30)),
@@ -329,6 +353,8 @@ SABOTAGES = (
     patched("sections-agree", ".hash at", lambda p: move_section(p, elf64.SHT_HASH, 4)),
     patched("sections-agree", "PT_DYNAMIC is at", lambda p: move_section(p, elf64.SHT_DYNAMIC, 8)),
     patched("section-note", "no section SHT_NOTE holds", lambda p: p.section(elf64.SHT_NOTE, type=1)),
+    patched("section-frames", ".eh_frame_hdr is not there, PT_GNU_EH_FRAME is at", lambda p: frame_section(p, name=1)),
+    patched("section-frames", ".eh_frame_hdr is at 0x40, PT_GNU_EH_FRAME", lambda p: frame_section(p, addr=64, offset=64)),
     built("no-old-symbols", ".symtab at", symtab=True),
     # notes
     patched("notes", "run out of it", lambda p: p.put(p.phdr(elf64.PT_NOTE)[1].offset + 4, "<I", 0x1000), foreign),

@@ -89,6 +89,7 @@ CLAUSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
                                       "eh-frame-entries", "fde-function")),
     ("unwinders", "the code of rt_sigreturn stays li a7,139; ecall", ("sigreturn-bytes",)),
     ("unwinders", "pthread_cancel unwinds through it", ("sigreturn-bytes", "fde-before-sigreturn")),
+    ("unwinders", "perf with libunwind asks for the section .eh_frame_hdr", ("section-frames",)),
     ("gdb", "reads the section table to find notes in memory", ("section-table", "section-note", "notes", "build-id")),
     ("together", "ET_DYN", ("et-dyn",)),
     ("together", "one PT_LOAD", ("one-load",)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...elf.elf64 import SHDR, SHF_ALLOC, SYM
 from ..model import Section, Subject
-from ..rule import BINUTILS, BIONIC, GDB, LLVM_LIBC, rule
+from ..rule import BINUTILS, BIONIC, GDB, LLVM_LIBC, UNWINDERS, rule
 
 TABLES = {
     "SHT_DYNSYM": "DT_SYMTAB",
@@ -124,6 +124,20 @@ def section_note(s: Subject) -> Iterator[str]:
         notes = [section for section in s.sections or () if section.type == "SHT_NOTE"]
         if s.sections is not None and not any(n.addr <= segment.vaddr < n.addr + n.size for n in notes):
             yield f"no section SHT_NOTE holds PT_NOTE at 0x{segment.vaddr:x}"
+
+
+@rule("section-frames", (UNWINDERS, "that go by sections, as perf with libunwind does, find no unwind information"))
+def section_frames(s: Subject) -> Iterator[str]:
+    """PT_GNU_EH_FRAME is a section .eh_frame_hdr too.
+
+    perf tools/perf/util/unwind-libunwind-local.c asks for the section of that name, and for its address and offset.
+    """
+    named = {section.name: section.addr for section in s.sections or ()}
+    for segment in s.of_type("PT_GNU_EH_FRAME"):
+        known = None not in named and s.inside(segment.vaddr)
+        if known and s.sections is not None and named.get(".eh_frame_hdr") != segment.vaddr:
+            place = f"is at 0x{named['.eh_frame_hdr']:x}" if ".eh_frame_hdr" in named else "is not there"
+            yield f"section .eh_frame_hdr {place}, PT_GNU_EH_FRAME is at 0x{segment.vaddr:x}"
 
 
 @rule(
