@@ -147,6 +147,22 @@ def test_nothing_to_do_imports_nothing_large(good: Path) -> None:
     assert not imported & {"lief", "elftools", "capstone", "jinja2", "zstandard", "debian", "vdso.steps"}
 
 
+def imports(*words: str) -> set[str]:
+    """Return what a build, and each Python that it starts, imports."""
+    done = scons(*words, PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0, done.stderr
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+def test_lief_is_imported_only_for_an_image(good: Path, tmp_path: Path) -> None:
+    base = f"BASE={good / 'base.so'}"
+    assert "lief" not in imports("info", base, f"OUT={tmp_path / 'info'}")
+    assert "lief" not in imports("info", "BASE=minimal", f"OUT={tmp_path / 'minimal'}")
+    assert "lief" not in imports("check", f"IMAGE={good / 'vdso.so'}", f"OUT={tmp_path / 'check'}")
+    assert "lief" not in imports("selftest", base, f"OUT={tmp_path / 'selftest'}")
+    assert "lief" in imports("vdso", base, f"OUT={tmp_path / 'vdso'}")
+
+
 def test_clean_dry_run_and_verbose(tmp_path: Path) -> None:
     out = tmp_path / "out"
     dry = scons("-n", "vdso", f"OUT={out}", "BASE=minimal")
@@ -201,6 +217,30 @@ def test_the_tool_in_a_kernel_of_ones_own(good: Path, tmp_path: Path) -> None:
     assert contents(tmp_path / "one") == contents(good)
     assert contents(tmp_path / "two") != contents(good)
     assert (tmp_path / "only" / "base.so").read_bytes() == (good / "base.so").read_bytes()
+    assert run(tmp_path).splitlines()[-1].endswith("up to date.")
+
+
+VARIANTS = """
+DefaultEnvironment(tools=[])
+env = Environment(tools=["vdso"], toolpath=[{tools!r}])
+def variant(name, **more):
+    return env.Vdso(name, "minimal", **more)
+variant("one"); variant("two", VDSO_LOAD_ADDR="0x400000000"); variant("before", VDSO_DATA_PAGE="before")
+variant("none", VDSO_DATA_PAGE="none", VDSO_TIMEBASE_HZ="10000000")
+"""
+
+
+def test_blobs_with_the_same_flags_share_their_objects(good: Path, tmp_path: Path) -> None:
+    """Other flags, other objects; and the bytes are those of a blob that was made alone."""
+    tools = str(ROOT / "site_scons" / "site_tools")
+    (tmp_path / "SConstruct").write_text(VARIANTS.format(tools=tools))
+    printed = run(tmp_path, "-j4")
+    compiled = [line.split()[1] for line in printed.splitlines() if line.startswith("  CC ")]
+    assert {Path(path).parts[-3] for path in compiled} == {"one", "none"}
+    assert len(compiled) == 2 * len(list((tmp_path / "one" / "work").glob("*.o")))
+    assert contents(tmp_path / "one") == contents(good)
+    alone = build(tmp_path / "alone", "BASE=minimal", "DATA_PAGE=before")
+    assert contents(tmp_path / "before") == contents(alone)
     assert run(tmp_path).splitlines()[-1].endswith("up to date.")
 
 

@@ -64,6 +64,7 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
             "VDSO_LDFLAGS": CLVar(list(toolchain.PROGRAM_LDFLAGS)),
             "VDSO_INCLUDES": [*(f"-I{folder}" for folder in folders), "-idirafter", str(FREESTANDING)],
             "VDSO_DEFINES": [],
+            "VDSO_STARTS_LIEF": False,
         }
     )
     program = env.arg2nodes(target, env.fs.File)[0]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 USERS = "vdso_users"
 """Attribute of a node: the user wrote its source."""
+OBJECTS = "vdso_objects"
+"""Attribute of a source: the nodes of its objects, by name and flags."""
 
 
 def defaults() -> dict[str, Any]:
@@ -62,7 +64,7 @@ def builders(code: str) -> dict[str, Any]:
         return Builder(action=action, emitter=[depends_on_code, _depends_on_names])
 
     return {
-        "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR", starts_lief=True)),
+        "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR")),
         "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
         "VdsoObject": _object(_explain_cc),
         "VdsoUsersObject": _object(_explain_users_cc),
@@ -79,7 +81,7 @@ def builders(code: str) -> dict[str, Any]:
 
 
 def _object(explain: Callable[[int], int]) -> Any:
-    action = [*_command("$VDSO_CCCOM", "$VDSOCCCOMSTR", exitstatfunc=explain), Action(_record, None)]
+    action = [*_command("$VDSO_CCCOM", "$VDSOCCCOMSTR", before=_start_lief, exitstatfunc=explain), Action(_record, None)]
     return Builder(action=action, emitter=[_with_record, _depends_on_names], **_including())
 
 
@@ -115,9 +117,7 @@ def _step(find_step: Callable[[], Any], comstr: str, *uses: str, starts_lief: bo
 
     def run(target: Any, source: Any, env: Any) -> None:
         if starts_lief:
-            from ..splice import lief_write
-
-            lief_write.start()
+            _start_lief(target, source, env)
         settings = {name.removeprefix(variables.PREFIX): str(env.get(name, "")) for name in names}
         settings["PATH"] = path(env)
         settings["SILENT"] = "1" if env.GetOption("silent") else ""
@@ -152,13 +152,22 @@ def build_error(node: Any, error: VdsoError) -> BuildError:
     return BuildError(node=node, errstr=error.reason, filename=error.file, status=2)
 
 
-def _command(line: str, comstr: str, **kw: Any) -> list[Any]:
-    return [_REFUSE_WITHOUT_COMPILER, Action(line, comstr, **kw)]
+def _command(line: str, comstr: str, before: Any = None, **kw: Any) -> list[Any]:
+    """Return the actions of a compiler's command: `before` runs first, if there is a compiler."""
+    return [_REFUSE_WITHOUT_COMPILER, *([Action(before, None)] if before else []), Action(line, comstr, **kw)]
 
 
 def _refuse_without_compiler(target: Any, source: Any, env: Any) -> None:
     if not env["VDSO_FOUND"]:
         raise build_error(target[0], toolchain.missing(ARCHES[env["VDSO_ARCH"]], env["VDSO_CROSS_COMPILE"], path(env)))
+
+
+def _start_lief(target: Any, source: Any, env: Any) -> None:
+    """Start LIEF's process, since it takes longest to be ready: who compiles stubs makes an image."""
+    if env["VDSO_STARTS_LIEF"]:
+        from ..splice import lief_write
+
+        lief_write.start()
 
 
 def _with_record(target: Any, source: Any, env: Any) -> tuple[Any, Any]:

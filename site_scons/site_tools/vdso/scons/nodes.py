@@ -36,6 +36,7 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
     derived: dict[str, Any] = {
         "VDSO_FOUND": bool(found) or "VDSO_CC" in env,
         "VDSO_DEFINES": [],
+        "VDSO_STARTS_LIEF": True,
         "SPAWN": builders.spawn,
         "ESCAPE": shlex.quote,
     }
@@ -101,11 +102,14 @@ def base_node(env: Any, target: Any, base: Any) -> Any:
 def stub_objects(env: Any, work: Any) -> list[Any]:
     """Return the object files of the stub sources, ours and then the user's.
 
-    Their names differ before any letter of the user's, so the linker script can find each of them (place/linked.py).
+    Their names differ before any letter of the user's, so the linker script can find each of them (place/linked.py). Blobs
+    whose flags are the same share the objects, which lie in the folder of the first.
     """
     folders = (SOURCES, SOURCES / env["VDSO_ARCH"])
     ours = sorted(path for folder in folders for path in folder.glob("*.c"))
-    objects = [env.VdsoObject(work.File(f"stub_{path.stem}.o"), env.File(str(path)))[0] for path in ours]
+    flags = env.subst("$VDSO_CC $VDSO_CCFLAGS $VDSO_DEFINES $VDSO_INCLUDES $VDSO_MAP")
+    key = (str(env["VDSO_CCCOM"]), str(env["VDSO_FOUND"]), str(env["VDSO_V"]), builders.path(env), flags)
+    objects = [_object(env.VdsoObject, work.File(f"stub_{path.stem}.o"), env.File(str(path)), key) for path in ours]
     extra = env["VDSO_EXTRA_SRC"]
     for index, given in enumerate(extra.split() if isinstance(extra, str) else extra):
         source = _file(env, given, "name the C files in it")
@@ -113,10 +117,20 @@ def stub_objects(env: Any, work: Any) -> list[Any]:
             places.refuse_source(Path(str(source)), source.has_builder() or _is_there(source))
         except VdsoError as error:
             raise StopError(str(error)) from None
-        node = env.VdsoUsersObject(work.File(f"extra{index}_{Path(str(source)).stem}.o"), source)[0]
+        node = _object(env.VdsoUsersObject, work.File(f"extra{index}_{Path(str(source)).stem}.o"), source, key)
         setattr(node.attributes, builders.USERS, True)
         objects.append(node)
     return objects
+
+
+def _object(compile_to: Any, target: Any, source: Any, flags: tuple[str, ...]) -> Any:
+    """Return the node of the object that `target` is, or of one of that name that was made of `source` by the same flags."""
+    known: dict[tuple[str, ...], Any] = getattr(source.attributes, builders.OBJECTS, {})
+    setattr(source.attributes, builders.OBJECTS, known)
+    key = (target.name, *flags)
+    if key not in known:
+        known[key] = compile_to(target, source)[0]
+    return known[key]
 
 
 def all_sources(env: Any, objects: list[Any], minimal: bool) -> list[Any]:

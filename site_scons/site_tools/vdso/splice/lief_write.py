@@ -99,7 +99,8 @@ def _running() -> subprocess.Popen[str]:
     """Return LIEF's process, started if there is none. It ends with this process, or when its input ends."""
     global _child
     if _child is None:
-        command = [sys.executable, str(_PROGRAM), *sys.path]
+        # Without `site`, whose work the paths are: the process gets them as they are here.
+        command = [sys.executable, "-S", str(_PROGRAM), *sys.path]
         _child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(_child.kill)
     return _child
