@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """How long the build takes, against what it can't do without: `build_times.py ROOT OUT [NAME=VALUE...]`.
 
-* Nothing to do: `scons vdso` once more, against scons with an empty SConstruct, in turns; the median of the ratios.
-  What a run and the programs that it starts import is read from Python's own log: LIEF must not be among it (then the
-  status is 1).
+* Nothing to do: `scons vdso` once more, against scons with an empty SConstruct, in turns; the median of the ratios, in
+  seconds of CPU, which a busy machine moves less. What a run and the programs that it starts import is read from Python's own
+  log: LIEF must not be among it (then the status is 1).
 * From clean, the base at hand: against the sum of its parts, each timed alone right after it: the interpreter with `import
   lief`, one compile and one link, which are the build's own first ones, as `V=1` prints them; the median of the ratios.
+* A further variant: what one more `env.Vdso` in a SConstruct costs, in seconds of CPU; of the first ones and of as many more,
+  so that it shows whether the cost is linear.
 
 ROOT is the checkout. All that is written lies in OUT/bench, the result in OUT/bench/build_times.json, in seconds. Other
 words are variables for the build; without a BASE among them it is OUT/base.so where that is, else `minimal`. It is a part
@@ -18,6 +20,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -31,13 +34,20 @@ from typing import Any
 
 SCONS = (sys.executable, "-m", "SCons", "-Q")
 LARGE = frozenset(("lief", "elftools", "capstone", "jinja2", "zstandard"))
-# What the two ratios may be at most.
-IDLE_LIMIT, CLEAN_LIMIT = 1.1, 1.3
+# What the two ratios, a further variant and the ratio of later to earlier variants may be at most.
+IDLE_LIMIT, CLEAN_LIMIT, VARIANT_LIMIT, LINEAR_LIMIT = 1.05, 1.2, 0.12, 1.2
+VARIANTS = """
+DefaultEnvironment(tools=[])
+env = Environment(tools=["vdso"], toolpath=[ARGUMENTS["TOOLS"]])
+base = env.VdsoBase("base.so", ARGUMENTS["BASE"])
+for number in range(int(ARGUMENTS["COUNT"])):
+    Default(env.Vdso(f"variant{number}", base, VDSO_LOAD_ADDR=hex(0x300000000 + 0x1000 * number)))
+"""
 
 
 @dataclass(frozen=True)
 class Idle:
-    """Medians of `runs` pairs, in seconds; `imports`: what of the large packages a run with nothing to do imports."""
+    """Medians of `runs` pairs, in seconds of CPU; `imports`: what of the large packages a run with nothing to do imports."""
 
     runs: int
     empty: float
@@ -59,6 +69,16 @@ class Clean:
     limit: float
 
 
+@dataclass(frozen=True)
+class Variants:
+    """Seconds of CPU of a further variant: of the first `count`, and of as many more."""
+
+    count: int
+    each: float
+    later: float
+    limit: float
+
+
 def run(command: Sequence[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment}
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
@@ -71,6 +91,14 @@ def seconds(command: Sequence[str], cwd: Path) -> float:
     start = time.perf_counter()
     run(command, cwd)
     return time.perf_counter() - start
+
+
+def cpu_seconds(command: Sequence[str], cwd: Path) -> float:
+    """Return what the command and all its children took of the CPUs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run(command, cwd)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def imported(command: Sequence[str], cwd: Path) -> set[str]:
@@ -99,7 +127,7 @@ def idle(build: Sequence[str], work: Path, runs: int) -> Idle:
         said = run(command, cwd).stdout
         if "is up to date" not in said:
             sys.exit(f"build_times: {shlex.join(command)}: something to do still\n{said}")
-    pairs = [(seconds(empty, nothing), seconds(build, work)) for _ in range(runs)]
+    pairs = [(cpu_seconds(empty, nothing), cpu_seconds(build, work)) for _ in range(runs)]
     return Idle(
         runs=runs,
         empty=median(first for first, _ in pairs),
@@ -133,8 +161,24 @@ def clean(build: Sequence[str], out: Path, root: Path, work: Path, runs: int) ->
     )
 
 
-def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: int = 15, clean_runs: int = 9) -> dict[str, Any]:
-    """Return both ratios, as plain data. The builds run in `work`, which is made anew."""
+def variants(root: Path, work: Path, base: str, count: int) -> Variants:
+    """Measure builds of one variant, of `count` more, and of twice as many more, each from clean."""
+    took = []
+    for number in (1, 1 + count, 1 + 2 * count):
+        folder = work / f"variants{number}"
+        folder.mkdir()
+        (folder / "SConstruct").write_text(VARIANTS, encoding="utf-8")
+        words = [f"TOOLS={root / 'site_scons' / 'site_tools'}", f"BASE={base}", f"COUNT={number}"]
+        took.append(cpu_seconds([*SCONS, *words], folder))
+        shutil.rmtree(folder)
+    one, some, all_of_them = took
+    return Variants(count, (some - one) / count, (all_of_them - some) / count, VARIANT_LIMIT)
+
+
+def measure(
+    root: Path, out: Path, work: Path, variables: Sequence[str], runs: int = 15, clean_runs: int = 9, count: int = 50
+) -> dict[str, Any]:
+    """Return all of it as plain data, without variants if `count` is 0. The builds run in `work`, which is made anew."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     variables = list(variables)
@@ -154,7 +198,11 @@ def measure(root: Path, out: Path, work: Path, variables: Sequence[str], runs: i
     run(build, work)
     nothing = idle(build, work, runs)
     fresh = clean(build, result, root, work, clean_runs)
-    return {"variables": variables, "nothing to do": asdict(nothing), "from clean": asdict(fresh)}
+    report = {"variables": variables, "nothing to do": asdict(nothing), "from clean": asdict(fresh)}
+    if count:
+        base = next(word.partition("=")[2] for word in variables if word.startswith("BASE="))
+        report["a further variant"] = asdict(variants(root, work, base, count))
+    return report
 
 
 def text(report: dict[str, Any]) -> str:
@@ -170,6 +218,10 @@ def text(report: dict[str, Any]) -> str:
         f"    sum of its parts        {fresh.whole:6.3f}",
         *(f"      {name:22}{part:6.3f}" for name, part in fresh.parts.items()),
     ]
+    if "a further variant" in report:
+        more = Variants(**report["a further variant"])
+        linear = f"{more.later / more.each:.2f} (limit {LINEAR_LIMIT}) times that for {more.count} more"
+        lines.append(f"  a further variant{more.each:6.3f}   of CPU (limit {more.limit}), {more.count} of them; {linear}")
     return "\n".join(lines) + "\n"
 
 
@@ -185,9 +237,10 @@ def main() -> int:
     parser.add_argument("variables", nargs="*", metavar="NAME=VALUE")
     parser.add_argument("--runs", type=int, default=15, help="pairs of runs with nothing to do (default 15)")
     parser.add_argument("--clean-runs", type=int, default=9, help="runs from clean (default 9)")
+    parser.add_argument("--variants", type=int, default=50, help="variants of which the cost of one is told (default 50)")
     args = parser.parse_args()
     work = args.out.resolve() / "bench"
-    report = measure(args.root.resolve(), args.out.resolve(), work, args.variables, args.runs, args.clean_runs)
+    report = measure(args.root.resolve(), args.out.resolve(), work, args.variables, args.runs, args.clean_runs, args.variants)
     (work / "build_times.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(text(report), end="")
     return status(report)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from repository import TESTS
+from repository import ROOT, TESTS
 
 BENCH = TESTS / "bench" / "build_times.py"
 
@@ -26,13 +26,14 @@ env.Alias("vdso", two)
 """
 
 
-def bench(tmp_path: Path, imports: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+def bench(tmp_path: Path, imports: str, *more: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     root = tmp_path / "root"
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     (root / "SConstruct").write_text(SCONSTRUCT.format(imports=imports))
     (root / "a.c").write_text("int a;\n")
     out = tmp_path / "out"
-    command = [sys.executable, str(BENCH), str(root), str(out), "--runs", "2", "--clean-runs", "1"]
+    more = more or ("--variants", "0")
+    command = [sys.executable, str(BENCH), str(root), str(out), "--runs", "2", "--clean-runs", "1", *more]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=120, check=False)
     return done, out / "bench" / "build_times.json"
 
@@ -43,11 +44,29 @@ def test_reports_both_ratios(tmp_path: Path) -> None:
     report = json.loads(result.read_text())
     assert report["variables"] == ["BASE=minimal"]
     idle, clean = report["nothing to do"], report["from clean"]
-    assert (idle["runs"], idle["limit"], idle["imports"]) == (2, 1.1, [])
+    assert (idle["runs"], idle["limit"], idle["imports"]) == (2, 1.05, [])
     assert clean["parts"].keys() == {"interpreter and lief", "one compile", "one link"}
     assert clean["ratio"] == pytest.approx(clean["build"] / sum(clean["parts"].values()))  # of a single run
-    assert f"ratio {idle['ratio']:.2f} (limit 1.1), 2 pairs" in done.stdout
-    assert f"ratio {clean['ratio']:.2f} (limit 1.3), 1 runs" in done.stdout
+    assert f"ratio {idle['ratio']:.2f} (limit 1.05), 2 pairs" in done.stdout
+    assert f"ratio {clean['ratio']:.2f} (limit 1.2), 1 runs" in done.stdout
+
+
+def test_variants_are_made_by_the_tool_of_the_checkout(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "site_scons").symlink_to(ROOT / "site_scons")
+    done, result = bench(tmp_path, "", "--variants", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(result.read_text())["a further variant"]
+    assert (found["count"], found["limit"]) == (2, 0.12)
+    assert f"  a further variant{found['each']:6.3f}   of CPU (limit 0.12), 2 of them" in done.stdout
+
+
+def test_variants_without_a_tool_are_a_failure(tmp_path: Path) -> None:
+    done, result = bench(tmp_path, "", "--variants", "2")
+    assert done.returncode == 1
+    assert "No tool module 'vdso' found" in done.stderr
+    assert not result.exists()
 
 
 def test_lief_among_the_imports_is_a_failure(tmp_path: Path) -> None:
