@@ -14,7 +14,7 @@ from vdso.arch import DEFAULT
 from vdso.emit import tools
 from vdso.stubs import toolchain
 
-COMPILER = DEFAULT.compilers[0]
+SCONS, COMPILER = "4.11.0", DEFAULT.compilers[0]
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def fresh() -> Iterator[None]:
 
 
 def test_a_program_of_the_machine_has_its_version_and_its_digest() -> None:
-    found = tools.tool_versions(COMPILER.cc, COMPILER.ld, os.environ["PATH"])
+    found = tools.tool_versions("4.11", COMPILER.cc, COMPILER.ld, os.environ["PATH"])
     linker = shutil.which(COMPILER.ld)
     assert linker is not None
     digest = hashlib.sha256(Path(linker).read_bytes()).hexdigest()
@@ -38,9 +38,9 @@ def test_tools_are_looked_up_once_a_process(monkeypatch: pytest.MonkeyPatch) -> 
     digests = []
     real = tools.sha256
     monkeypatch.setattr(tools, "sha256", lambda path: digests.append(path) or real(path))
-    first = tools.tool_versions(COMPILER.cc, COMPILER.ld, os.environ["PATH"])
+    first = tools.tool_versions("4.11", COMPILER.cc, COMPILER.ld, os.environ["PATH"])
     once = len(digests)
-    assert tools.tool_versions(COMPILER.cc, COMPILER.ld, os.environ["PATH"]) == first
+    assert tools.tool_versions("4.11", COMPILER.cc, COMPILER.ld, os.environ["PATH"]) == first
     assert len(digests) == once > 0
-    tools.tool_versions(COMPILER.cc, COMPILER.ld, os.environ["PATH"] + os.pathsep)
+    tools.tool_versions("4.11", COMPILER.cc, COMPILER.ld, os.environ["PATH"] + os.pathsep)
     assert len(digests) > once
