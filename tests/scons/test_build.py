@@ -69,7 +69,7 @@ def test_what_changes_is_made_anew_and_nothing_else(tree: Path) -> None:
     assert "two of any reader" in (tree / "build" / "vdso.h").read_text()
     numbers = tree / "vdso_src" / "riscv64" / "numbers.h"
     numbers.write_text(numbers.read_text().replace("VDSO_NR_GETCPU 168", "VDSO_NR_GETCPU 167"))
-    assert {"CC", "LD", "EXTRACT", "SPLICE", "EMIT"} <= done_steps(run(tree, *words)), "minimal has the number too"
+    assert {"CC", "LD", "EMIT"} <= done_steps(run(tree, *words)), "minimal, which has the number too, lies here ready made"
     template = tree / "templates" / "vdso.h.j2"
     template.write_text(template.read_text().replace("do not edit", "do never edit"))
     run(tree, *words)
