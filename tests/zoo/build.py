@@ -90,7 +90,7 @@ def _tools(compiler: Compiler) -> tuple[str, ...]:
 
 
 def _reason(stderr: str) -> str:
-    """Return the first line of a build's errors that tells more than the next one."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    """Return the first line of a build's errors that says something."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip(" *")]
     told = [line for line in lines if "rror" in line or "***" in line]
-    return (told or lines or ["make said nothing"])[0][:160]
+    return (told or lines or ["make said nothing"])[0].strip("* ")[:160]

@@ -148,6 +148,7 @@ def test_a_build_gives_its_plain_vdso_and_the_others(monkeypatch: pytest.MonkeyP
     [
         (Make({}), "default", "", "no vdso.so"),
         (Make({}, 2, "make: hm\nMakefile:5: *** Too old\nmake: Error 2"), "small", "", "Makefile:5: *** Too old"),
+        (Make({}, 2, "***\n*** C compiler is too old.\n***   Your version: 9\n***\n"), "default", "", "C compiler is too old."),
         (Make({}, 2), "default", "", "make said nothing"),
         (Make({"vdso/vdso.so": ""}), "user CFI", "config RISCV", "this Linux has no CONFIG_RISCV_USER_CFI=y"),
         (Make({"vdso/vdso.so": ""}), "user CFI", "config RISCV_USER_CFI", ""),
