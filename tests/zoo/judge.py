@@ -29,8 +29,9 @@ class Verdict:
     """What came of one file.
 
     refused     the error of the base's reader; "" for one that is accepted
-    wrong       what should be otherwise, in a line each: these must be none
-    findings    the rules that `check` finds broken, with its pages told
+    wrong       why it should have been refused, or accepted, in a line each: these must be none
+    findings    the rules that `check` finds broken once it is told of the kernel's pages
+    untrue      those of them that tell no harm: these must be none
     rules       how many rules hold on the image
     programs    how many programs ran on the image without a system call
     """
@@ -38,6 +39,7 @@ class Verdict:
     refused: str
     wrong: tuple[str, ...]
     findings: tuple[str, ...]
+    untrue: tuple[str, ...]
     rules: int
     programs: int
 
@@ -54,7 +56,7 @@ class Judge:
             base = pipeline.base_in("vdso.so", built.data, RISCV64)
             made = spliced(base, self._compiled, self._folder)
         except (VdsoError, AssertionError) as error:
-            return Verdict(str(error), tuple(wrong_refusal(built.kind, error)), (), 0, 0)
+            return Verdict(str(error), tuple(wrong_refusal(built.kind, error)), (), (), 0, 0)
         wrong = [] if built.kind == PLAIN else [f"a {built.kind} is accepted"]
         image = made.image.data
         exports = read_vdso("image.so", image, RISCV64).exports
@@ -62,7 +64,7 @@ class Judge:
             expected = f"{exports[name].value:#x}"
             wrong += [f"{name} is found at {', '.join(sorted(set(found)))}, not {expected}"] if set(found) != {expected} else []
         findings = findings_of(built.data)
-        wrong += [f"check finds {rule}" for rule in findings if not is_true(rule, base)]
+        untrue = tuple(rule for rule in findings if not is_true(rule, base))
         ran = 0
         path = self._folder / "vdso.so"
         path.write_bytes(image)
@@ -71,7 +73,7 @@ class Judge:
             complaint = system_calls(RUNTIMES[name], run) or (f"status {run.status}" if run.status else "")
             wrong += [f"{name}: {complaint}"] if complaint else []
             ran += not complaint
-        return Verdict("", tuple(wrong), findings, made.image.rules, ran)
+        return Verdict("", tuple(wrong), findings, untrue, made.image.rules, ran)
 
 
 def wrong_refusal(kind: str, error: Exception) -> list[str]:

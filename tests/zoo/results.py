@@ -46,7 +46,7 @@ def read(path: Path) -> list[Result]:
 
 def _result(fact: dict) -> Result:
     told = fact["verdict"]
-    verdict = told and Verdict(**{**told, "wrong": tuple(told["wrong"]), "findings": tuple(told["findings"])})
+    verdict = told and Verdict(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
     return Result(**{**fact, "recipe": Recipe(**fact["recipe"]), "verdict": verdict})
 
 
@@ -55,22 +55,14 @@ def wrong(results: Iterable[Result]) -> list[str]:
     return [
         f"{each.recipe.name}, {each.kind}{'' if each.stripped else ' with symbols'}: {what}"
         for each in results
-        for what in (each.verdict.wrong if each.verdict else ())
+        if each.verdict
+        for what in (*each.verdict.wrong, *(f"check finds {rule}" for rule in each.verdict.untrue))
     ]
 
 
 HEAD = (
-    "Linux",
-    "configuration",
-    "kind",
-    "compilers",
-    "vDSOs",
-    "accepted",
-    "refused",
-    "rules hold",
-    "programs",
-    "`check` finds",
-    "wrong",
+    *("Linux", "configuration", "kind", "compilers", "vDSOs", "accepted", "refused", "rules hold", "programs", "`check` finds"),
+    *("wrongly refused", "wrongly accepted", "false findings"),
 )
 
 
@@ -104,7 +96,9 @@ def _cells(group: list[Result]) -> tuple[str, ...]:
         ", ".join(sorted({str(verdict.rules) for verdict in taken})),
         str(sum(verdict.programs for verdict in taken)),
         ", ".join(sorted({rule for verdict in taken for rule in verdict.findings})),
-        str(sum(len(verdict.wrong) for verdict in verdicts)),
+        str(sum(bool(verdict.wrong) for verdict in verdicts if verdict.refused)),
+        str(sum(bool(verdict.wrong) for verdict in taken)),
+        str(sum(len(verdict.untrue) for verdict in verdicts)),
     )
 
 

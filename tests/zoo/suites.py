@@ -89,9 +89,11 @@ class Offer:
         return sorted(self._apt("apt-cache", "pkgnames", prefix).split())
 
     def download(self, *names: str) -> list[Path]:
-        """Return the files of these packages and of all that they depend on."""
+        """Return the files of these packages and of all that they depend on, but for those that were returned before."""
+        archives = self.folder / "cache" / "archives"
+        before = set(archives.glob("*.deb"))
         self._apt("apt-get", "-q", "--yes", "--download-only", "install", *names)
-        return sorted((self.folder / "cache" / "archives").glob("*.deb"))
+        return sorted(set(archives.glob("*.deb")) - before)
 
     def download_alone(self, name: str) -> Path:
         """Return the file of the newest version of a package."""

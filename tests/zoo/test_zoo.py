@@ -184,19 +184,18 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 def test_a_vdso_that_is_taken_found_and_run_is_right(judge: Judge) -> None:
     verdict = judge.verdict(Built("vdso", True, foreign()))
-    assert (verdict.refused, verdict.wrong, verdict.findings, verdict.programs) == ("", (), (), 1)
+    assert (verdict.refused, verdict.wrong, verdict.findings, verdict.untrue, verdict.programs) == ("", (), (), (), 1)
     assert verdict.rules > 90
 
 
 def test_the_want_of_dt_hash_is_a_true_finding(judge: Judge) -> None:
     verdict = judge.verdict(Built("vdso", True, foreign(hashes=("gnu",))))
-    assert (verdict.wrong, verdict.findings) == ((), ("dt-hash",))
+    assert (verdict.wrong, verdict.findings, verdict.untrue) == ((), ("dt-hash",), ())
 
 
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [
-        ({"build_id": None}, "check finds build-id"),
         ({"second_load": True}, "refused: "),
         ({"auxiliary": "cf-protection=full"}, "refused: "),
         ({"version": "LINUX_2.6"}, "refused: "),
@@ -205,6 +204,11 @@ def test_the_want_of_dt_hash_is_a_true_finding(judge: Judge) -> None:
 def test_what_is_wrong_with_a_plain_vdso_is_told(changes: dict[str, object], wrong: str, judge: Judge) -> None:
     (told,) = judge.verdict(Built("vdso", True, foreign(**changes))).wrong
     assert told.startswith(wrong)
+
+
+def test_a_finding_without_harm_is_told(judge: Judge) -> None:
+    verdict = judge.verdict(Built("vdso", True, foreign(build_id=None)))
+    assert (verdict.refused, verdict.wrong, verdict.findings, verdict.untrue) == ("", (), ("build-id",), ("build-id",))
 
 
 def test_a_program_that_makes_system_calls_is_told(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,29 +257,33 @@ def test_a_bug_of_ours_is_never_a_right_refusal() -> None:
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     recipe = Recipe("6.12.118-1", "gcc-14", "default")
-    good = results.result(recipe, Built("vdso", True, b"a"), Verdict("", (), ("dt-hash",), 94, 4))
-    bad = results.result(recipe, Built("vdso", False, b"ab"), Verdict("", ("check finds x",), ("x",), 94, 3))
-    cfi = results.result(recipe, Built("vdso_cfi", True, b"c"), Verdict("no", (), (), 0, 0))
+    good = results.result(recipe, Built("vdso", True, b"a"), Verdict("", (), ("dt-hash",), (), 94, 4))
+    bad = results.result(recipe, Built("vdso", False, b"ab"), Verdict("", ("getcpu is found at 0x4",), ("x",), ("x",), 94, 3))
+    cfi = results.result(recipe, Built("vdso_cfi", True, b"c"), Verdict("no", ("refused: no",), (), (), 0, 0))
     none = results.Result(Recipe("5.10.1-1", "clang-9", "small"), "too old")
     for written in ([good, bad, cfi], [none]):
         results.write(tmp_path / "results", written)
     found = results.read(tmp_path / "results")
     assert found == [good, bad, cfi, none]
     assert results.read(tmp_path / "nothing") == []
-    assert results.wrong(found) == ["6.12.118-1 gcc-14 default, vdso with symbols: check finds x"]
+    assert results.wrong(found) == [
+        "6.12.118-1 gcc-14 default, vdso with symbols: getcpu is found at 0x4",
+        "6.12.118-1 gcc-14 default, vdso with symbols: check finds x",
+        "6.12.118-1 gcc-14 default, vdso_cfi: refused: no",
+    ]
     rows = results.table(found).splitlines()
-    assert rows[2] == "| 6.12.118-1 | default | vdso | gcc-14 | 2 | 2 | 0 | 94 | 7 | dt-hash, x | 1 |"
-    assert rows[3] == "| 6.12.118-1 | default | vdso_cfi | gcc-14 | 1 | 0 | 1 |  | 0 |  | 0 |"
-    assert rows[4] == "| all |  |  | gcc-14 | 3 | 2 | 1 | 94 | 7 | dt-hash, x | 1 |"
+    assert rows[2] == "| 6.12.118-1 | default | vdso | gcc-14 | 2 | 2 | 0 | 94 | 7 | dt-hash, x | 0 | 1 | 1 |"
+    assert rows[3] == "| 6.12.118-1 | default | vdso_cfi | gcc-14 | 1 | 0 | 1 |  | 0 |  | 1 | 0 | 0 |"
+    assert rows[4] == "| all |  |  | gcc-14 | 3 | 2 | 1 | 94 | 7 | dt-hash, x | 1 | 1 | 1 |"
     assert rows[-1] == "* 5.10.1-1 clang-9 small: too old"
 
 
 def test_the_same_bytes_count_once() -> None:
     same = [
-        results.result(Recipe("6.1.1-1", compiler, "default"), Built("vdso", True, b"a"), Verdict("", (), (), 94, 4))
+        results.result(Recipe("6.1.1-1", compiler, "default"), Built("vdso", True, b"a"), Verdict("", (), (), (), 94, 4))
         for compiler in ("gcc-14", "gcc-9", "clang-19")
     ]
     assert (
         results.table(same).splitlines()[2]
-        == "| 6.1.1-1 | default | vdso | clang-19, gcc-9, gcc-14 | 1 | 1 | 0 | 94 | 4 |  | 0 |"
+        == "| 6.1.1-1 | default | vdso | clang-19, gcc-9, gcc-14 | 1 | 1 | 0 | 94 | 4 |  | 0 | 0 | 0 |"
     )

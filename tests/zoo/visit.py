@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 from stub_build import compile_all
 
 from zoo import results
-from zoo.build import CONFIGURATIONS, Recipe, build
+from zoo.build import CONFIGURATIONS, Built, Recipe, build
 from zoo.judge import Judge
-from zoo.suites import BUILD, COMPILERS, SOURCES, Compiler, Failed, compilers, offers, unpack
+from zoo.suites import BUILD, COMPILERS, SOURCES, Failed, compilers, offers, unpack
 from zoo.trees import Tree, series, unpacked
 
 LEAST_VDSOS, LEAST_SERIES = 20, 4
@@ -36,51 +34,41 @@ def trees(folder: Path) -> list[Tree]:
 
 
 def visit(folder: Path, only: str) -> None:
-    """Build and judge each vDSO whose recipe's name matches `only`; `folder` keeps what was made, and a visit goes on there."""
+    """Build and judge each vDSO whose recipe's name matches `only`; a visit goes on in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     known = {each.recipe for each in results.read(folder / "results")}
     sources = trees(folder / "trees")
     with tempfile.TemporaryDirectory(prefix="zoo-") as name:
         judge = Judge(Path(name), compile_all(Path(name)))
-        for tree, compiler, root in _places(folder, sources):
-            for configuration in CONFIGURATIONS:
-                recipe = Recipe(tree.version, compiler.name, configuration)
-                if recipe in known or not fnmatch(recipe.name, only):
-                    continue
-                known.add(recipe)
-                made = build(tree, compiler, configuration, root, _fresh(folder / "out" / f"{tree.version} {root.name}"))
-                told = (
-                    [results.Result(recipe, made)]
-                    if isinstance(made, str)
-                    else [results.result(recipe, each, judge.verdict(each)) for each in made]
-                )
-                results.write(folder / "results", told)
-                for each in told:
-                    print(recipe.name, each.kind, each.not_built or each.verdict, flush=True)
-
-
-def _fresh(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _places(folder: Path, sources: list[Tree]) -> Iterator[tuple[Tree, Compiler, Path]]:
-    """Yield each tree with each compiler and the root that has it: the newest of each suite first, then all others."""
-    for newest in (True, False):
         for suite in COMPILERS:
-            with offers((("", suite),)) as offer:
-                offered = compilers(offer)
-                first = [next(each for each in offered if each.family == family) for family in ("gcc", "clang")]
-                chosen = [each for each in offered if (each in first) == newest]
-                root = folder / "roots" / suite
-                for compiler in chosen:
-                    if not (root / compiler.name).exists():
-                        unpack(offer.download(*BUILD, *compiler.packages), root)
-                        (root / compiler.name).touch()
-                for tree in sources:
-                    for compiler in chosen:
-                        yield tree, compiler, root
-            shutil.rmtree(folder / "out", ignore_errors=True)
+            with offers((("", suite),)) as offer, tempfile.TemporaryDirectory(prefix=f"zoo-{suite}-") as place:
+                for compiler in compilers(offer):
+                    recipes = [
+                        (tree, recipe)
+                        for tree in sources
+                        for configuration in CONFIGURATIONS
+                        if (recipe := Recipe(tree.version, compiler.name, configuration)) not in known
+                        and fnmatch(recipe.name, only)
+                    ]
+                    if recipes:
+                        unpack(offer.download(*BUILD, *compiler.packages), Path(place, "root"))
+                    for tree, recipe in recipes:
+                        known.add(recipe)
+                        out = Path(place, tree.version)
+                        out.mkdir(exist_ok=True)
+                        made = build(tree, compiler, recipe.configuration, Path(place, "root"), out)
+                        _keep(folder / "results", recipe, made, judge)
+
+
+def _keep(path: Path, recipe: Recipe, made: list[Built] | str, judge: Judge) -> None:
+    """Judge what a build made, show it, and add it to the file."""
+    if isinstance(made, str):
+        told = [results.Result(recipe, made)]
+    else:
+        told = [results.result(recipe, each, judge.verdict(each)) for each in made]
+    results.write(path, told)
+    for each in told:
+        print(recipe.name, each.kind, each.not_built or each.verdict, flush=True)
 
 
 def test_no_vdso_is_wrongly_refused_taken_or_spoken_of(tmp_path: Path) -> None:
