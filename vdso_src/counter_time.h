@@ -43,11 +43,9 @@ static inline int vdso_counter_serves(int clock)
 	return clock == VDSO_MONOTONIC || ((unsigned)clock ^ 5) - 1 < 4;
 }
 
-/* The nanoseconds of so many ticks, which are less than a second. A static constant is never computed at run time. */
-static inline uint64_t vdso_counter_nsec(uint64_t rest)
+/* The nanoseconds of so many ticks, which are less than a second. `nsec` is VDSO_NSEC. */
+static inline uint64_t vdso_counter_nsec(uint64_t rest, uint64_t nsec)
 {
-	static const uint64_t nsec = VDSO_NSEC;
-
 	return VDSO_HZ > VDSO_GIGA ? (uint64_t)((vdso_uint128)rest * nsec >> 64) : rest * nsec >> VDSO_FRACTION % 64;
 }
 
@@ -62,10 +60,12 @@ static inline uint64_t vdso_counter_resolution(void)
  */
 static inline VDSO_MUST_USE int vdso_read(int clock, uint64_t counter, int64_t *sec, uint32_t *nsec)
 {
+	static const uint64_t vdso_nsec = VDSO_NSEC; /* a static constant is never computed at run time */
+
 	if (!vdso_counter_serves(clock))
 		return -1;
 	*sec = (int64_t)(counter / VDSO_HZ);
-	*nsec = (uint32_t)vdso_counter_nsec(counter % VDSO_HZ);
+	*nsec = (uint32_t)vdso_counter_nsec(counter % VDSO_HZ, vdso_nsec);
 	return 0;
 }
 

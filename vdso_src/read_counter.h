@@ -28,29 +28,32 @@ _Static_assert(VDSO_HZ >> 15 && !(VDSO_HZ >> 33), "what follows was proved for a
 
 /*
  * Returns INVERSE, made by code. The compiler would load it from .rodata, which must lie beside the function and is aligned
- * to 8: that can keep the function out of its slot. `li` of 64 bits takes 8 instructions, this 6. Beyond 1 GHz, where the
- * other constants are longer too, two loads keep the function short.
+ * to 8: that can keep the function out of its slot. `li` of 64 bits takes 8 instructions, this 6.
  */
 static inline uint64_t vdso_inverse(void)
 {
 	int64_t high = (int32_t)((INVERSE + 0x80000000) >> 32);
 
-	if (VDSO_HZ > VDSO_GIGA)
-		return INVERSE;
 	__asm__("" : "+r"(high)); /* otherwise the compiler would join the halves again */
 	return ((uint64_t)high << 32) + (uint64_t)(int32_t)INVERSE;
 }
 
 static inline int vdso_time(int clock, struct vdso_time *now)
 {
-	uint64_t counter, seconds;
+	/* Beyond 1 GHz both constants have 64 bits, and two loads keep the function short. */
+	static const uint64_t table[] = { INVERSE, VDSO_NSEC };
+	const uint64_t *constants = table;
+	uint64_t counter, inverse, seconds;
 
 	if (!vdso_counter_serves(clock))
 		return 0;
 	counter = vdso_counter_unordered();
-	seconds = (uint64_t)((unsigned __int128)(counter + ADD) * vdso_inverse() >> 64) >> SHIFT;
+	if (VDSO_HZ > VDSO_GIGA)
+		__asm__("" : "+r"(constants)); /* otherwise gcc 14 would make each of them by six instructions */
+	inverse = VDSO_HZ > VDSO_GIGA ? constants[0] : vdso_inverse();
+	seconds = (uint64_t)((unsigned __int128)(counter + ADD) * inverse >> 64) >> SHIFT;
 	now->sec = (int64_t)seconds;
-	now->nsec = vdso_counter_nsec(counter - seconds * VDSO_HZ);
+	now->nsec = vdso_counter_nsec(counter - seconds * VDSO_HZ, constants[1]);
 	return 1;
 }
 

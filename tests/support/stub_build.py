@@ -22,7 +22,7 @@ PLACES = {"after": 0x1000, "before": -0x1000, "none": None}
 COUNTER_PLACES = {"after": 0x2FF8, "before": -0x1008, "none": 0x1FF8}
 # Any order and any address will do; an odd start, so that nothing is aligned by luck.
 SCRIPT = """SECTIONS {{
-  .stubs 0x8a2 : {{ *(.text*) *(.rodata*) }}
+  .stubs 0x8a2 : {{ *(.text*) *(.rodata* .srodata*) }}
   {symbol}
   /DISCARD/ : {{ *(*) }}
 }}
