@@ -132,7 +132,12 @@ def test_the_facts_name_all_that_went_in(tmp_path: Path) -> None:
     told = dict(facts["inputs"])
     assert told.pop("EXTRA_SRC/mine.c") == sha256(tmp_path / "mine.c")
     assert re.fullmatch("[0-9a-f]{64}", told.pop("site_scons/site_tools/vdso/**.py"))
-    sources = {p for folder in ("vdso_src", "vdso_src/riscv64") for p in (ROOT / folder).iterdir() if p.is_file()}
+    sources = {
+        p
+        for folder in ("vdso_src", "vdso_src/riscv64", "vdso_src/freestanding")
+        for p in (ROOT / folder).iterdir()
+        if p.is_file()
+    }
     templates = {path for path in (ROOT / "templates").iterdir() if path.name.startswith(("vdso", "stubs"))}
     templates |= set((ROOT / "templates" / "riscv64").iterdir())
     files = sources | templates | {ROOT / "requirements.txt"}

@@ -155,7 +155,7 @@ TWICE = "".join(f'\t.section .text.x,"ax",@progbits,unique,{index}\n{text}' for 
             (name, {name: ""}, f"{name}: neither C (.c) nor assembly (.S)")
             for name in ("a.rs", "a.cc", "a.o", "a.s", "a.C", "a.h", "a", "c", ".S.bak")
         ),
-        ("a.c,b.c", {"a.c": ONE, "b.c": TWO}, "a.c,b.c: no such file; put spaces between"),
+        ("a.c,b.c", {"a.c": ONE, "b.c": TWO}, "a.c,b.c: no such file for EXTRA_SRC; separate files by spaces"),
         ("a.S b.S", {"a.S": GROUPED, "b.S": GROUPED.replace("one", "two")}, "ld left .text.x of extra1_b.o out"),
         ("a.S", {"a.S": TWICE}, "ld left .text.x of extra0_a.o out"),
         ("a.S", {"a.S": ASSEMBLY.replace("\t.size", "#")}, "`__vdso_one` is not a function of known size"),

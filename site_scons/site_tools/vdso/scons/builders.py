@@ -182,7 +182,10 @@ def _record(target: Any, source: Any, env: Any) -> None:
     rule = Path(str(target[1]))
     text = rule.read_text(errors="surrogateescape") if rule.exists() else ""
     seen = [Path(str(node)) for node in target[0].children()]
-    write_files({rule: included.record(Path(str(source[0])), text, seen)})
+    try:
+        write_files({rule: included.record(Path(str(source[0])), text, seen)})
+    except VdsoError as error:
+        raise build_error(target[0], error) from None
 
 
 _REFUSE_WITHOUT_COMPILER = Action(_refuse_without_compiler, None, varlist=["VDSO_FOUND"])
