@@ -94,8 +94,8 @@ C_DATA, RUST_DATA = "const unsigned data_access = READ;", "const DATA_ACCESS: us
 C_IMAGE, RUST_IMAGE = "const unsigned image_access = READ | EXEC;", "const IMAGE_ACCESS: usize = READ | EXECUTE;"
 C_PAGE = "mm_map_kernel(VDSO_LOAD_ADDR + VDSO_DATA_OFFSET, &page, data_access);"
 RUST_PAGE = "let data = &raw const DATA as usize;"
-C_READ, RUST_READ = "vdso_data_read(&page.data, clock, vdso_counter(),", "DATA.0.read(clock, counter())"
-C_SET, RUST_SET = "clock_set_realtime(vdso_counter(), (int64_t)", "update.set_realtime(now, (ns"
+C_READ, RUST_READ = "vdso_data_read(&page.data, clock, counter(),", "DATA.0.read(clock, counter())"
+C_SET, RUST_SET = "clock_set_realtime(counter(), (int64_t)", "update.set_realtime(now, (ns"
 C_COPY = "return copy(to, (void *)(uintptr_t)from, size, WRITE, 1);"
 RUST_COPY = "self.parts(address, from.len(), WRITE, |part, at|"
 INTO_IMAGE = "INTO_IMAGE"  # stands for what the report says of the image, which nobody knows before that is made
@@ -158,7 +158,7 @@ WRONG = {
         dict.fromkeys(CLOCKS | {"gettimeofday", SECOND, THREADS}, ""),
     ),
     "REALTIME never set": Wrong(
-        ("clock_set_realtime(vdso_counter(),", "if (0)\n\t\tclock_set_realtime(vdso_counter(),"),
+        ("clock_set_realtime(counter(),", "if (0)\n\t\tclock_set_realtime(counter(),"),
         (
             "update(set).expect(",
             "let _ = set; Some(()).expect(",
@@ -166,7 +166,7 @@ WRONG = {
         dict.fromkeys(WALL, "vdso_data_set_realtime(), with 0 s where nobody knows the time"),
     ),
     "a counter that started anew": replaced(
-        C_SET, "vdso_counter()", "vdso_counter() + 100 * timebase_hz", RUST_SET, "now", "now + 100 * timebase_hz",
+        C_SET, "counter()", "counter() + 100 * timebase_hz", RUST_SET, "now", "now + 100 * timebase_hz",
         {RESTARTED: "clock 0 starts when the counter is 10"},
     ),
 }  # fmt: skip
