@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from clock.clock_fixture import GETTIME, GETTIMEOFDAY, Program
 from exact_clock import HZ_MAX, HZ_MIN, LIFE, NOT_SERVED, NSEC, SERVED, UPTIME_CLOCKS, WALL_CLOCKS, Clock, error_ns
 from kernel_side import DataPage
 from stub_build import stubs
-from stub_runner import BUFFER
+from stub_runner import BUFFER, CounterTrap, Machine
 from vdso.arch.riscv64.facts import RISCV64
 
 GETRES = "__vdso_clock_getres"
@@ -90,6 +92,46 @@ def test_who_has_no_time_asks_the_kernel(program: Program, page: DataPage) -> No
     page.end()
     page.disable()
     assert asking() == list(SERVED)
+
+
+COMPILERS = ("riscv64-linux-gnu-gcc", "riscv64-linux-gnu-gcc-14", "clang-19")
+
+
+@pytest.mark.parametrize("mmio", [False, True], ids=["rdtime", "mmio"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_no_compiler_reads_a_counter_that_nobody_needs(compiler: str, mmio: bool, page: DataPage, tmp_path: Path) -> None:
+    """On a machine where the read would end the program: before init, refused, without a wall clock, busy, disabled."""
+    if not shutil.which(compiler):
+        pytest.skip(f"no {compiler} here")
+    linked = stubs(tmp_path, "after", compiler=compiler, mmio=mmio)
+    machine = Machine(linked.image, linked.data_offset, counter_offset=linked.counter_offset)
+
+    def asked(name: str, *arguments: int) -> bool:
+        machine.set_page(bytes(page))
+        return len(machine.call(linked.functions[name][0], *arguments, counter=None).syscalls) == 1
+
+    def all_ask(clocks: Iterable[int] = SERVED) -> bool:
+        return all(asked(GETTIME, clock, BUFFER) for clock in clocks)
+
+    page.init(HZ_MIN - 1)
+    assert all_ask(), "refused: the page is zero"
+    assert asked(GETTIMEOFDAY, BUFFER, 0)
+    page.init(10**7)
+    assert all_ask(WALL_CLOCKS)
+    assert asked(GETTIMEOFDAY, BUFFER, 0)
+    page.set_realtime(5, 1_700_000_000, 3)
+    assert all_ask(NOT_SERVED)
+    assert asked(GETTIMEOFDAY, BUFFER, BUFFER + 64)
+    for clock in SERVED:
+        assert not asked(GETRES, clock, BUFFER)
+        with pytest.raises(CounterTrap):
+            asked(GETTIME, clock, BUFFER)
+    page.begin()
+    assert all_ask()
+    page.end()
+    page.disable()
+    assert all_ask()
+    assert asked(GETTIMEOFDAY, BUFFER, 0)
 
 
 def test_the_resolution_is_a_tick_rounded_up(program: Program, page: DataPage) -> None:
