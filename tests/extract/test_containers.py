@@ -204,6 +204,7 @@ def test_bomb(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert decompress("input", packed, 0x800000) == bytes(0x800000)
     with pytest.raises(VdsoError, match=f"input: its {named(kind)} stream is larger than 0x7fffff bytes; decompress it first"):
         decompress("input", packed, 0x7FFFFF)
+    assert deb_reader.STREAM_LIMIT == 8 * 1024**3
     monkeypatch.setattr(deb_reader, "LIMIT", 0x10000)
     monkeypatch.setattr(deb_reader, "STREAM_LIMIT", 0x10000)
     big = deb(kind, **{"boot/vmlinux-7": bytes(0x20000)})
