@@ -3,9 +3,9 @@
 #include "counter.h"
 #include "vdso_data.h"
 
-#ifndef UPDATES_ELSEWHERE /* in order_kernel.rs */
 #define DONE(call) ((void)!(call)) /* What was answered changes nothing in memory, which is all that is looked at. */
 
+#ifndef UPDATES_ELSEWHERE /* in order_kernel.rs */
 /* `update_`: the counter is read after begin, as vdso_data.h demands; `early_`: before it, as it forbids. */
 #define UPDATE(name, call)                                                                     \
 	void update_##name(struct vdso_data *d, int64_t a, uint32_t b)                         \
@@ -67,7 +67,7 @@ uint64_t told(const uint64_t *flag)
 		uint32_t nsec = 0;                                                             \
 		told(lock);                                                                    \
 		counter = read;                                                                \
-		vdso_data_read(d, clock, counter, &sec, &nsec);                                \
+		DONE(vdso_data_read(d, clock, counter, &sec, &nsec));                          \
 		tell(unlock);                                                                  \
 		answer[0] = sec;                                                               \
 		answer[1] = nsec;                                                              \

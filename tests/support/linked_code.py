@@ -16,7 +16,7 @@ from stub_build import CCFLAGS, PREFIX
 DATA = 0x40000
 COUNTER = 0x41FF8  # where the counter is a word of a page
 SCRIPT = f"""SECTIONS {{
-  .text 0x8a2 : {{ *(.text*) *(.rodata*) }}
+  .text 0x8a2 : {{ *(.text*) *(.rodata*) *(.srodata*) }}
   vdso_data = {DATA:#x};
   vdso_counter_word = {COUNTER:#x};
   /DISCARD/ : {{ *(*) }}
