@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import random
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -156,16 +155,10 @@ def test_a_longer_chain_of_multiplications_is_found() -> None:
     assert multiplications(code[:4] * 2 + bytes.fromhex("0145") + code[:4]) == 2  # c.li a0, 0 ends a chain
 
 
-COMPILERS = ("riscv64-linux-gnu-gcc-14", "clang-19")
-
-
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_other_compilers_take_about_as_many(compiler: str, tmp_path: Path) -> None:
-    """Within 2 of the limits, in as many bytes."""
-    if not shutil.which(compiler):
-        pytest.skip(f"no {compiler} here")
+def test_another_compiler_takes_about_as_many(tmp_path: Path) -> None:
+    """Within 2 of the limits, in as many bytes. test_compilers.py counts with every one that Debian has."""
     page = DataPage(kernel_side.build(tmp_path)).init(HZ).set_realtime(0, 1_700_000_000, 5)
-    linked = stubs(tmp_path, "after", compiler=compiler)
+    linked = stubs(tmp_path, "after", compiler="clang-19")
     machine = Machine(linked.image, linked.data_offset)
     machine.set_page(bytes(page))
     for clock in CLOCKS.values():
