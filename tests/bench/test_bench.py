@@ -13,20 +13,18 @@ from pathlib import Path
 import kernel_side
 import pytest
 from arch.riscv64.code_shape import faults, multiplications
-from bases import bases
-from debian_packages import KERNEL, kernel_image
 from elftools.elf.elffile import ELFFile
 from exact_clock import HZ_MAX, HZ_MIN, UPTIME_CLOCKS
 from kernel_side import DataPage
 from stub_build import stubs
 from stub_runner import BUFFER, Machine
 from vdso.arch.riscv64.facts import RISCV64
-from vdso.extract.find import find
 from vdso.stubs import toolchain
 
 from bench import linux, table
 from bench.calls import CALLS, CLOCKS, Call
 from bench.counting import Count, Wrong, counts
+from bench.linux_bases import LINUX, linux_vdsos
 from bench.modes import MODES, Made, Mode, make
 from bench.subject import HZ, Subject, ours, theirs
 
@@ -40,22 +38,15 @@ LIMIT, NONE_LIMIT, DAY_LIMIT, BYTES_LIMIT, MULTIPLICATIONS = 30, 23, 32, 116, 2
 OTHER_COMPILER = 2  # instructions more than the limits that another compiler may take
 REPLACED = ("clock_gettime", "gettimeofday", "clock_getres")
 
-LINUX = [path for path in bases("riscv64-linux-*.so") if "cfi" not in path.name]
-
 
 @pytest.fixture(scope="module", params=["minimal", *LINUX], ids=lambda base: Path(base).stem)
 def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
     return make(tmp_path_factory.mktemp("bench"), request.param)
 
 
-@pytest.fixture(scope="module")
-def linux_vdsos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Return the vDSOs of VDSO_BASES, or else that of Debian's kernel."""
-    if LINUX:
-        return LINUX
-    path = tmp_path_factory.mktemp("debian") / "riscv64-linux-debian.so"
-    path.write_bytes(find(KERNEL, kernel_image(), RISCV64))
-    return [path]
+@pytest.fixture(scope="module", name="linux_vdsos")
+def linux_vdsos_fixture(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return linux_vdsos(tmp_path_factory.mktemp("debian"))
 
 
 def instructions(subject: Subject) -> dict[tuple[str, str], Count]:

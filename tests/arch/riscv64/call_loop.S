@@ -9,6 +9,7 @@
  * First WARM calls fill caches and predictors. Then CALLS calls follow each other with nothing between them, and as many
  * of which each waits for what the one before has stored. The counts are those of `simulated.py`, which reads the registers.
  */
+	.option	arch, +zicsr
 	.globl	_start
 	.globl	empty
 	.globl	done
