@@ -433,7 +433,8 @@ static inline VDSO_MUST_USE int vdso_data_getres(const struct vdso_data *d, int 
 /*
  * REALTIME was sec + nsec / 10^9 seconds after 1970 when the counter was `counter`; any sec, negative too, where the
  * nanoseconds count forward. TAI follows, the uptime clocks don't. nsec of 10^9 or more is refused. A single call outside
- * begin and end is legal and publishes by itself. On a disabled page it sets what `read` answers.
+ * begin and end is legal and publishes by itself. On a disabled page it sets what `read` answers. A kernel that no clock
+ * tells the date calls it at boot with 0: REALTIME is then 1970 plus the uptime, as on Linux.
  */
 static inline VDSO_MUST_USE int vdso_data_set_realtime(struct vdso_data *d, uint64_t counter, int64_t sec, uint32_t nsec)
 {
