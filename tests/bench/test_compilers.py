@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from arch.riscv64.code_shape import faults
 from debian_compilers import COMPILERS, Packages, Programs, unpacked
 from emit.strict import C_STANDARDS, STRICT, accepted, clean, every_call
 from repository import ROOT
 from scons_build import build
 
 from bench.calls import CLOCKS
-from bench.code_shape import faults
 from bench.counting import counts
 from bench.modes import Made, Mode, make
 from bench.subject import ours
