@@ -40,9 +40,9 @@ def vdso(env: Any, outdir: Any, base: Any, **overrides: Any) -> Any:
     link = env.VdsoUsersLink if any(builders.is_users(node) for node in objects) else env.VdsoLink
     linked = link(out.File(layout.LINKED), [script, objects])
     image = env.VdsoSplice([out.File(layout.IMAGE), out.File(layout.IMAGE_FACTS)], [base_so, linked, plan])
-    sources = nodes.all_sources(env, objects, minimal=str(base) == "minimal")
-    outputs = env.VdsoEmit([out.File(name) for name in layout.OUTPUTS], [*image, *sources])
+    outputs = env.VdsoEmit([out.File(name) for name in layout.OUTPUTS], [*image, *nodes.users_sources(env, objects)])
 
+    env.Depends(outputs, env.Value(f"our sources {provenance.sources_digest(env['VDSO_ARCH'])}"))
     env.Precious(outputs)  # otherwise SCons would delete the good outputs before an action that may fail
     return outputs
 

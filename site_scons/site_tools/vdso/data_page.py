@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .elf.elf64 import PAGE
+from .elf.limits import PAGE
 
 
 class DataPage(str, Enum):

@@ -14,8 +14,7 @@ from functools import partial
 from .arch import ARCHES, DEFAULT
 from .arch.arch import Arch
 from .data_page import DataPage
-from .elf.elf64 import PAGE
-from .elf.limits import MOST_BYTES
+from .elf.limits import MOST_BYTES, PAGE
 from .errors import VdsoError
 from .suggest import choice
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .effects import Effect
@@ -20,8 +20,7 @@ ADD = "add"
 """The policy of an export that the base does not have: the user adds it, or the build does."""
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(NamedTuple):
     """A program in PATH, or the file of that name if it begins with a slash, and the Debian packages that have it."""
 
     name: str
@@ -31,8 +30,7 @@ class Installed:
         return Path(self.name).is_file() if self.name.startswith("/") else bool(shutil.which(self.name))
 
 
-@dataclass(frozen=True)
-class Compiler:
+class Compiler(NamedTuple):
     """A compiler and a linker that make the stubs.
 
     cc, ld      programs
@@ -70,8 +68,7 @@ class Counter:
     frequency: str
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """An instruction of four bytes, which is known by the bits in `mask`."""
 
     name: str
@@ -83,8 +80,7 @@ class Mark:
         return len(code) >= 4 and int.from_bytes(code[:4], "little") & self.mask == self.value
 
 
-@dataclass(frozen=True)
-class Emulation:
+class Emulation(NamedTuple):
     """The programs that build and run Linux programs and kernels on another machine, for the tests and `demo`.
 
     user, system    QEMU for one program, and for a kernel

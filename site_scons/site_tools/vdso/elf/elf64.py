@@ -10,8 +10,8 @@ import struct
 from typing import NamedTuple
 
 from ..ranges import align_up
+from .limits import PAGE as PAGE
 
-PAGE = 0x1000
 EI_CLASS, EI_DATA, EI_OSABI = 4, 5, 7
 ELFCLASS64, ELFDATA2LSB = 2, 1
 ET_DYN = 3

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""How large a vDSO can be. What is larger is a program or a library, and proving each of its functions takes minutes."""
+"""The page, and how large a vDSO can be: what is larger is a program or a library, and proving its functions takes minutes."""
 
+PAGE = 0x1000
 MOST_BYTES = 0x40000
 """Bytes of the load. The largest vDSO that is known has 0x10000."""
 MOST_SYMBOLS = 0x100

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,20 +35,39 @@ def output_templates(arch: str) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+def sources_digest(arch: str) -> str:
+    """Return the names of all of vdso_src that can go into a blob for `arch`, and one SHA-256 of what is in them.
+
+    It stands for them in SCons, which would look at each file once for each output.
+    """
+    paths = stub_sources(arch, minimal=True)
+    return f"{' '.join(path.name for path in paths)}, SHA-256 {_digest(paths)}"
+
+
 def code_digest() -> str:
     """Return one SHA-256 of all our modules."""
-    return _digest(sorted(PACKAGE.rglob("*.py")))
+    return _digest(_files(PACKAGE, ".py"))
 
 
 def build_digest() -> str:
     """Return one SHA-256 of modules and templates: when they change, their outputs are made anew."""
-    return _digest(sorted([*PACKAGE.rglob("*.py"), *(path for path in TEMPLATES.rglob("*") if path.is_file())]))
+    return _digest([*_files(PACKAGE, ".py"), *_files(TEMPLATES)])
 
 
-def _digest(paths: Iterable[Path]) -> str:
+def _files(folder: Path, suffix: str = "") -> list[str]:
+    """Return the paths of all files below a folder, in order. Each build lists them, and Path.rglob takes long."""
+    return sorted(
+        os.path.join(path, name)  # noqa: PTH118  see above
+        for path, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(suffix)
+    )
+
+
+def _digest(paths: Iterable[Path | str]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(path.read_bytes())
+        digest.update(Path(path).read_bytes())
     return digest.hexdigest()
 
 

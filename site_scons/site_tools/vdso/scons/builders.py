@@ -82,15 +82,29 @@ def builders(code: str) -> dict[str, Any]:
 
 def _object(explain: Callable[[int], int]) -> Any:
     action = [*_command("$VDSO_CCCOM", "$VDSOCCCOMSTR", before=_start_lief, exitstatfunc=explain), Action(_record, None)]
-    return Builder(action=action, emitter=[_with_record, _depends_on_names], **_including())
+    return Builder(action=action, emitter=[_with_record, _depends_on_names, _depends_on_program("VDSO_CC")], **_including())
 
 
 def _link(explain: Callable[[int], int]) -> Any:
-    return Builder(action=_command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=explain), emitter=_depends_on_names)
+    action = _command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=explain)
+    return Builder(action=action, emitter=[_depends_on_names, _depends_on_program("VDSO_LD")])
 
 
 def _including() -> dict[str, Any]:
     return {"source_scanner": CScanner(), "CPPPATH": [str(SOURCES), f"{SOURCES}/$VDSO_ARCH", str(FREESTANDING)]}
+
+
+def _depends_on_program(variable: str) -> Any:
+    """Return an emitter that makes a program of the machine an input: where it lies, its size and its time.
+
+    SCons would read and hash all of it for each build. Who installs another version changes one of the three.
+    """
+
+    def emitter(target: Any, source: Any, env: Any) -> tuple[Any, Any]:
+        env.Depends(target, env.Value(f"the program {toolchain.identity(env.subst('$' + variable), path(env))}"))
+        return target, source
+
+    return emitter
 
 
 def _depends_on_names(target: Any, source: Any, env: Any) -> tuple[Any, Any]:

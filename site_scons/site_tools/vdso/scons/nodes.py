@@ -14,7 +14,6 @@ from SCons.Util import CLVar
 from .. import layout, variables
 from ..arch import ARCHES
 from ..data_page import DataPage
-from ..emit import provenance
 from ..errors import VdsoError
 from ..paths import SOURCES
 from ..stubs import included, toolchain
@@ -37,6 +36,7 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
         "VDSO_FOUND": bool(found) or "VDSO_CC" in env,
         "VDSO_DEFINES": [],
         "VDSO_STARTS_LIEF": True,
+        "IMPLICIT_COMMAND_DEPENDENCIES": False,  # builders.py has a cheaper one
         "SPAWN": builders.spawn,
         "ESCAPE": shlex.quote,
     }
@@ -133,16 +133,13 @@ def _object(compile_to: Any, target: Any, source: Any, flags: tuple[str, ...]) -
     return known[key]
 
 
-def all_sources(env: Any, objects: list[Any], minimal: bool) -> list[Any]:
-    """Return all files whose digests vdso.json has: ours, headers and templates among them, the user's, and their records.
+def users_sources(env: Any, objects: list[Any]) -> list[Any]:
+    """Return the user's files whose digests vdso.json has, and the records of what they include.
 
     The headers of the user are known to nobody before the compiler has read them: the records name them (stubs/included.py).
     """
-    paths = [*provenance.stub_sources(env["VDSO_ARCH"], minimal), *provenance.output_templates(env["VDSO_ARCH"])]
-    ours = [env.File(str(path)) for path in paths]
-    users = [node for node in objects if node.sources[0] not in ours]
-    records = [node.dir.File(included.record_of(node.name)) for node in users]
-    return ours + [node.sources[0] for node in users] + records
+    users = [node for node in objects if builders.is_users(node)]
+    return [node.sources[0] for node in users] + [node.dir.File(included.record_of(node.name)) for node in users]
 
 
 def _is_there(node: Any) -> bool:

@@ -19,7 +19,7 @@ from .. import layout, pipeline, templating, variables
 from ..arch import ARCHES
 from ..data_page import DataPage
 from ..emit.blob import Blob, blob_from_facts, image_from_json
-from ..emit.provenance import input_digests, selftest_sources
+from ..emit.provenance import input_digests, output_templates, selftest_sources, stub_sources
 from ..emit.tools import tool_versions
 from ..extract.find import find
 from ..place.linked import linker_script, read_linked
@@ -118,16 +118,17 @@ def splice(targets: Targets, sources: Sources, settings: Settings) -> None:
 
 
 def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
-    """Make the five outputs from image.so, image.json, all input files and the records; then print the summary."""
+    """Make the five outputs from image.so, image.json, the user's sources and their records; then print the summary."""
     image = image_from_json(sources[1].read().decode(), sources[0].read())
     records = [source for source in sources[2:] if source.path.name.endswith(included.RECORD)]
-    inputs = [source.path for source in sources[2:] if source not in records]
+    users = [source.path for source in sources[2:] if source not in records]
+    ours = [*stub_sources(settings["ARCH"], image.maker.own), *output_templates(settings["ARCH"])]
     blob = Blob(
         image=image,
         load_addr=variables.load_addr(settings["LOAD_ADDR"]),
         timebase_hz=variables.timebase_hz(image.data_page, settings["TIMEBASE_HZ"]),
         tools=tool_versions(SCons.__version__, settings["CC"], settings["LD"], settings["PATH"]),
-        inputs=input_digests([*inputs, *included.included(source.read() for source in records)]),
+        inputs=input_digests([*ours, *users, *included.included(source.read() for source in records)]),
     )
     made = pipeline.blob(blob)
     write_files({target: made[target.name] for target in targets})

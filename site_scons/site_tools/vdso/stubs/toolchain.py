@@ -7,6 +7,7 @@ ones; the tests add -Werror.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -73,6 +74,13 @@ def _meant(arch: Arch, word: str) -> Iterator[str]:
         yield re.sub(r"(gcc|ld)(-\d+)?$", "", word)
         for folder in (Path(word), Path(word, "bin")):
             yield from (str(folder / compiler.cc.removesuffix("gcc")) for compiler in arch.compilers)
+
+
+def identity(command: str, path: str) -> str:
+    """Return what tells the programs of a command from others: where each lies, its size and when it was written."""
+    found = [shutil.which(word, path=path) for word in command.split()]
+    stamps = [(os.path.realpath(program), Path(program).stat()) for program in found if program is not None]
+    return "; ".join(f"{program}, {stamp.st_size} bytes, {stamp.st_mtime_ns}" for program, stamp in stamps) or command
 
 
 def version(command: str) -> str:
