@@ -32,7 +32,7 @@ LOCAL = (
 # Name to (base, more words): minimal, what the tests make themselves, and each real one that there is.
 CASES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
     "minimal": ("minimal", ("DATA_PAGE=none", "TIMEBASE_HZ=10000000")),
-    "thunks": (build_base(Spec(functions=LOCAL)), ("DATA_PAGE=before", "POLICY=getcpu:hide")),
+    "thunks": (build_base(Spec(functions=LOCAL)), ("DATA_PAGE=before", "COUNTER=mmio:0xff8", "POLICY=getcpu:hide")),
     **{path.stem: (str(path), ()) for path in bases("riscv64*.so") if "cfi" not in path.name},
 }
 

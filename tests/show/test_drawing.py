@@ -13,7 +13,7 @@ from vdso.arch.arch import KEEP, REPLACE
 from vdso.elf.elf64 import PAGE
 from vdso.ranges import Span
 from vdso.show.drawing import CELL, CELLS, HEIGHT, ROW, WIDTH, drawn, lines
-from vdso.show.regions import DATA, REST, TABLE, Region
+from vdso.show.regions import COUNTER, DATA, REST, TABLE, Region
 
 EXACT = settings(derandomize=True, deadline=None, database=None)
 COMMAND = re.compile(r"([MHVhvz])(-?[\d ]*)")
@@ -80,9 +80,16 @@ def test_pages_show_every_byte_once(cuts: list[int]) -> None:
             assert all(shape.region.span.holds(page.start + byte) for byte in inside(shape.path))
 
 
-@pytest.mark.parametrize(("page", "names"), [(-PAGE, ["the data page", "page 0"]), (PAGE, ["page 0", "the data page"])])
-def test_pages_are_counted_without_the_data_page(page: int, names: list[str]) -> None:
-    regions = sorted([region(0, PAGE), region(page, page + PAGE, kind=DATA)], key=lambda r: r.start)
+@pytest.mark.parametrize(
+    ("data", "counter", "names"),
+    [
+        (-PAGE, -2 * PAGE, ["the page of the counter", "the data page", "page 0"]),
+        (PAGE, 2 * PAGE, ["page 0", "the data page", "the page of the counter"]),
+    ],
+)
+def test_pages_are_counted_without_those_beside(data: int, counter: int, names: list[str]) -> None:
+    beside = [region(data, data + PAGE, kind=DATA), region(counter, counter + PAGE, kind=COUNTER)]
+    regions = sorted([region(0, PAGE), *beside], key=lambda r: r.start)
     assert [page.name for page in drawn(regions, "")] == names
 
 

@@ -179,10 +179,11 @@ def test_the_map_is_to_scale(browser: Browser, made: Made) -> None:
     """Each byte of the drawing belongs to one region; a region has as many of them as it has bytes, at their places."""
     browser.open(made.page)
     blob, facts = made.blob, made.facts
-    first = min(facts["data_offset"], 0)
+    beside = {"data": facts["data_offset"], "counter": facts["counter_offset"] // PAGE * PAGE}
+    beside = {kind: start for kind, start in beside.items() if start}
+    first = min(0, *beside.values()) if beside else 0
     found = hits(browser, "image")
-    pages = len(blob) + (PAGE if facts["data_page"] != "none" else 0)
-    assert len(found) == pages
+    assert len(found) == len(blob) + PAGE * len(beside)
     kinds = {first + index: hit for index, hit in enumerate(found)}
     assert None not in kinds.values()
     counts = Counter(start for start, _ in kinds.values())
@@ -208,8 +209,8 @@ def test_the_map_is_to_scale(browser: Browser, made: Made) -> None:
         if kind in ("trap", "rest"):
             assert blob[at] == 0, f"{at:#x}"
             assert (kind == "trap") == (text["sh_addr"] <= at < text["sh_addr"] + text["sh_size"]), f"{at:#x}"
-    if facts["data_page"] != "none":
-        assert {kinds[facts["data_offset"] + at] for at in range(PAGE)} == {(facts["data_offset"], "data")}
+    for kind, start in beside.items():
+        assert {kinds[start + at] for at in range(PAGE)} == {(start, kind)}
     before = hits(browser, "base")
     assert len(before) == facts["base_pages"] * PAGE
     for export in facts["exports"]:

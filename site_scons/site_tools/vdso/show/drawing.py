@@ -10,7 +10,7 @@ from itertools import pairwise
 from ..arch.arch import HIDE, KEEP, REPLACE, SYSCALL
 from ..elf.elf64 import PAGE
 from ..ranges import align_up
-from .regions import DATA, REST, Region
+from .regions import COUNTER, DATA, REST, Region
 
 ROW = 128
 """Bytes in a row of the drawing."""
@@ -21,6 +21,7 @@ _LETTER = 5.6  # width of a letter in a label, in the same units
 CELL, CELLS = 16, 64
 """Bytes in a character of the terminal's map, and characters in a line of it."""
 LETTERS = {"headers": "h", "table": "t", KEEP: "K", REPLACE: "R", SYSCALL: "S", HIDE: "X", "code": "c", "trap": "!", REST: "."}
+_BESIDE = {DATA: "the data page", COUNTER: "the page of the counter"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class Page:
 def drawn(regions: Sequence[Region], prefix: str) -> tuple[Page, ...]:
     """Return the pages of a map, whose first region begins at a page. Labels leave out `prefix`, that of exports."""
     drawn_pages = []
-    for number, start in enumerate(range(regions[0].start, regions[-1].end, PAGE)):
+    for start in range(regions[0].start, regions[-1].end, PAGE):
         here = [r for r in regions if r.start < start + PAGE and r.end > start]
-        name = "the data page" if here[0].kind == DATA else f"page {number - (regions[0].kind == DATA)}"
+        name = _BESIDE.get(here[0].kind, f"page {start // PAGE}")
         drawn_pages.append(
             Page(start, name, tuple(_shape(r, max(r.start, start) - start, min(r.end - start, PAGE), prefix) for r in here))
         )

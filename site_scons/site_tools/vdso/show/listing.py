@@ -62,13 +62,14 @@ class Listing:
 class Surroundings:
     """The places of functions: the load of a base or an image, the spans of its exports, its map.
 
-    data_offset     of the data page, which is a part of the map; None where there is none
+    data_offset, counter_offset     of the data page, and of a counter that is a word of a page; None where there is none
     """
 
     code: bytes
     exports: tuple[Span, ...]
     regions: tuple[Region, ...]
     data_offset: int | None
+    counter_offset: int | None
     arch: Arch
 
 
@@ -76,7 +77,7 @@ def listing(around: Surroundings, own: Span) -> Listing:
     """Return the code of the export whose bytes are `own`."""
     code, arch = around.code, around.arch
     function = analyse(code, own.start, arch)
-    beyond = set(outside(function, len(code), around.data_offset))
+    beyond = set(outside(function, len(code), around.data_offset, around.counter_offset))
     shown = merged([own, *without(function.covered, [own, *around.exports])])
     found = [line for span in shown for line in arch.text(code, span.start, span.end)]
     starts = {address for address, _, _ in found}

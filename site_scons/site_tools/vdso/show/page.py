@@ -8,13 +8,11 @@ import hashlib
 from dataclasses import dataclass
 
 from ..arch.arch import ADD, REPLACE, SYSCALL
-from ..elf.elf64 import PAGE
 from ..emit.blob import Blob, Image
 from ..image.analysis import analyse, outside
 from ..image.model import Vdso
 from ..paths import TEMPLATES
 from ..place.plan import Plan
-from ..ranges import Span
 from ..splice.changes import Export
 from ..templating import render
 from . import drawing, regions
@@ -78,14 +76,12 @@ def shown(base: Vdso, blob: Blob, plan: Plan) -> Shown:
     image, prefix = blob.image, base.arch.export_prefix
     policies = {export.name: export.policy for export in image.exports if export.policy != ADD}
     before = regions.of_base(base, policies)
-    after = regions.of_image(base, plan, image.exports)
-    if image.data_page.size:
-        page = Region(Span(image.data_offset, PAGE), regions.DATA, "data page")
-        after = tuple(sorted((*after, page), key=lambda region: region.start))
-    data = image.data_offset or None
+    of_image = regions.of_image(base, plan, image.exports)
+    after = tuple(sorted((*of_image, *regions.beside(image)), key=lambda region: region.start))
+    data, counter = image.data_offset or None, image.counter_offset or None
     places = {export: export.span for export in image.exports if export.span is not None}
-    old = Surroundings(base.data, tuple(s.span for s in base.exports.values()), before, None, base.arch)
-    new = Surroundings(image.data, tuple(places.values()), after, data, base.arch)
+    old = Surroundings(base.data, tuple(s.span for s in base.exports.values()), before, None, None, base.arch)
+    new = Surroundings(image.data, tuple(places.values()), after, data, counter, base.arch)
     replaced = tuple(
         Replaced(export, listing(old, base.exports[export.name].span), listing(new, span))
         for export, span in places.items()
@@ -101,7 +97,7 @@ def shown(base: Vdso, blob: Blob, plan: Plan) -> Shown:
         replaced=replaced,
         changes=_changes(image),
         outside_before=sum(len(row.outside) for row in base_rows),
-        outside_after=sum(len(outside(function, len(image.data), data)) for function in visible),
+        outside_after=sum(len(outside(function, len(image.data), data, counter)) for function in visible),
     )
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 from ..arch.arch import ADD, HIDE, KEEP, REPLACE, SYSCALL
 from ..elf.elf64 import PAGE, pages
+from ..emit.blob import Image
 from ..image.model import Vdso
 from ..place.plan import Plan
 from ..ranges import Span, merged, without
 from ..splice.changes import Export
 from ..tables import kinds, program_headers, section_table
 
-HEADERS, TABLE, CODE, TRAP, REST, DATA = "headers", "table", "code", "trap", "rest", "data"
+HEADERS, TABLE, CODE, TRAP, REST = "headers", "table", "code", "trap", "rest"
+DATA, COUNTER = "data", "counter"
 
 KINDS: Mapping[str, str] = {
     HEADERS: "ELF header and program headers",
@@ -28,13 +30,14 @@ KINDS: Mapping[str, str] = {
     TRAP: "trapping bytes: executed, they raise an illegal instruction",
     REST: "not used: padding and what nothing reaches",
     DATA: "data page: the kernel writes it, user space reads it",
+    COUNTER: "page of the counter: a device, of which user space reads one word",
 }
 """The kinds of regions, in words, in the order of the legend."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Bytes of one of KINDS. Addresses are those of the ELF file; a data page before the image has negative ones."""
+    """Bytes of one of KINDS. Addresses are those of the ELF file; a page before the image has negative ones."""
 
     span: Span
     kind: str
@@ -70,7 +73,7 @@ def of_base(base: Vdso, policies: Mapping[str, str]) -> tuple[Region, ...]:
 
 
 def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region, ...]:
-    """Return the regions of all pages of an image that was made from `base` by `plan`, but for its data page."""
+    """Return the regions of all pages of an image that was made from `base` by `plan`, but for the pages beside it."""
     functions = [(e.span, e.policy, e.name) for e in exports if e.span is not None]
     behind = section_table.behind(plan.size, bool(base.fdes))
     return _tiled(
@@ -87,6 +90,13 @@ def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region,
             Region(Span(0, plan.size), REST, "zeros"),
         ]
     )
+
+
+def beside(image: Image) -> tuple[Region, ...]:
+    """Return the pages that the kernel maps beside an image: the data page, and that of a counter which is a word of one."""
+    data = [Region(Span(image.data_offset, PAGE), DATA, "data page")] if image.data_page.size else []
+    counter = image.counter_page
+    return (*data, *([] if counter is None else [Region(Span(counter, PAGE), COUNTER, "page of the counter")]))
 
 
 _AREAS = {kinds.UNWIND: ".eh_frame_hdr, .eh_frame"}
