@@ -118,19 +118,20 @@ class CommandLine:
         return any(name in target for target in self._targets for name in names)
 
     def printing(self) -> dict[str, tuple[Any, Any]]:
-        """Return the targets that print, each with the sources and the action that it has."""
+        """Return the targets that print and that are asked for, each with the sources and the action that it has."""
         # SCons takes apart what an action's function refers to: these refer to texts, not to an environment.
         root, out, arch = self._env.Dir("#").abspath, self.out, self._env["ARCH"]
         policy, words, data = self._env["POLICY"], self._env["TEST"], self._env["DATA"]
         image = self.image
         outputs = [self.file(name) for name in layout.OUTPUTS]
-        return {
-            "info": (self.file(layout.BASE), _printing(lambda commands, base: commands.info(base, arch, policy))),
-            "check": ([], _printing(lambda commands: commands.check(image, arch, data))),
-            "demo": (outputs, _printing(lambda commands, *_: commands.demo(root, out))),
-            "bench": (outputs, _printing(lambda commands, *_: commands.bench(root, out))),
-            "test": ([], _printing(lambda commands: commands.test(root, words))),
+        commands: dict[str, tuple[Any, Callable[..., int]]] = {
+            "info": (self.file(layout.BASE), lambda commands, base: commands.info(base, arch, policy)),
+            "check": ([], lambda commands: commands.check(image, arch, data)),
+            "demo": (outputs, lambda commands, *_: commands.demo(root, out)),
+            "bench": (outputs, lambda commands, *_: commands.bench(root, out)),
+            "test": ([], lambda commands: commands.test(root, words)),
         }
+        return {name: (sources, _printing(command)) for name, (sources, command) in commands.items() if name in self._targets}
 
     def _begin(self) -> None:
         """Set SCons up for this run, and enter OUT if something is to be made there."""
