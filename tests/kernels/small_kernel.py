@@ -53,7 +53,7 @@ class Manners:
     left_blocked    signals that rt_sigreturn leaves blocked, a bit each
     endless         a child that faults goes on for ever
     stray           wait4 tells first of this many children that are gone
-    copyout         the kernel writes for the program wherever that can read
+    copyout         where the kernel writes for the program although that may not: "image", "data page"
     frame           the signal frame is Linux's, and what a handler changes in it counts
     sigreturn       where handlers return to, from the image; None: to a trampoline of the kernel's own
     rdtime          ticks that one takes; None: it is illegal
@@ -77,7 +77,7 @@ class Manners:
     left_blocked: int = 0
     endless: bool = False
     stray: int = 0
-    copyout: bool = False
+    copyout: frozenset[str] = frozenset()
     frame: bool = True
     sigreturn: int | None = 0
     rdtime: int | None = 5
@@ -239,7 +239,8 @@ class Kernel:
     def _put(self, address: int, data: bytes) -> None:
         """Write for a system call: only where the program itself may, if the kernel looks."""
         may = any(start <= address and address + len(data) <= start + size for start, size in self._writable)
-        if not may and not self._manners.copyout:
+        region = "image" if 0 <= address - self._manners.load < len(self._image) else "data page"
+        if not may and region not in self._manners.copyout:
             raise BadAddress
         try:
             self._engine.mem_write(address, data)
