@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 from kernel_builds import KERNELS, PROGRAMS, build_kernel, build_vdso, kernel, program
+from kernels.program_builds import static
 from kernels.selftest_report import CLOCKS, COST, read_tap, selftest
 from qemu import Run, boot
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
-CLOCK_GETTIME, CLOCK_GETRES = 113, 114
+CLOCK_GETTIME, CLOCK_GETRES, RT_SIGRETURN = 113, 114, 139
 HARTS = 4
 FORBIDDEN = "counter=off"
 KILLED = 128 + 11
 
 kernels = pytest.mark.parametrize("name", KERNELS)
+libcs = pytest.mark.parametrize("libc", ["glibc", "musl"])
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +31,10 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: build_kernel(name, folder / name, vdso=vdso) for name in KERNELS}
 
 
-def clocks(elf: Path, folder: Path, *words: str, counter_page: bool = False) -> tuple[Run, dict[str, int]]:
+def clocks(elf: Path, folder: Path, *words: str, libc: str = "glibc", counter_page: bool = False) -> tuple[Run, dict[str, int]]:
     """Run the program that compares every clock with system calls, in threads. Return the run and what the program counted."""
-    source, log = PROGRAMS / "clocks.c", folder / "guest.txt"
-    run = boot(elf, program(source), words, ["0", "4"], harts=HARTS, log=log, seconds=120, counter_page=counter_page)
+    guest, log = static("clocks", libc), folder / "guest.txt"
+    run = boot(elf, guest, words, ["0", "4"], harts=HARTS, log=log, seconds=120, counter_page=counter_page)
     said = re.search(r"^ok (.*)$", run.text, re.M)
     assert run.exit == 0, run.text
     assert said, run.text
@@ -40,10 +42,11 @@ def clocks(elf: Path, folder: Path, *words: str, counter_page: bool = False) -> 
 
 
 @kernels
-def test_on_a_disabled_page_no_program_reads_a_counter_that_is_forbidden(name: str, tmp_path: Path) -> None:
-    """No read reaches the firmware, which would answer it, or kills the program."""
-    run, counts = clocks(kernel(name), tmp_path, FORBIDDEN, "page=off")
-    assert run.values["mmode_traps"] == 0
+@libcs
+def test_on_a_disabled_page_no_program_reads_a_counter_that_is_forbidden(name: str, libc: str, tmp_path: Path) -> None:
+    """No read reaches the firmware, which would answer it, or kills the program; and no handler returns from a signal."""
+    run, counts = clocks(kernel(name), tmp_path, FORBIDDEN, "page=off", libc=libc)
+    assert (run.values["mmode_traps"], run.syscalls(RT_SIGRETURN)) == (0, 0)
     assert run.syscalls(CLOCK_GETTIME) == counts["served"] + counts["clock_gettime"]
     assert run.syscalls(CLOCK_GETRES) == counts["getres_served"] + counts["clock_getres"]
 
@@ -62,6 +65,7 @@ def test_the_selftest_does_not_ask_for_a_counter_that_nobody_reads(name: str, tm
 def test_a_counter_of_a_device(name: str, devices: dict[str, Path], tmp_path: Path) -> None:
     """The time is right on four harts, no clock that is served makes a system call, and no read of the counter traps."""
     run, counts = clocks(devices[name], tmp_path, FORBIDDEN, counter_page=True)
+    assert run.syscalls(RT_SIGRETURN) == 0
     assert run.values["mmode_traps"] == 0
     assert counts["served"] > 2000
     assert run.syscalls(CLOCK_GETTIME) == counts["clock_gettime"]
