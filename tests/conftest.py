@@ -8,9 +8,6 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the proofs at full length (minutes to hours)")
-    parser.addoption(
-        "--compilers", action="store_true", help="build with every compiler that Debian has (gigabytes to download)"
-    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

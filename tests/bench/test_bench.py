@@ -147,7 +147,7 @@ def test_a_longer_chain_of_multiplications_is_found() -> None:
 
 
 def test_another_compiler_takes_about_as_many(tmp_path: Path) -> None:
-    """Within 2 of the limits, in as many bytes. test_compilers.py counts with every one that Debian has."""
+    """Within 2 of the limits, in as many bytes. compilers.py counts with every one that Debian has."""
     page = DataPage(kernel_side.build(tmp_path)).init(HZ).set_realtime(0, 1_700_000_000, 5)
     linked = stubs(tmp_path, "after", compiler="clang-19")
     machine = Machine(linked.image, linked.data_offset)

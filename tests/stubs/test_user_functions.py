@@ -532,8 +532,8 @@ def test_a_part_that_moves_or_overlaps_does_not_compile(name: str, tmp_path: Pat
 
 
 RUST_MOVED = {
-    "a word too few before it": ("AtomicU64; 306]", "AtomicU64; 305]"),
-    "a word too many before it": ("AtomicU64; 306]", "AtomicU64; 307]"),
+    "a word too few before it": ("RESERVED: usize = 306", "RESERVED: usize = 305"),
+    "a word too many before it": ("RESERVED: usize = 306", "RESERVED: usize = 307"),
     "a part that is too small": ("EXTRA_WORDS: usize = 64", "EXTRA_WORDS: usize = 63"),
     "a place that is told wrong": ("EXTRA_OFFSET: usize = 3584", "EXTRA_OFFSET: usize = 3576"),
 }

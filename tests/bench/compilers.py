@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every compiler that Debian has makes an image that holds, about as fast as gcc 12's (docs/performance.md), and takes vdso.h.
 
-Only with `--compilers`: gigabytes are downloaded.
+Tests that run only if this file is named: gigabytes are downloaded.
 """
 
 from __future__ import annotations
@@ -44,8 +44,6 @@ class By(Mode):
 
 @pytest.fixture(scope="module", params=COMPILERS, ids=lambda compiler: compiler.name.replace(" ", "-"))
 def compiler(request: pytest.FixtureRequest) -> Iterator[tuple[Packages, Programs]]:
-    if not request.config.getoption("--compilers"):
-        pytest.skip("only with --compilers")
     with unpacked(request.param) as programs:
         yield request.param, programs
 
