@@ -134,7 +134,8 @@ def demo(out: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "program"
     facts = json.loads((out / "vdso.json").read_text())
-    run(CC, "-O2", "-static", f"-I{SOURCES / facts['arch']}", "-o", program, HERE / "demo.c")
+    includes = [f"-I{folder}" for folder in (SOURCES, SOURCES / facts["arch"])]
+    run(CC, "-O2", "-static", *includes, "-o", program, HERE / "demo.c")
     wrong = []
     for name, build in KERNELS.items():
         build(folder / f"kernel-{name}", out)
