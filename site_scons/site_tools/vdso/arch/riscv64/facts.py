@@ -35,7 +35,7 @@ RISCV64 = Arch(
         read="rdtime",
         cpu="hart",
         allow="set scounteren.TM",
-        firmware="firmware sets mcounteren.TM",
+        firmware="firmware sets mcounteren.TM; without firmware the kernel does",
         frequency="the device tree",
     ),
     counter_page=Counter(
