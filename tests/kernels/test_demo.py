@@ -47,7 +47,8 @@ def test_of_all_boots_the_least_counts() -> None:
     """One that was interrupted all the time takes no part."""
     on = demo.Result("c", "on", (boot(90, 55), boot(50, 25)), boot(40))
     off = demo.Result("c", "off", (boot(500), boot(900)), boot(480))
-    assert demo.ratios(on, off) == "ratio=10.0 instructions_ratio=12.0 counter_share=0.50"
+    assert demo.ratios(on, off, same_counter=True) == "ratio=10.0 instructions_ratio=12.0 counter_share=0.50"
+    assert demo.ratios(on, off, same_counter=False) == "ratio=10.0 instructions_ratio=12.0"
     assert "vdso=off clock_gettime_syscalls=0 ns_per_call=500.0 instructions_per_call=480 " in str(off)
 
 
