@@ -12,6 +12,7 @@ SELDOM = {
     "sconsw": ("scons/test_sconsw.py",),
     "arch": ("arch", "image"),
     "image": ("image", "arch"),
+    "scons": ("scons", "release/test_dist.py"),
 }
 """Of what has no folder of its own name among the tests, or is told by another's as well."""
 OF_NO_FOLDER = ("scons/test_build.py",)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.variables import pages_beside
 from vdso.verify import RULES, Beside, Report, identity, verify
+from vdso.verify import rule as registry
 from vdso.verify.findings import report_text
-from vdso.verify.rule import CONSUMERS, SELFTESTS
+from vdso.verify.rule import CONSUMERS, EVERY, SELFTESTS
 from verify.sabotages import SABOTAGES, Sabotage
 
 ALL_RULES = {*RULES, *identity.RULES}
@@ -368,3 +370,18 @@ def test_extreme_words_never_raise(image: bytes, index: int, word: int) -> None:
 def test_a_truncated_image_is_a_finding(image: bytes) -> None:
     for size in range(0, len(image), 61):
         assert check(image[:size]).findings, hex(size)
+
+
+@pytest.mark.parametrize(
+    ("harms", "words"),
+    [((), "The image is."), (((EVERY, "fails"), ("nobody", "fails")), "The image is."), (((EVERY, "fails"),), "")],
+    ids=["no consumer", "an unknown one", "no demand in words"],
+)
+def test_a_rule_says_what_it_demands_and_for_whom(harms: tuple[tuple[str, str], ...], words: str) -> None:
+    def check(_subject: Any) -> Iterator[str]:
+        yield ""
+
+    check.__doc__ = words
+    with pytest.raises(AssertionError, match="new"):
+        registry.rule("new", *harms)(check)
+    assert "new" not in RULES
