@@ -140,7 +140,7 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "d
             BOOT
             | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
             | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build"}
-            | {"clang-14|clang", "lld-19", "llvm-19", "elfutils", "llvm"},
+            | {"clang-14|clang", "clang-19", "lld-19", "llvm-19", "elfutils", "llvm"},
         ),
     ],
 )
