@@ -47,7 +47,8 @@ def guest() -> Path:
     include = [
         f"-I{folder}" for folder in (reader, reader.parent / "riscv64" / "selftest", reader.parent / "riscv64", reader.parent)
     ]
-    return program(PROGRAMS / "user_functions.c", *include, str(reader / "symbols.c"), str(reader / "image.c"))
+    parts = [str(reader / name) for name in ("symbols.c", "image.c", "strings.c")]
+    return program(PROGRAMS / "user_functions.c", *include, *parts)
 
 
 def calls(guest_kernel: Path, log: Path, *words: str, harts: int) -> tuple[Run, Said]:

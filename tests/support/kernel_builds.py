@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import shutil
 import subprocess
@@ -104,6 +105,9 @@ def kernel(name: str) -> Path:
 @cache
 def program(source: Path, *flags: str) -> Path:
     """Return a static program with Debian's cross glibc, built once."""
-    out = session_folder() / "-".join([source.stem, *(flag.strip("-").replace("/", "_") for flag in flags)])
+    # flags may name files, and all of them together be longer than a file's name may be
+    out = session_folder() / "-".join(
+        [source.stem, *([hashlib.sha256(repr(flags).encode()).hexdigest()[:12]] if flags else [])]
+    )
     run(CC, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", *flags, "-o", out, source)
     return out

@@ -35,14 +35,16 @@ int main(int argc, char **argv)
 	unsigned cpu = 77, node = 77, greatest = 0;
 	long (*getcpu)(unsigned *, unsigned *, void *);
 	uint64_t (*timebase_hz)(void);
+	const char *trouble;
 	uint64_t hz;
 
 	image.address = getauxval(AT_SYSINFO_EHDR);
-	image_read(0);
-	if (image_trouble) {
-		printf("user_functions: %s\n", image_trouble);
+	trouble = image_read_header();
+	if (trouble) {
+		printf("user_functions: %s\n", trouble);
 		return 1;
 	}
+	image_read_tables();
 	getcpu = (long (*)(unsigned *, unsigned *, void *))found("__vdso_getcpu");
 	timebase_hz = (uint64_t(*)(void))found("__vdso_timebase_hz");
 	hz = timebase_hz();
