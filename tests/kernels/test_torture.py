@@ -27,8 +27,8 @@ NO_CHECK = {"vdso_src/read_page.h": (CHECK, "VDSO_LOAD(again->state) == 0")}
 EARLY_COUNTER = {
     "c": {
         "vdso_kernel.c": (
-            "\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn vdso_counter();\n",
-            "\tuint64_t now = vdso_counter();\n\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn now;\n",
+            "\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn counter();\n",
+            "\tuint64_t now = counter();\n\tlock(&clock_lock);\n\tvdso_data_begin(&page.data);\n\treturn now;\n",
         )
     },
     "rust": {
