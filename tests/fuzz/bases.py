@@ -63,7 +63,7 @@ def images() -> tuple[bytes, ...]:
 
 @cache
 def strange() -> tuple[bytes, ...]:
-    """Return bases that must be refused, or that are of another kind."""
+    """Return bases that must be refused, that are of another kind, or that nobody relocates."""
     made = (
         *(Spec(bits=32), Spec(endian=">"), Spec(second_load=True), Spec(relocations=2), Spec(alternatives=1)),
         *(Spec(auxiliary="cf-protection=full"), Spec(machine=183)),

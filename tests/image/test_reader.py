@@ -157,6 +157,18 @@ def first_fde(patch: Patch) -> int:
     return patch.frames + patch.get(patch.frames + 16, "<i")
 
 
+def relocations(at: int, word: int = 0) -> Callable[[Patch], None]:
+    """Return a change: DT_RELA is at `at`, with one entry, for `word` if that is not 0."""
+
+    def change(patch: Patch) -> None:
+        patch.set(elf64.DT_RELA, at)
+        patch.set(elf64.DT_RELASZ, elf64.RELA.size)
+        if word:
+            patch.put(at, "<Q", word)
+
+    return change
+
+
 def too_many_symbols(patch: Patch) -> None:
     """Give DT_HASH alone chains for one symbol more than there may be."""
     patch.retag(elf64.DT_GNU_HASH)
@@ -233,14 +245,22 @@ DYNAMIC: dict[str, tuple[Callable[[Patch], object], str]] = {
     ),
     "a tag twice": (lambda p: p.add(elf64.DT_STRSZ, 1), "PT_DYNAMIC has the tag 0xa twice"),
     "user-mode CFI": (lambda p: p.add(elf64.DT_AUXILIARY, 1), "a vDSO for user-mode CFI (DT_AUXILIARY); take the plain one"),
-    "relocations": (lambda p: p.set(elf64.DT_RELASZ, 24), "has relocations (0x18 bytes at 0x0)"),
-    "relocations of no size": (lambda p: p.set(elf64.DT_RELA, 8), "has relocations (0x0 bytes at 0x8)"),
-    "short relocations": (lambda p: p.add(DT_RELSZ, 16), "has relocations (0x10 bytes at 0x0)"),
-    "short relocations of no size": (lambda p: p.add(DT_REL, 8), "has relocations (0x0 bytes at 0x8)"),
-    "packed relocations": (lambda p: p.add(DT_RELRSZ, 8), "has relocations (0x8 bytes at 0x0)"),
-    "packed relocations of no size": (lambda p: p.add(DT_RELR, 8), "has relocations (0x0 bytes at 0x8)"),
-    "relocations of a PLT": (lambda p: p.add(DT_JMPREL, 8), "has relocations (DT_JMPREL or DT_TEXTREL)"),
-    "relocations of code": (lambda p: p.add(elf64.DT_TEXTREL, 1), "has relocations (DT_JMPREL or DT_TEXTREL)"),
+    "relocations of half an entry": (
+        lambda p: p.set(elf64.DT_RELASZ, 36),
+        "DT_RELASZ is 0x24, DT_RELAENT 0x18 (entries have 0x18",
+    ),
+    "relocations of another size": (
+        lambda p: p.set(elf64.DT_RELAENT, 12),
+        "DT_RELASZ is 0x0, DT_RELAENT 0xc (entries have 0x18",
+    ),
+    "relocations behind the load": (relocations(0x7000), "DT_RELA at 0x7000 of 0x18 bytes leaves the load"),
+    "a relocation of what is not there": (relocations(0x600, 0x7000), "a word with a relocation at 0x7000 of 0x8 bytes leaves"),
+    "short relocations": (lambda p: p.add(DT_RELSZ, 16), "has relocations of another form (0x10 bytes at 0x0)"),
+    "short relocations of no size": (lambda p: p.add(DT_REL, 8), "has relocations of another form (0x0 bytes at 0x8)"),
+    "packed relocations": (lambda p: p.add(DT_RELRSZ, 8), "has relocations of another form (0x8 bytes at 0x0)"),
+    "packed relocations of no size": (lambda p: p.add(DT_RELR, 8), "has relocations of another form (0x0 bytes at 0x8)"),
+    "relocations of a PLT": (lambda p: p.add(DT_JMPREL, 8), "has relocations of code (DT_JMPREL or DT_TEXTREL)"),
+    "relocations of code": (lambda p: p.add(elf64.DT_TEXTREL, 1), "has relocations of code (DT_JMPREL or DT_TEXTREL)"),
     "no strings": (lambda p: p.retag(elf64.DT_STRTAB), "PT_DYNAMIC has no DT_STRTAB"),
     "strings of no size": (lambda p: p.retag(elf64.DT_STRSZ), "PT_DYNAMIC has no DT_STRSZ"),
     "no symbols": (lambda p: p.retag(elf64.DT_SYMTAB), "PT_DYNAMIC has no DT_SYMTAB"),

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from elf_builder import FUNCTIONS, NOP, PREFIX, RET, Function, Spec, raw, reader
+from elf_builder import FUNCTIONS, NOP, PREFIX, RET, Function, Spec, assemble, raw, reader
 from elf_builder import build as build_base
+from image_builder import Patch
 from spliced import plain_code, spliced, with_functions
 from stub_build import compile_all
 from vdso.arch.riscv64.facts import RISCV64
+from vdso.elf import elf64
 from vdso.errors import VdsoError
 from vdso.image.analysis import analyse
 from vdso.image.model import Vdso
@@ -298,6 +300,40 @@ def test_code_that_writes_to_the_image_is_not_kept(offset: int) -> None:
 
 
 CPU_NAME = PREFIX + "getcpu"
+
+
+def waiting(word: int | None, *functions: Function) -> Vdso:
+    """Return a base with a relocation of .rodata's first word, or of `word`."""
+    made = assemble(replace(with_functions(*functions), relocations=1))
+    patch = Patch(made.data)
+    if word is not None:
+        patch.put(patch.value(elf64.DT_RELA), "<Q", word)
+    return read_vdso("base.so", patch.image, RISCV64)
+
+
+def read_only_data(relocations: int, function: Function) -> int:
+    return assemble(replace(with_functions(function), relocations=relocations)).sections[".rodata"][0]
+
+
+@pytest.mark.parametrize("beyond", [0, 7, -8])
+def test_code_that_reads_beside_a_word_with_a_relocation_is_not_kept(beyond: int) -> None:
+    """Linux 6.1 without jump labels has such a word, which its clock reads; whoever keeps the clock keeps a crash."""
+    at = read_only_data(1, reader(CPU_NAME, 12)) + beyond
+    reads = reader(CPU_NAME, 12, at)
+    assert f"reads beside {at - beyond:#x}, which waits for a relocation that nobody makes" in unsafe(
+        waiting(None, reads), CPU_NAME
+    )
+    assert unsafe(base(reader(CPU_NAME, 12, read_only_data(0, reader(CPU_NAME, 12)))), CPU_NAME) == ""
+
+
+def test_code_that_reads_nothing_is_kept_beside_relocations() -> None:
+    assert unsafe(waiting(None, plain_code(CPU_NAME, 12)), CPU_NAME) == ""
+
+
+@pytest.mark.parametrize("offset", [0, 4, -4])
+def test_code_that_is_to_be_relocated_itself_is_not_kept(offset: int) -> None:
+    at = waiting(None, plain_code(CPU_NAME, 12)).exports[CPU_NAME].value + offset
+    assert f"its code at {at:#x} waits for a relocation" in unsafe(waiting(at, plain_code(CPU_NAME, 12)), CPU_NAME)
 
 
 def store_at(target: int, address: int) -> bytes:

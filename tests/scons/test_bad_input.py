@@ -12,7 +12,9 @@ from bases import bases
 from checkout import fresh
 from elf_builder import Spec
 from elf_builder import build as build_base
+from image_builder import Patch
 from scons_build import build, scons
+from vdso.elf import elf64
 
 OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
 GOOD = build_base(Spec())
@@ -32,6 +34,12 @@ def base(name: str, data: bytes, *says: str) -> Bad:
     return Bad(name, ("BASE={f}",), says, data)
 
 
+def packed_relocations() -> bytes:
+    patch = Patch(build_base(Spec()))
+    patch.add(elf64.DT_RELRSZ, 8)
+    return patch.image
+
+
 def source(name: str, text: str, *says: str) -> Bad:
     return Bad(name, ("BASE=minimal", "EXTRA_SRC={f}"), says, text.encode())
 
@@ -45,7 +53,7 @@ BAD = (
     base("32-bit", build_base(Spec(bits=32)), "32-bit"),
     base("other architecture", build_base(Spec(machine=183)), "AArch64"),
     base("two loads", build_base(Spec(second_load=True)), "2 PT_LOAD"),
-    base("relocations", build_base(Spec(relocations=2)), "relocations"),
+    base("relocations", packed_relocations(), "relocations of another form"),
     base("alternatives", build_base(Spec(alternatives=1)), ".alternative", "patches at boot"),
     *(base(f"truncated at {at:#x}", GOOD[:at], "truncated") for at in (0x41, 0x123, 0x400, len(GOOD) - 1)),
     Bad("policy of no export", ("BASE=minimal", "POLICY=nothing:hide"), ("POLICY", "no export `nothing`", "getcpu")),

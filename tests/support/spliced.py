@@ -98,6 +98,8 @@ SYNTHETIC = {
     "lld, gnu only": Spec(lld=True, spare=0, hashes=("gnu",)),
     "headers before the load": Spec(first=(PT_PHDR, PT_GNU_STACK, PT_GNU_RELRO)),
     "a property note": Spec(property=True),
+    "relocations": Spec(relocations=2),
+    "relocations, nothing to spare": Spec(relocations=1, hashes=("gnu",), spare=0, sections=False),
     "no notes": Spec(linux=None, build_id=None),
     "a writable load": Spec(load_flags=7),
     "a short symbol": Spec(functions=(replace(FUNCTIONS[0], short=2), *FUNCTIONS[1:]), linux=None),

@@ -188,9 +188,10 @@ def test_a_vdso_that_is_taken_found_and_run_is_right(judge: Judge) -> None:
     assert verdict.rules > 90
 
 
-def test_the_want_of_dt_hash_is_a_true_finding(judge: Judge) -> None:
-    verdict = judge.verdict(Built("vdso", True, foreign(hashes=("gnu",))))
-    assert (verdict.wrong, verdict.findings, verdict.untrue) == ((), ("dt-hash",), ())
+@pytest.mark.parametrize(("changes", "finding"), [({"hashes": ("gnu",)}, "dt-hash"), ({"relocations": 1}, "no-relocations")])
+def test_what_harms_is_a_true_finding(changes: dict[str, object], finding: str, judge: Judge) -> None:
+    verdict = judge.verdict(Built("vdso", True, foreign(**changes)))
+    assert (verdict.wrong, verdict.findings, verdict.untrue) == ((), (finding,), ())
 
 
 @pytest.mark.parametrize(

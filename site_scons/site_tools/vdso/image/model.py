@@ -11,7 +11,7 @@ from ..arch.arch import Arch
 from ..elf import elf64
 from ..elf.elf64 import PHDR, Ehdr, Phdr
 from ..elf.unwind import Fde
-from ..ranges import Span, merged
+from ..ranges import Span, merged, without
 from .analysis import analyse
 from .maker import Maker, maker
 
@@ -63,6 +63,7 @@ class Vdso:
     file        the whole file, sections behind the load included
     dynamic     (tag, value) in the order of the table, DT_NULL and all spare entries included
     tables      name to place of each table that PT_DYNAMIC and the program headers name
+    relocated   words that a loader would have to relocate; none does
     section_names     empty where there is no section table
     """
 
@@ -77,6 +78,7 @@ class Vdso:
     notes: tuple[Note, ...]
     fdes: tuple[Fde, ...]
     tables: dict[str, Span]
+    relocated: tuple[Span, ...]
     section_names: tuple[str, ...]
 
     @cached_property
@@ -94,6 +96,12 @@ class Vdso:
         """Return the code that its exports reach, ascending, disjoint."""
         covered = (span for s in self.exports.values() for span in analyse(self.data, s.value, self.arch).covered)
         return tuple(merged(covered))
+
+    @cached_property
+    def between(self) -> tuple[Span, ...]:
+        """Return what is neither a table nor an export: read-only data, local functions, padding."""
+        known = [*self.tables.values(), *(s.span for s in self.exports.values())]
+        return tuple(without([Span(0, len(self.data))], known))
 
     @property
     def load(self) -> Phdr:

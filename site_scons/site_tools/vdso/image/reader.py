@@ -19,7 +19,7 @@ from .model import Vdso
 def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
     """Return the model of the ELF `file`, which messages call `name`.
 
-    VdsoError unless it is a plain, whole vDSO of `arch` with one PT_LOAD and no relocations.
+    VdsoError unless it is a plain, whole vDSO of `arch` with one PT_LOAD.
     """
     ehdr = _header(name, file, arch)
     phdrs = _segments(name, file, ehdr)
@@ -29,6 +29,7 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
     tags = dict(reversed(dynamic))
     if elf64.DT_AUXILIARY in tags:
         raise VdsoError(name, "a vDSO for user-mode CFI (DT_AUXILIARY)", "take the plain one of the same kernel")
+    relocated = table_reader.read_relocated(load, tags)
     named = table_reader.find_tables(load, tags, phdrs, len(dynamic))
     symbols = table_reader.read_symbols(load, tags, named)
     fdes, frames = table_reader.read_fdes(load, named)
@@ -45,6 +46,7 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
         notes=table_reader.read_notes(load, tables),
         fdes=fdes,
         tables=tables,
+        relocated=relocated,
         section_names=tuple(name for name, header in sections if header.size),
     )
     table_reader.refuse_overlaps(load, vdso.headers, tables, symbols)

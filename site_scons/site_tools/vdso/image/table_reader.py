@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..elf import elf64
-from ..elf.elf64 import DYN, SYM, Phdr, Shdr, Sym
+from ..elf.elf64 import DYN, RELA, SYM, Phdr, Shdr, Sym
 from ..elf.limits import MOST_SYMBOLS
 from ..elf.unwind import Fde, read_frames
 from ..ranges import Span, align_up
@@ -56,11 +56,6 @@ def find_tables(load: Load, tags: Tags, phdrs: Sequence[Phdr], entries: int) -> 
 
     entries     how many PT_DYNAMIC has
     """
-    for tag, size in ((elf64.DT_RELA, elf64.DT_RELASZ), (elf64.DT_REL, elf64.DT_RELSZ), (elf64.DT_RELR, elf64.DT_RELRSZ)):
-        if tags.get(tag) or tags.get(size):
-            raise load.error(f"has relocations ({tags.get(size, 0):#x} bytes at {tags.get(tag, 0):#x})")
-    if tags.get(elf64.DT_JMPREL) or tags.get(elf64.DT_TEXTREL):
-        raise load.error("has relocations (DT_JMPREL or DT_TEXTREL)")
     needed = {"DT_STRTAB": elf64.DT_STRTAB, "DT_STRSZ": elf64.DT_STRSZ, "DT_SYMTAB": elf64.DT_SYMTAB,
               "DT_VERSYM": elf64.DT_VERSYM, "DT_VERDEF": elf64.DT_VERDEF, "DT_SONAME": elf64.DT_SONAME}  # fmt: skip
     for name, tag in needed.items():
@@ -84,6 +79,28 @@ def find_tables(load: Load, tags: Tags, phdrs: Sequence[Phdr], entries: int) -> 
     for name, span in found.items():
         load.bytes(name, span)
     return found
+
+
+def read_relocated(load: Load, tags: Tags) -> tuple[Span, ...]:
+    """Return the words that wait for a relocation. Nobody makes one: a vDSO is mapped as it is.
+
+    Linux 6.1 without jump labels has such a word, and only its clock reads it. So it is no matter where all that stays reads
+    none of them (policy/decide.py). Words of code or of a PLT are code that can't run.
+    """
+    for tag, size in ((elf64.DT_REL, elf64.DT_RELSZ), (elf64.DT_RELR, elf64.DT_RELRSZ)):
+        if tags.get(tag) or tags.get(size):
+            raise load.error(f"has relocations of another form ({tags.get(size, 0):#x} bytes at {tags.get(tag, 0):#x})")
+    if tags.get(elf64.DT_JMPREL) or tags.get(elf64.DT_TEXTREL):
+        raise load.error("has relocations of code (DT_JMPREL or DT_TEXTREL)")
+    table = Span(tags.get(elf64.DT_RELA, 0), tags.get(elf64.DT_RELASZ, 0))
+    if table.size % RELA.size or tags.get(elf64.DT_RELAENT, RELA.size) != RELA.size:
+        raise load.error(
+            f"DT_RELASZ is {table.size:#x}, DT_RELAENT {tags.get(elf64.DT_RELAENT, 0):#x} (entries have 0x18 bytes)"
+        )
+    words = [Span(offset, 8) for offset, _info, _addend in RELA.iter_unpack(load.bytes("DT_RELA", table))]
+    for word in words:
+        load.bytes("a word with a relocation", word)
+    return tuple(words)
 
 
 def _hash_tables(load: Load, tags: Tags) -> dict[str, Span]:

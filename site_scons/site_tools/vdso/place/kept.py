@@ -11,21 +11,19 @@ from ..elf.unwind import Fde
 from ..image.analysis import analyse
 from ..image.model import Symbol, Vdso
 from ..policy.decide import Decision
-from ..ranges import Span, merged, without
+from ..ranges import Span, merged
 
 
 def kept_spans(base: Vdso, decisions: Sequence[Decision]) -> tuple[Span, ...]:
     """Return the bytes of all code that kept functions can run, and of the data in the image that they may read."""
     kept: list[Span] = []
-    known = [*base.tables.values(), *(s.span for s in base.exports.values())]
-    between = without([Span(0, len(base.data))], known)
     for decision in decisions:
         if decision.policy == KEEP:
             symbol = base.exports[decision.export]
             function = analyse(base.data, symbol.value, base.arch)
             kept += [*function.covered, symbol.span, *_leads(base, symbol)]
             for formed in function.formed:
-                kept += [span for span in between if span.holds(formed.target) and formed.kind != "jump"]
+                kept += [span for span in base.between if span.holds(formed.target) and formed.kind != "jump"]
     return tuple(merged(kept))
 
 

@@ -115,7 +115,23 @@ def decide(
 def unsafe(base: Vdso, export: str) -> str:
     """Say why the code of `export` can't be kept; "" where it provably reads nothing outside of the image."""
     symbol = base.exports[export]
-    return _why_unsafe(analyse(base.data, symbol.value, base.arch), len(base.data))
+    function = analyse(base.data, symbol.value, base.arch)
+    return _why_unsafe(function, len(base.data)) or _relocated(base, function)
+
+
+def _relocated(base: Vdso, function: Function) -> str:
+    """Say which word the code may read that waits for a relocation: one in the same stretch of data as an address of its."""
+    for word in base.relocated:
+        stretches = [span for span in base.between if span.overlaps(word)] or [word]
+        for formed in function.formed:
+            if formed.kind != "jump" and any(span.holds(formed.target) for span in stretches):
+                return (
+                    f"its code at {formed.pc:#x} reads beside {word.start:#x}, which waits for a relocation that nobody makes"
+                )
+    for word in base.relocated:
+        if any(span.overlaps(word) for span in function.covered):
+            return f"its code at {word.start:#x} waits for a relocation that nobody makes"
+    return ""
 
 
 def _why_unsafe(function: Function, size: int) -> str:

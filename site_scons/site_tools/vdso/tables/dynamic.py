@@ -15,7 +15,10 @@ vdso stressor did); lld writes them in the opposite order, and a hash table that
 
 
 def make_dynamic(base: Vdso, places: Mapping[str, int], names_size: int) -> bytes:
-    """Return PT_DYNAMIC with the tables at their places, and one DT_NULL. A table that has no place yet is at 0."""
+    """Return PT_DYNAMIC with the tables at their places, and one DT_NULL. A table that has no place yet is at 0.
+
+    Relocations are gone, as GNU ld writes that: code that stays needs none.
+    """
     values = {
         elf64.DT_HASH: places.get(HASH, 0),
         elf64.DT_GNU_HASH: places.get(GNU_HASH, 0),
@@ -23,6 +26,7 @@ def make_dynamic(base: Vdso, places: Mapping[str, int], names_size: int) -> byte
         elf64.DT_STRTAB: places.get(DYNSTR, 0),
         elf64.DT_STRSZ: names_size,
         elf64.DT_VERSYM: places.get(VERSYM, 0),
+        **dict.fromkeys((elf64.DT_RELA, elf64.DT_RELASZ, elf64.DT_RELACOUNT), 0),
     }
     present = [(tag, values.get(tag, value)) for tag, value in base.dynamic if tag != elf64.DT_NULL]
     first = next(index for index, (tag, _) in enumerate(present) if tag in FIRST)
