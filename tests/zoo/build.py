@@ -78,8 +78,8 @@ def build(tree: Tree, compiler: Compiler, configuration: str, root: Path, out: P
     found = [
         Built(kind, path.suffix == ".so", path.read_bytes())
         for kind, folder in FOLDERS.items()
-        for path in (kernel / folder / f"{name}.so{end}" for name in {kind, folder, "vdso"} for end in ("", ".dbg"))
-        if path.is_file()
+        for path in sorted((kernel / folder).glob("*.so*"))
+        if path.suffixes in ([".so"], [".so", ".dbg"])
     ]
     return found if any(each.kind == PLAIN for each in found) else "no vdso.so"
 

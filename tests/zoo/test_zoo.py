@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -126,7 +126,11 @@ class Make:
 
 
 def built(
-    make: Make, monkeypatch: pytest.MonkeyPatch, folder: Path, configuration: str = "default", kconfig: str = ""
+    make: Callable[..., subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    configuration: str = "default",
+    kconfig: str = "",
 ) -> object:
     """Return what a build makes of a tree and of what an earlier one has left."""
     monkeypatch.setattr(building, "run_inside", make)
@@ -141,6 +145,21 @@ def test_a_build_gives_its_plain_vdso_and_the_others(monkeypatch: pytest.MonkeyP
     make = Make({"vdso/vdso.so": "plain", "vdso/vdso.so.dbg": "with symbols"})
     assert built(make, monkeypatch, tmp_path) == [Built("vdso", True, b"plain"), Built("vdso", False, b"with symbols")]
     assert make.called == ["defconfig", "arch/riscv/kernel/vdso/"]
+
+
+def test_the_vdso_for_user_cfi_is_built_where_the_tree_has_prepared_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    make = Make(
+        {"vdso/vdso.so": "plain", "vdso_cfi/vdso-cfi.so": "cfi", "vdso_cfi/vdso-cfi.so.dbg": "symbols", "vdso_cfi/a.so.d": ""}
+    )
+    (tmp_path / "out" / "arch" / "riscv" / "kernel").mkdir(parents=True)
+
+    def prepares(root: Path, tree: Path, out: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        if words[-1] == "arch/riscv/kernel/vdso/":
+            (out / "arch" / "riscv" / "kernel" / "vdso_cfi").mkdir(parents=True)
+        return make(root, tree, out, *words)
+
+    found = built(prepares, monkeypatch, tmp_path, "user CFI", "config RISCV_USER_CFI")
+    assert found == [Built("vdso", True, b"plain"), Built("vdso_cfi", True, b"cfi"), Built("vdso_cfi", False, b"symbols")]
 
 
 @pytest.mark.parametrize(
