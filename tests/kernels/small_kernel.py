@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import unicorn
 from elftools.elf.elffile import ELFFile
+from host_page import HostPage
 from kernel_side import PAGE, DataPage
 from unicorn import riscv_const as regs
 
@@ -154,7 +155,7 @@ class Kernel:
             self._engine.mem_write(at, bytes(self._clock) if manners.page is None else manners.page)
         if self._counter_offset and manners.counter is not None:
             at = manners.load + self._counter_offset
-            self._engine.mem_map(at & -PAGE, PAGE, manners.counter)
+            self._device_page = HostPage(self._engine, at & -PAGE, manners.counter)
             self._engine.hook_add(unicorn.UC_HOOK_MEM_READ, self._device, begin=at, end=at + 7)
         self._engine.mem_map(TRAMPOLINE, PAGE, READ | EXECUTE)
         self._engine.mem_write(TRAMPOLINE, struct.pack("<II", 0x08B00893, 0x00000073))  # li a7, 139; ecall
@@ -218,11 +219,11 @@ class Kernel:
         self._trap = cause, pc
         engine.emu_stop()
 
-    def _device(self, engine: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: object) -> None:
+    def _device(self, _engine: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: object) -> None:
         """Let the device count, as `rdtime` does."""
         assert size == 8
         self._counter += self._manners.rdtime or 0
-        engine.mem_write(address, self._counter.to_bytes(8, "little"))
+        self._device_page.write(self._counter.to_bytes(8, "little"), address % PAGE)
 
     def _system_call(self) -> None:
         self._counter += self._manners.trap

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import unicorn
+from host_page import HostPage
 
 LOAD = 0x3_0000_0000
 PAGE = 0x1000
@@ -109,11 +110,11 @@ class InProcess(OneCpu):
         self._engine.mem_map(load, size, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         self._engine.mem_write(load, image)
         if self._data is not None:
-            self._engine.mem_map(self._data, PAGE, unicorn.UC_PROT_READ)
+            self._data_page = HostPage(self._engine, self._data, unicorn.UC_PROT_READ)
         self._counter_at = -1 if counter_offset is None else load + counter_offset
         if counter_offset is not None:
             page = self._counter_at & -PAGE
-            self._engine.mem_map(page, PAGE, unicorn.UC_PROT_READ)
+            self._counter_page = HostPage(self._engine, page, unicorn.UC_PROT_READ)
             self._engine.hook_add(unicorn.UC_HOOK_MEM_READ, self._device, begin=page, end=page + PAGE - 1)
         self._engine.mem_map(RETURN, PAGE, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         self._engine.mem_map(BUFFER, PAGE)
@@ -123,7 +124,7 @@ class InProcess(OneCpu):
 
     def set_page(self, page: bytes) -> None:
         assert self._data is not None
-        self._engine.mem_write(self._data, page)
+        self._data_page.write(page)
 
     def call(
         self,
@@ -165,13 +166,13 @@ class InProcess(OneCpu):
         assert self._count <= LIMIT, f"still running after {LIMIT} instructions"
         self.play(pc, bytes(engine.mem_read(pc, size)))
 
-    def _device(self, engine: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+    def _device(self, _engine: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
         assert (address, size) == (self._counter_at, 8), "of the counter's page only the counter is read, as a whole"
-        engine.mem_write(address, self.read_counter().to_bytes(8, "little"))
+        self._counter_page.write(self.read_counter().to_bytes(8, "little"), address % PAGE)
 
-    def _loads(self, engine: unicorn.Uc, _access: int, _address: int, _size: int, _value: int, _data: Any) -> None:
+    def _loads(self, _engine: unicorn.Uc, _access: int, _address: int, _size: int, _value: int, _data: Any) -> None:
         if self._before_load is not None and self._data is not None:
             page = self._before_load(self._loaded)
             self._loaded += 1
             if page is not None:
-                engine.mem_write(self._data, page)
+                self._data_page.write(page)
