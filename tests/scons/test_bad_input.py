@@ -147,6 +147,11 @@ BAD = (
     Bad("address beyond 64 bits", ("BASE=minimal", "LOAD_ADDR=0x10000000000000000"), ("LOAD_ADDR", "below 2^64")),
     Bad("data page beyond 64 bits", ("BASE=minimal", "LOAD_ADDR=0xfffffffffffff000"), ("data page after it", "user space")),
     Bad("address of the kernel's", ("BASE=minimal", "LOAD_ADDR=0xffffffff80000000"), ("not in user space", "0x300000000")),
+    Bad(
+        "page of the counter at 0",
+        ("BASE=minimal", "LOAD_ADDR=0x2000", "DATA_PAGE=before", "COUNTER=mmio:0xff8"),
+        ("an image at 0x2000", "is not in user space"),
+    ),
     Bad("image over the end", ("BASE=minimal", "LOAD_ADDR=0xfffffffffff000"), ("not in user space", "0x100000000000000")),
     Bad(
         "data page at 0",

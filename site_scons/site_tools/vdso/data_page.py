@@ -6,6 +6,7 @@ from __future__ import annotations
 from enum import Enum
 
 from .elf.limits import PAGE
+from .ranges import Span
 
 
 class DataPage(str, Enum):
@@ -35,3 +36,17 @@ class DataPage(str, Enum):
     def size(self) -> int:
         """Return how many bytes the page takes in the address space."""
         return 0 if self is DataPage.NONE else PAGE
+
+
+def readable(data_offset: int, counter_offset: int) -> list[range]:
+    """Return the addresses beside an image that its code may read: the data page, and of another page the counter alone.
+
+    data_offset, counter_offset     of them, from the image's first byte; 0: there is none
+    """
+    data = [range(data_offset, data_offset + PAGE)] if data_offset else []
+    return data + ([range(counter_offset, counter_offset + 1)] if counter_offset else [])
+
+
+def mapped_beside(data_offset: int, counter_offset: int) -> list[Span]:
+    """Return the pages that the kernel maps beside an image: the data page, then that of the counter, where there are such."""
+    return [Span(offset // PAGE * PAGE, PAGE) for offset in (data_offset, counter_offset) if offset]

@@ -13,9 +13,10 @@ from functools import partial
 
 from .arch import ARCHES, DEFAULT
 from .arch.arch import Arch
-from .data_page import DataPage
+from .data_page import DataPage, mapped_beside
 from .elf.limits import MOST_BYTES, PAGE
 from .errors import VdsoError
+from .ranges import Span
 from .suggest import choice
 
 PREFIX = "VDSO_"
@@ -67,11 +68,12 @@ def _aligned(value: str, address: int) -> int:
     return max(PAGE, address // PAGE * PAGE) % (1 << 64)
 
 
-def _in_user_space(address: int, data_page: DataPage, arch: Arch) -> None:
-    """Refuse, with VdsoError, an address from which image and data page, wherever it lies, leave user space."""
-    before = PAGE if data_page is DataPage.BEFORE else 0
+def _in_user_space(address: int, data_page: DataPage, counter: int | None, arch: Arch) -> None:
+    """Refuse, with VdsoError, an address from which the largest image, or a page beside it, would leave user space."""
+    offsets = data_page.offset(MOST_BYTES), data_page.counter_offset(MOST_BYTES, counter)
+    parts = [Span(0, MOST_BYTES + PAGE), *mapped_beside(*offsets)]
     end = max(arch.user_space.values())
-    if address - before < PAGE or address + MOST_BYTES + PAGE > end:
+    if address + min(part.start for part in parts) < PAGE or address + max(part.end for part in parts) > end:
         page = "" if data_page is DataPage.NONE else f" with the data page {data_page} it"
         what = f"an image at {address:#x}{page} is not in user space ({PAGE:#x} to {end:#x})"
         raise VdsoError("LOAD_ADDR", what, "take 0x300000000, or what your kernel leaves free")
@@ -169,7 +171,7 @@ def refuse_wrong(values: Mapping[str, str]) -> None:
         if option.tool:
             option.check(values[PREFIX + option.name])
     arch, data_page = ARCHES[values[PREFIX + "ARCH"]], DataPage(values[PREFIX + "DATA_PAGE"])
-    _in_user_space(load_addr(values[PREFIX + "LOAD_ADDR"]), data_page, arch)
+    counter = counter_word(values[PREFIX + "COUNTER"], arch)
+    _in_user_space(load_addr(values[PREFIX + "LOAD_ADDR"]), data_page, counter, arch)
     _policy(values[PREFIX + "POLICY"], arch)
-    counter_word(values[PREFIX + "COUNTER"], arch)
     timebase_hz(data_page, values[PREFIX + "TIMEBASE_HZ"])

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..arch import ARCHES
 from ..arch.arch import Counter
-from ..data_page import DataPage
+from ..data_page import DataPage, mapped_beside
 from ..elf.elf64 import PAGE, pages
 from ..image.maker import Maker, from_version
 from ..ranges import Span
@@ -75,8 +75,8 @@ class Image:
     @property
     def map(self) -> Span:
         """Return the image and the pages beside it, which follow each other, from the image's first byte."""
-        pages = [self.data_offset] * bool(self.data_page.size) + [page for page in (self.counter_page,) if page is not None]
-        return Span.between(min(0, *pages, 0), max(len(self.data), *(page + PAGE for page in pages), 0))
+        parts = [Span(0, len(self.data)), *mapped_beside(self.data_offset, self.counter_offset)]
+        return Span.between(min(part.start for part in parts), max(part.end for part in parts))
 
     @property
     def visible(self) -> list[Export]:
@@ -136,8 +136,8 @@ class Blob:
 
     @property
     def beyond(self) -> list[str]:
-        """Return the sorts of page tables under which the suggested address of the image is not in user space."""
-        end = self.load_addr + len(self.image.data) + self.image.data_page.size
+        """Return the sorts of page tables under which, at the suggested address, the map of the image leaves user space."""
+        end = self.load_addr + self.image.map.end
         return [name for name, limit in ARCHES[self.image.arch].user_space.items() if end > limit]
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..arch.arch import ADD, HIDE, KEEP, REPLACE, SYSCALL
+from ..data_page import mapped_beside
 from ..elf.elf64 import PAGE, pages
 from ..emit.blob import Image
 from ..image.model import Vdso
@@ -94,9 +95,9 @@ def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region,
 
 def beside(image: Image) -> tuple[Region, ...]:
     """Return the pages that the kernel maps beside an image: the data page, and that of a counter which is a word of one."""
-    data = [Region(Span(image.data_offset, PAGE), DATA, "data page")] if image.data_page.size else []
-    counter = image.counter_page
-    return (*data, *([] if counter is None else [Region(Span(counter, PAGE), COUNTER, "page of the counter")]))
+    data = (Region(span, DATA, "data page") for span in mapped_beside(image.data_offset, 0))
+    counter = (Region(span, COUNTER, "page of the counter") for span in mapped_beside(0, image.counter_offset))
+    return (*data, *counter)
 
 
 _AREAS = {kinds.UNWIND: ".eh_frame_hdr, .eh_frame"}
