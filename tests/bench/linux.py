@@ -58,7 +58,7 @@ class Layout:
 def layout(base: Vdso) -> Layout | str:
     """Return the layout that the code of clock_gettime uses, or the reason why the code does not tell."""
     function = analyse(base.data, base.exports["__vdso_clock_gettime"].value, base.arch)
-    formed = sorted({(f.target, f.kind) for f in outside(function, len(base.data), None) if not f.absolute})
+    formed = sorted({(f.target, f.kind) for f in outside(function, len(base.data)) if not f.absolute})
     if not formed:
         return "reads no data: it asks the kernel"
     page = formed[0][0] // PAGE * PAGE

@@ -116,7 +116,7 @@ def theirs(path: Path) -> Subject | None:
     functions = {}
     for name, symbol in base.exports.items():
         short, reason = name.removeprefix("__vdso_"), ""
-        if outside(analyse(base.data, symbol.value, RISCV64), len(base.data), None):
+        if outside(analyse(base.data, symbol.value, RISCV64), len(base.data)):
             clock = short in ("clock_gettime", "clock_getres", "gettimeofday")
             reason = ("" if known else str(found)) if clock else "reads data of Linux that is not the clock's"
         functions[short] = Function(symbol.value, symbol.size, reason)

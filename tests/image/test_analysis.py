@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from vdso.arch.effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
 from vdso.arch.riscv64.facts import RISCV64
+from vdso.data_page import readable
 from vdso.elf.elf64 import PAGE
 from vdso.image.analysis import MOST_STEPS, Formed, Function, analyse, outside
 from vdso.ranges import Span
@@ -496,17 +497,17 @@ def function(*formed: Formed) -> Function:
 
 @pytest.mark.parametrize(("target", "kind", "page"), [row[1:] for row in INSIDE], ids=[row[0] for row in INSIDE])
 def test_image_and_data_page_are_inside(target: int, kind: str, page: int) -> None:
-    assert outside(function(Formed(0, target, kind)), IMAGE, page) == ()
+    assert outside(function(Formed(0, target, kind)), IMAGE, readable(page, 0)) == ()
 
 
 @pytest.mark.parametrize(("target", "kind", "page"), [row[1:] for row in OUTSIDE], ids=[row[0] for row in OUTSIDE])
 def test_all_else_is_outside(target: int, kind: str, page: int | None) -> None:
     wrong = Formed(0, target, kind)
-    assert outside(function(wrong), IMAGE, page) == (wrong,)
+    assert outside(function(wrong), IMAGE, readable(page or 0, 0)) == (wrong,)
 
 
 def test_an_absolute_address_is_outside_wherever_it_points() -> None:
     """The image is mapped anywhere, so none of them can be meant."""
     wrong = [Formed(0, target, "load", absolute=True) for target in (0, 8, IMAGE)]
     right = Formed(2, 8, "load")
-    assert outside(function(*wrong, right), IMAGE, IMAGE) == tuple(wrong)
+    assert outside(function(*wrong, right), IMAGE, readable(IMAGE, 0)) == tuple(wrong)

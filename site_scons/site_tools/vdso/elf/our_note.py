@@ -6,8 +6,8 @@ there is. readelf shows it as text, and eu-elflint complains of every other note
 
     scons-vdso image LAYOUT DATA COUNTER VERSION
 
-with the version of the data page's layout, and how far the page lies from the image's first byte, with its sign (0: no data
-page), and the same of the counter where it is a word of a page (0: an instruction reads it). The version is
+LAYOUT is the version of the data page's layout. DATA says how far the page lies from the image's first byte, with a sign (0:
+there is no data page), and COUNTER the same of a counter that is a word of a page (0: an instruction reads it). VERSION is
 that of scons-vdso.
 """
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from ..paths import FREESTANDING, LOCK, PACKAGE, ROOT, SOURCES, TEMPLATES
@@ -35,17 +36,19 @@ def output_templates(arch: str) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+@cache
 def sources_digest(arch: str) -> str:
     """Return the names of all of vdso_src that can go into a blob for `arch`, and one SHA-256 of what is in them.
 
-    It stands for them in SCons, which would look at each file once for each output.
+    It stands for them in SCons, which would look at each file once for each output. It is computed once a process.
     """
     paths = stub_sources(arch, minimal=True)
     return f"{' '.join(path.name for path in paths)}, SHA-256 {_digest(paths)}"
 
 
+@cache
 def code_digest() -> str:
-    """Return one SHA-256 of all our modules."""
+    """Return one SHA-256 of all our modules, which is computed once a process, however many blobs it makes."""
     return _digest(_files(PACKAGE, ".py"))
 
 

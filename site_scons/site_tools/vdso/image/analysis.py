@@ -11,13 +11,12 @@ completed, so all halves that a register may hold are followed, also where ways 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ..arch.arch import Arch
 from ..arch.effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
-from ..elf.elf64 import PAGE
 from ..ranges import Span, merged
 
 MOST_STEPS = 1 << 12  # instructions that one analysis follows, repeated ones included; Linux's largest function takes 600
@@ -249,11 +248,10 @@ def analyse(code: bytes, entry: int, arch: Arch) -> Function:
     )
 
 
-def outside(function: Function, size: int, data_offset: int | None, counter_offset: int | None = None) -> tuple[Formed, ...]:
+def outside(function: Function, size: int, beside: Sequence[range] = ()) -> tuple[Formed, ...]:
     """Return the addresses that a function forms outside of an image of `size` bytes and what the kernel maps for it.
 
-    data_offset     of the data page; None: there is none
-    counter_offset  of the counter, the one word of its page that code may read; None: an instruction reads the counter
+    beside      addresses at which code may read what the kernel maps beside the image (data_page.readable)
     """
 
     def inside(formed: Formed) -> bool:
@@ -261,8 +259,6 @@ def outside(function: Function, size: int, data_offset: int | None, counter_offs
             return False
         if 0 <= formed.target < size:
             return True
-        if formed.kind == "jump":
-            return False
-        return formed.target == counter_offset or (data_offset is not None and formed.target - data_offset in range(PAGE))
+        return formed.kind != "jump" and any(formed.target in part for part in beside)
 
     return tuple(formed for formed in function.formed if not inside(formed))

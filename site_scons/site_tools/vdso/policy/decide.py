@@ -103,7 +103,7 @@ def decide(
             raise VdsoError(_OPTION, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
         decisions.append(Decision(name, kind, _stub(base.arch, name, kind, replacements)))
     for short, kind in lacking(base).items():
-        name = base.arch.export_prefix + short
+        name = base.arch.export(short)
         wanted = overrides.get(short, kind)
         if wanted == HIDE and short in NEEDED:
             raise VdsoError(_OPTION, f"`{short}:hide`: {NEEDED[short]}", f"leave {short} out of POLICY")
@@ -135,7 +135,7 @@ def _relocated(base: Vdso, function: Function) -> str:
 
 
 def _why_unsafe(function: Function, size: int) -> str:
-    for formed in outside(function, size, None):
+    for formed in outside(function, size):
         sort = "absolute address" if formed.absolute else "address"
         return f"its code at {formed.pc:#x} forms the {sort} {formed.target:#x}, outside of the image (0 to {size:#x})"
     for formed in function.formed:

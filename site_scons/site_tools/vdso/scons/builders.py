@@ -66,13 +66,13 @@ def builders(code: str) -> dict[str, Any]:
     return {
         "VdsoExtract": ours(_step(lambda: _steps().extract, "$VDSOEXTRACTCOMSTR")),
         "VdsoFetch": Builder(action=_step(lambda: _steps().fetch, "$VDSOFETCHCOMSTR", "BASE", "MIRROR")),
-        "VdsoObject": _object(_explain_cc),
-        "VdsoUsersObject": _object(_explain_users_cc),
+        "VdsoObject": _object(users=False),
+        "VdsoUsersObject": _object(users=True),
         "VdsoPlace": ours(
             _step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "COUNTER", "POLICY", starts_lief=True)
         ),
-        "VdsoLink": _link(_explain_ld),
-        "VdsoUsersLink": _link(_explain_users_ld),
+        "VdsoLink": _link(users=False),
+        "VdsoUsersLink": _link(users=True),
         "VdsoSplice": ours(_step(lambda: _steps().splice, "$VDSOSPLICECOMSTR", "DATA_PAGE")),
         "VdsoEmit": ours(_step(lambda: _steps().emit, "$VDSOEMITCOMSTR", "LOAD_ADDR", "TIMEBASE_HZ", "CC", "LD")),
         "VdsoRelease": ours(_step(lambda: _steps().dist, "$VDSODISTCOMSTR")),
@@ -80,13 +80,14 @@ def builders(code: str) -> dict[str, Any]:
     }
 
 
-def _object(explain: Callable[[int], int]) -> Any:
+def _object(users: bool) -> Any:
+    explain = _explain("compiler", users)
     action = [*_command("$VDSO_CCCOM", "$VDSOCCCOMSTR", before=_start_lief, exitstatfunc=explain), Action(_record, None)]
     return Builder(action=action, emitter=[_with_record, _depends_on_names, _depends_on_program("VDSO_CC")], **_including())
 
 
-def _link(explain: Callable[[int], int]) -> Any:
-    action = _command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=explain)
+def _link(users: bool) -> Any:
+    action = _command("$VDSO_LDCOM", "$VDSOLDCOMSTR", exitstatfunc=_explain("ld", users))
     return Builder(action=action, emitter=[_depends_on_names, _depends_on_program("VDSO_LD")])
 
 
@@ -205,37 +206,28 @@ def _record(target: Any, source: Any, env: Any) -> None:
 _REFUSE_WITHOUT_COMPILER = Action(_refuse_without_compiler, None, varlist=["VDSO_FOUND"])
 
 
-# The compiler and ld print why they fail, and SCons only adds `Error 1`. What can be done about it depends on whose code it is.
+_TODO = {
+    ("compiler", False): "docs/errors.md tells which compilers do",
+    ("compiler", True): "there is no C library: docs/user-functions.md tells what can be included",
+    ("ld", False): "docs/errors.md tells which linkers do",
+    ("ld", True): "docs/user-functions.md tells what code of EXTRA_SRC can't do",
+}
+"""What can be done where one of these fails, by whether the user wrote code that it was given."""
 
 
-def _explain_cc(status: int) -> int:
-    if status:
-        what = "can't be compiled, for the reason that the compiler says above"
-        raise BuildError(errstr=f"{what}; docs/errors.md tells which compilers do", filename="the stubs", status=2)
-    return status
+def _explain(program: str, users: bool) -> Callable[[int], int]:
+    """Return what judges the status of a program of `_TODO`: the program prints why it fails, and SCons only adds `Error 1`."""
 
+    def explain(status: int) -> int:
+        if status:
+            compiled = "can't be compiled, for the reason that the compiler says above"
+            what = compiled if program == "compiler" else "can't be linked, for the reason that ld says above"
+            raise BuildError(
+                errstr=f"{what}; {_TODO[program, users]}", filename="EXTRA_SRC" if users else "the stubs", status=2
+            )
+        return status
 
-def _explain_users_cc(status: int) -> int:
-    if status:
-        what = "can't be compiled, for the reason that the compiler says above"
-        todo = "there is no C library: docs/user-functions.md tells what can be included"
-        raise BuildError(errstr=f"{what}; {todo}", filename="EXTRA_SRC", status=2)
-    return status
-
-
-def _explain_ld(status: int) -> int:
-    if status:
-        what = "can't be linked, for the reason that ld says above"
-        raise BuildError(errstr=f"{what}; docs/errors.md tells which linkers do", filename="the stubs", status=2)
-    return status
-
-
-def _explain_users_ld(status: int) -> int:
-    if status:
-        what = "can't be linked, for the reason that ld says above"
-        todo = "docs/user-functions.md tells what code of EXTRA_SRC can't do"
-        raise BuildError(errstr=f"{what}; {todo}", filename="EXTRA_SRC", status=2)
-    return status
+    return explain
 
 
 def spawn(_shell: str, _escape: Any, _command: str, words: list[str], environment: dict[str, str]) -> int:

@@ -106,7 +106,7 @@ class CommandLine:
             places.refuse_image(Path(self.image))
         self.settings = {variables.PREFIX + option.name: env[option.name] for option in OPTIONS if option.tool}
         sources = [here(path) for path in env["EXTRA_SRC"].split()]
-        places.refuse_sources(env["EXTRA_SRC"], map(Path, sources))
+        places.refuse_sources(map(Path, sources))
         self.settings["VDSO_EXTRA_SRC"] = sources
 
     def file(self, name: str) -> str:

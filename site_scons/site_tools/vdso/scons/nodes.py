@@ -90,9 +90,9 @@ def base_node(env: Any, target: Any, base: Any) -> Any:
         linked = env.File(str(SOURCES / env["VDSO_ARCH"] / "minimal" / "base.so"))
         node = env.VdsoExtract(target, linked)
     else:
-        source = _file(env, base, "give a file that holds a vDSO, debian[:SUITE] or minimal")
+        source = _file(env, base, places.A_BASE)
         if not source.has_builder() and not _is_there(source):
-            raise StopError(f"{base}: no such file; give a file that holds a vDSO, debian[:SUITE] or minimal")
+            raise StopError(f"{base}: no such file; {places.A_BASE}")
         in_place = source in env.arg2nodes(target, env.fs.File)  # the caller made the base before, or by a VdsoBase
         node = [source] if in_place else env.VdsoExtract(target, source)
     env.Precious(node)

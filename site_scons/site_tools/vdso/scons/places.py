@@ -17,6 +17,8 @@ from ..stubs.included import SUFFIXES
 from ..suggest import near
 from ..variables import BASE_WORDS
 
+A_BASE = "give a file that holds a vDSO, debian[:SUITE] or minimal"
+"""What to do about a BASE that is no file."""
 _FOLDER = "name a folder of its own, as in OUT=build"
 _OURS = {BUILDING, f"{MEMORY}.dblite"}
 """One of these lies in each folder that a build was in."""
@@ -44,12 +46,11 @@ def refuse_out(given: str, out: Path) -> None:
 
 def refuse_base(path: Path) -> None:
     """Refuse, with VdsoError, a BASE that is no file; `path` is absolute."""
-    todo = "give a file that holds a vDSO, debian[:SUITE] or minimal"
     if path.is_dir():
-        raise VdsoError(str(path), "a folder", todo)
+        raise VdsoError(str(path), "a folder", A_BASE)
     if not path.exists():
         meant = near(path.name, BASE_WORDS)
-        raise VdsoError(str(path), "no such file", f"did you mean BASE={meant}? {todo}" if meant else todo)
+        raise VdsoError(str(path), "no such file", f"did you mean BASE={meant}? {A_BASE}" if meant else A_BASE)
 
 
 def refuse_image(path: Path) -> None:
@@ -59,8 +60,8 @@ def refuse_image(path: Path) -> None:
         raise VdsoError(str(path), what, "name the image, as in `check IMAGE=build/vdso.so`")
 
 
-def refuse_sources(given: str, paths: Iterable[Path]) -> None:
-    """Refuse, with VdsoError, files of EXTRA_SRC that are none; `given` is its value, `paths` its words, made absolute."""
+def refuse_sources(paths: Iterable[Path]) -> None:
+    """Refuse, with VdsoError, files of EXTRA_SRC that are none; `paths` are its words, made absolute."""
     for path in paths:
         if not path.exists() and "," not in path.name:
             raise VdsoError(str(path), "no such file for EXTRA_SRC", "name a C file that is there")

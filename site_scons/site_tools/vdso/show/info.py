@@ -83,5 +83,5 @@ def rows(base: Vdso, policies: Mapping[str, str]) -> list[Row]:
 def _row(base: Vdso, name: str, policy: str) -> Row:
     symbol = base.exports[name]
     function = analyse(base.data, symbol.value, base.arch)
-    formed = tuple((f.pc, f.target) for f in outside(function, len(base.data), None))
+    formed = tuple((f.pc, f.target) for f in outside(function, len(base.data)))
     return Row(name, symbol.version, symbol.value, symbol.size, policy, formed, unsafe(base, name))

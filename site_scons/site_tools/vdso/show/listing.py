@@ -62,14 +62,13 @@ class Listing:
 class Surroundings:
     """The places of functions: the load of a base or an image, the spans of its exports, its map.
 
-    data_offset, counter_offset     of the data page, and of a counter that is a word of a page; None where there is none
+    beside          addresses beside it that code may read (data_page.readable)
     """
 
     code: bytes
     exports: tuple[Span, ...]
     regions: tuple[Region, ...]
-    data_offset: int | None
-    counter_offset: int | None
+    beside: Sequence[range]
     arch: Arch
 
 
@@ -77,7 +76,7 @@ def listing(around: Surroundings, own: Span) -> Listing:
     """Return the code of the export whose bytes are `own`."""
     code, arch = around.code, around.arch
     function = analyse(code, own.start, arch)
-    beyond = set(outside(function, len(code), around.data_offset, around.counter_offset))
+    beyond = set(outside(function, len(code), around.beside))
     shown = merged([own, *without(function.covered, [own, *around.exports])])
     found = [line for span in shown for line in arch.text(code, span.start, span.end)]
     starts = {address for address, _, _ in found}

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 
 from ..arch.arch import ADD, REPLACE, SYSCALL
+from ..data_page import readable
 from ..emit.blob import Blob, Image
 from ..image.analysis import analyse, outside
 from ..image.model import Vdso
@@ -78,10 +79,10 @@ def shown(base: Vdso, blob: Blob, plan: Plan) -> Shown:
     before = regions.of_base(base, policies)
     of_image = regions.of_image(base, plan, image.exports)
     after = tuple(sorted((*of_image, *regions.beside(image)), key=lambda region: region.start))
-    data, counter = image.data_offset or None, image.counter_offset or None
+    beside = readable(image.data_offset, image.counter_offset)
     places = {export: export.span for export in image.exports if export.span is not None}
-    old = Surroundings(base.data, tuple(s.span for s in base.exports.values()), before, None, None, base.arch)
-    new = Surroundings(image.data, tuple(places.values()), after, data, counter, base.arch)
+    old = Surroundings(base.data, tuple(s.span for s in base.exports.values()), before, (), base.arch)
+    new = Surroundings(image.data, tuple(places.values()), after, beside, base.arch)
     replaced = tuple(
         Replaced(export, listing(old, base.exports[export.name].span), listing(new, span))
         for export, span in places.items()
@@ -97,7 +98,7 @@ def shown(base: Vdso, blob: Blob, plan: Plan) -> Shown:
         replaced=replaced,
         changes=_changes(image),
         outside_before=sum(len(row.outside) for row in base_rows),
-        outside_after=sum(len(outside(function, len(image.data), data, counter)) for function in visible),
+        outside_after=sum(len(outside(function, len(image.data), beside)) for function in visible),
     )
 
 

@@ -61,7 +61,10 @@ def _functions(base: Vdso, plan: Plan) -> dict[str, Span]:
 
 
 def _places(base: Vdso, plan: Plan, fdes: int) -> dict[str, Span]:
-    """Return where each section of the image lies; `fdes`: how many functions its unwind information describes."""
+    """Return where each section of the image lies, and the section table.
+
+    fdes    how many functions its unwind information describes
+    """
     found = {area.name: area.span for area in plan.areas}
     found |= {name: base.tables[name] for name in kinds.KEPT}
     found[section_table.TEXT] = plan.text
@@ -70,7 +73,8 @@ def _places(base: Vdso, plan: Plan, fdes: int) -> dict[str, Span]:
         found[kinds.UNWIND] = Span(room.start, size)
         found[".eh_frame"] = Span.between(room.start + align_up(size, 8), room.end)
     found[section_table.PADDING] = Span.between(max(span.end for span in found.values()), plan.loaded)
-    found[kinds.STRINGS] = section_table.behind(plan.size, bool(base.fdes)).names
+    behind = section_table.behind(plan.size, bool(base.fdes))
+    found |= {kinds.STRINGS: behind.names, kinds.SECTIONS: behind.table}
     return found
 
 
@@ -80,12 +84,11 @@ def _tables(base: Vdso, plan: Plan, code: fresh.Code, places: dict[str, Span]) -
     tables = fresh.make_tables(base, plan.decisions, code, addresses, ours)
     patches = [Patch(addresses[name], data.ljust(plan.area(name).size, b"\0"), name) for name, data in tables.items()]
     unwinds = bool(base.fdes)
-    behind = section_table.behind(plan.size, unwinds)
     sections = section_table.make_section_table(places, unwinds, base.tag(elf64.DT_VERDEFNUM) or 0, base.arch)
     return [
         *patches,
-        Patch(behind.names.start, section_table.make_shstrtab(unwinds), kinds.STRINGS),
-        Patch(behind.table.start, sections, kinds.SECTIONS),
+        Patch(places[kinds.STRINGS].start, section_table.make_shstrtab(unwinds), kinds.STRINGS),
+        Patch(places[kinds.SECTIONS].start, sections, kinds.SECTIONS),
     ]
 
 
@@ -95,7 +98,7 @@ def _headers(base: Vdso, plan: Plan, places: dict[str, Span]) -> list[Patch]:
     made = program_headers.program_headers(base, places, plan.loaded, unwinds)
     ehdr = EHDR.pack(
         *_ehdr(base)._replace(
-            shoff=section_table.behind(plan.size, unwinds).table.start,
+            shoff=places[kinds.SECTIONS].start,
             phnum=len(made),
             shnum=len(section_table.section_names(unwinds)) + 1,
             shstrndx=section_table.index(kinds.STRINGS, unwinds),

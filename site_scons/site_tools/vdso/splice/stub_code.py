@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ..arch.arch import Arch
+from ..data_page import readable
 from ..elf.unwind import Fde, leaf
 from ..errors import VdsoError
 from ..image.analysis import analyse, outside
@@ -28,7 +29,7 @@ def code_patches(plan: Plan, stubs: Linked) -> list[Patch]:
 def refuse_stubs(plan: Plan, stubs: Linked, arch: Arch) -> None:
     """Refuse stubs that touch the registers of threads, read outside of image and data page, or can't be followed."""
     image = applied(bytes(plan.size), code_patches(plan, stubs))
-    page = plan.data_offset or None
+    beside = readable(plan.data_offset, plan.counter_offset)
     for unit in plan.units:
         for name in unit.functions:
             where = f"{unit.source}: {name}"
@@ -36,7 +37,7 @@ def refuse_stubs(plan: Plan, stubs: Linked, arch: Arch) -> None:
             for register in arch.thread_registers:
                 if register in function.writes | function.uses:
                     raise VdsoError(where, f"uses {register}", "a vDSO runs on any thread: use none")
-            for formed in outside(function, plan.size, page, plan.counter_offset or None):
+            for formed in outside(function, plan.size, beside):
                 what = f"its code at {formed.pc:#x} forms the address {formed.target:#x}, outside of image and data page"
                 raise VdsoError(where, what, "read from the data page or make a system call")
             for pc in function.unknown:

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 
 from ..arch.arch import Arch
-from ..elf.elf64 import PAGE
+from ..elf.elf64 import PAGE, pages
 from ..image.analysis import Function
 
 Name = str | int
@@ -219,7 +219,7 @@ class Subject:
     @property
     def pages(self) -> int:
         """Return where the pages of the first load end."""
-        return -(-self.size // PAGE) * PAGE
+        return pages(self.size) * PAGE
 
     @property
     def mapped(self) -> int:
@@ -228,7 +228,7 @@ class Subject:
         Of an image of ours these are those of its load. Linux maps whole pages of the file, up to where its data begins.
         """
         behind = [start for start, _end in self.data if start > 0]
-        return self.pages if self.ours else min([-(-len(self.image) // PAGE) * PAGE, *behind])
+        return self.pages if self.ours else min([pages(len(self.image)) * PAGE, *behind])
 
     @property
     def exports(self) -> tuple[Symbol, ...]:

@@ -78,7 +78,7 @@ def read_subject(image: bytes, elffile: ELFFile, arch: Arch, beside: Beside | No
     subject = Subject(
         image=image, arch=arch, ours=bool(ours), data_offset=mark.data_offset or None if mark else None, data=(),
         announced=bool(ours) or beside is not None, layout=mark.layout if mark else None,
-        counter_offset=(mark.counter_offset if mark else 0) or None,
+        counter_offset=mark.counter_offset or None if mark else None,
         header=header, segments=segments, sections=sections, dynamic=dynamic, terminated=terminated, symbols=symbols,
         sysv=sysv, gnu=gnu, versions=_attempt(lambda: _versions(image, elffile, tags)),
         versym=_versym(image, tags.get("DT_VERSYM"), count), notes=notes, frames=frames, functions=(),

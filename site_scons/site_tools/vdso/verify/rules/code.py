@@ -71,14 +71,11 @@ def pages_text(runs: list[tuple[int, int]]) -> str:
     return ", ".join(f"{signed(start)} to {signed(end)}" for start, end in runs)
 
 
-def _outside(s: Subject, function: Function, data: tuple[tuple[int, int], ...] | None = None) -> list[Formed]:
+def _outside(s: Subject, function: Function, data: tuple[tuple[int, int], ...] | None = None) -> tuple[Formed, ...]:
     """Return the addresses that a function forms outside of the image, and of pages of the kernel."""
-    pages = s.data if data is None else data
-    return [
-        f
-        for f in outside(function, min(s.size, len(s.image)), None, s.counter_offset)
-        if f.absolute or f.kind == "jump" or not any(start <= f.target < end for start, end in pages)
-    ]
+    counter = [] if s.counter_offset is None else [range(s.counter_offset, s.counter_offset + 1)]
+    pages = [range(start, end) for start, end in (s.data if data is None else data)]
+    return outside(function, min(s.size, len(s.image)), [*pages, *counter])
 
 
 def _in_a_page(s: Subject, formed: Formed) -> bool:
