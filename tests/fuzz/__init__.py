@@ -14,5 +14,5 @@ covered     which branches they take
 worker      runs cases in a child process with limits of time and memory
 harness     the same for atheris, which is led by coverage
 found       what was found and mended, each as a generator
-__main__    `python -m fuzz`: the recorded run and its table
+__main__    `python -m fuzz` in tests/, with the pythonpath of pyproject.toml: the recorded run and its table
 """

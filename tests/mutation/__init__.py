@@ -9,7 +9,7 @@ judges      which tests judge a file, by the folder that it lies in, the fastest
 trial       one copy of the checkout, in which tests run on one fault at a time
 same_code   faults that change no byte of what compilers make
 results     what came of each, kept in a file as it comes; the table
-__main__    `python -m mutation`
+__main__    `python -m mutation` in tests/, with the pythonpath of pyproject.toml
 
 No library does this: mutmut finds the tests of a function by running all of them in its own process, where neither the
 builds that tests start nor C is seen; cosmic-ray takes one command of tests for all files, knows Python alone, and

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,8 @@ def _c(root: Path, folder: Path) -> Iterator[Path]:
 def _rust(root: Path, folder: Path) -> Iterator[Path]:
     """Yield the kernel's side for this machine, and the updates for riscv64, whose fences no other has."""
     _run(sys.executable, "-m", "SCons", "-Q", "-C", root, "vdso", "BASE=minimal", f"OUT={folder}")
-    (folder / "kernel.rs").write_bytes((root / "tests/support/kernel.rs").read_bytes())
+    for name in ("kernel.rs", "answer.rs"):
+        shutil.copy(root / "tests" / "support" / name, folder)
     made = folder / "made"
     _run("rustc", "--edition", "2021", "-O", "--crate-type", "cdylib", "-o", made, folder / "kernel.rs")
     yield made

@@ -4,8 +4,10 @@
 
 use core::ops::Deref;
 
+mod answer;
 pub mod vdso;
 
+use answer::answer;
 use vdso::{Refused, Update, VdsoData};
 
 /// An update that somebody has begun is under way: the guard for the calls that need one. Forgotten, it stays under way.
@@ -21,16 +23,6 @@ fn status(result: Result<(), Refused>) -> i32 {
     match result {
         Ok(()) => 0,
         Err(Refused) => -1,
-    }
-}
-
-fn answer(time: Option<(i64, u32)>, sec: &mut i64, nsec: &mut u32) -> i32 {
-    match time {
-        Some(time) => {
-            (*sec, *nsec) = time;
-            0
-        }
-        None => -1,
     }
 }
 

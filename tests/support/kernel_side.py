@@ -35,6 +35,7 @@ def _build(folder: Path, header: Path, source: str) -> ctypes.CDLL:
 def build_rust(folder: Path, module: Path, source: str = "kernel.rs") -> ctypes.CDLL:
     """Build the methods of `module`, a generated vdso.rs, as a library with the names of `source`, in `folder`."""
     shutil.copy(HERE / source, folder / "kernel.rs")
+    shutil.copy(HERE / "answer.rs", folder)
     shutil.copy(module, folder / "vdso.rs")
     library = folder / "kernel_rust.so"
     command = ["rustc", "--edition", "2021", "-O", "-C", "debug-assertions=on", "--crate-type", "cdylib", "-D", "warnings"]

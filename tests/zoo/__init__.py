@@ -7,7 +7,7 @@ build       one vDSO: a tree, a compiler, a configuration
 judge       what becomes of a vDSO as a base: accepted or refused, its look-ups, programs on its image, what `check` says
 results     what came of each, kept in a file as it comes; the table
 visit       the whole zoo as a test, which runs only if it is named
-__main__    `python -m zoo`
+__main__    `python -m zoo` in tests/, with the pythonpath of pyproject.toml
 
 A vDSO that Linux builds as the plain one must be accepted, any other refused, and `check` may say of it only what is true.
 """
