@@ -6,9 +6,9 @@
 Builds the example kernels with the vdso.h and vdso.rs in OUT, and a static glibc program; then boots each kernel with and
 without the vDSO, in turns. The program measures the time of a call (see demo.c); of all boots the least counts. Two more
 boots count the instructions of a call, those of the kernel and the firmware included. The kernel counts the system calls, and
-the traps into M-mode (where firmware reads, silently and slowly, a counter that user mode may not read). Kernels, program
-and the output of each guest lie in OUT/demo. With the vDSO no call may be a system call, and without it each must be one;
-otherwise the reasons are printed and the status is 1.
+the reads of the counter that trapped because user mode may not read it (firmware may answer them, silently and slowly).
+Kernels, program and the output of each guest lie in OUT/demo. With the vDSO no call may be a system call, and without it
+each must be one; otherwise the reasons are printed and the status is 1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Boot:
     """One boot: the counts of the kernel, and the measurement of the program, in nanoseconds of the guest."""
 
     syscalls: int
-    mmode_traps: int
+    counter_traps: int
     call: float
     counter: float
 
@@ -66,7 +66,8 @@ class Result:
     def __str__(self) -> str:
         return (
             f"kernel={self.kernel} vdso={self.vdso} clock_gettime_syscalls={self.counted.syscalls}"
-            f" ns_per_call={self.ns:.1f} instructions_per_call={self.counted.call:.0f} mmode_traps={self.counted.mmode_traps}"
+            f" ns_per_call={self.ns:.1f} instructions_per_call={self.counted.call:.0f}"
+            f" counter_traps={self.counted.counter_traps}"
         )
 
     def wrong(self) -> list[str]:
@@ -76,9 +77,8 @@ class Result:
         for one in (*self.boots, self.counted):
             if one.syscalls != expected:
                 found.append(f"{one.syscalls} system calls clock_gettime, not {expected}, of {CALLS} calls of the program")
-            if one.mmode_traps:
-                traps = f"{one.mmode_traps} illegal instructions reached M-mode"
-                found.append(f"{traps}: the kernel does not let it read the counter")
+            if one.counter_traps:
+                found.append(f"{one.counter_traps} reads of the counter trapped: the kernel does not let the program read it")
         return [f"kernel={self.kernel} vdso={self.vdso}: {reason}" for reason in dict.fromkeys(found)]
 
 
@@ -108,7 +108,7 @@ def start(name: str, kernel: Path, vdso: str, program: Path, log: Path, counter_
     said = re.search(r"^demo: calls=(\d+) ns_per_call=(-?[0-9.]+) ns_per_counter=(-?[0-9.]+)$", done.text, re.M)
     if done.exit != 0 or not said or int(said[1]) != CALLS:
         raise DemoError(f"kernel={name} vdso={vdso}: the program ended with {done.exit}; what was printed is in {log}")
-    return Boot(done.syscalls(CLOCK_GETTIME), done.values["mmode_traps"], float(said[2]), float(said[3]))
+    return Boot(done.syscalls(CLOCK_GETTIME), done.values["counter_traps"], float(said[2]), float(said[3]))
 
 
 def measure(name: str, kernel: Path, program: Path, folder: Path, counter_page: bool) -> tuple[Result, Result]:

@@ -7,11 +7,11 @@ static char last = '\n';
 
 static void put(char character)
 {
-	sbi_putchar(character);
+	console_put(character);
 	last = character;
 }
 
-/* Writes in one piece, so that the output of two harts is not mixed. */
+/* Writes in one piece, so that the output of two CPUs is not mixed. */
 void console_write(const char *text, size_t size)
 {
 	lock(&console_lock);
@@ -72,7 +72,7 @@ void panic(const char *format, ...)
 	va_start(args, format);
 	vprint(format, args);
 	va_end(args);
-	sbi_shutdown();
+	power_off();
 }
 
 void *memset(void *to, int byte, size_t size)

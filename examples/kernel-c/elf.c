@@ -3,10 +3,9 @@
 #include "kernel.h"
 
 #define ET_EXEC 2
-#define EM_RISCV 243
 #define PT_LOAD 1
 #define STACK_TOP (USER_END - PAGE)
-#define STACK_PAGES 2048
+#define STACK_BYTES (8ul << 20)
 #define MAX_ARGS 32
 
 enum auxv {
@@ -51,13 +50,13 @@ static uint64_t push(uint64_t *sp, const void *bytes, size_t size)
 	return *sp;
 }
 
-/* Makes the stack at the start of a process (RISC-V ELF psABI): argc, argv, 0, environment (none), 0, auxv. */
+/* Makes the stack at the start of a process (as on Linux): argc, argv, 0, environment (none), 0, auxv. */
 static uint64_t make_stack(const struct elf *elf, uint64_t phdr, const char *args)
 {
-	uint64_t words[1 + MAX_ARGS + 1 + 1 + 2 * 16], sp = STACK_TOP, random[2] = {rdtime(), ~rdtime()};
+	uint64_t words[1 + MAX_ARGS + 1 + 1 + 2 * 16], sp = STACK_TOP, random[2] = {counter_now(), ~counter_now()};
 	unsigned count = 0, argc = 1;
 
-	if (mm_map(STACK_TOP - STACK_PAGES * PAGE, STACK_PAGES * PAGE, READ | WRITE))
+	if (mm_map(STACK_TOP - STACK_BYTES, STACK_BYTES, READ | WRITE))
 		panic("program: no memory for its stack\n");
 	words[++count] = push(&sp, "program", 8);
 	while (*args && argc < MAX_ARGS) {
@@ -79,7 +78,7 @@ static uint64_t make_stack(const struct elf *elf, uint64_t phdr, const char *arg
 	const uint64_t auxv[][2] = {
 		{AT_PHDR, phdr}, {AT_PHENT, elf->phentsize}, {AT_PHNUM, elf->phnum}, {AT_PAGESZ, PAGE}, {AT_ENTRY, elf->entry},
 		{AT_UID, 0}, {AT_EUID, 0}, {AT_GID, 0}, {AT_EGID, 0}, {AT_SECURE, 0}, {AT_CLKTCK, 100},
-		{AT_HWCAP, 0x112d /* letters of the ISA: a, c, d, f, i, m */}, {AT_RANDOM, push(&sp, random, sizeof(random))},
+		{AT_HWCAP, MACHINE_HWCAP}, {AT_RANDOM, push(&sp, random, sizeof(random))},
 		{AT_SYSINFO_EHDR, vdso_address}, {AT_NULL, 0},
 	};
 	for (unsigned i = 0; i < sizeof(auxv) / sizeof(auxv[0]); i++) {
@@ -101,9 +100,9 @@ void program_load(const uint8_t *file, size_t size, const char *args)
 	struct thread *thread = thread_new();
 	uint64_t phdr = 0;
 
-	if (size < sizeof(*elf) || !starts_with((const char *)elf->ident, "\177ELF\2\1") || elf->machine != EM_RISCV ||
+	if (size < sizeof(*elf) || !starts_with((const char *)elf->ident, "\177ELF\2\1") || elf->machine != MACHINE_ELF ||
 	    elf->type != ET_EXEC || elf->phoff > size || elf->phnum * sizeof(struct segment) > size - elf->phoff)
-		panic("program: no static riscv64 ELF file with fixed addresses (ET_EXEC)\n");
+		panic("program: no static " MACHINE_NAME " ELF file with fixed addresses (ET_EXEC)\n");
 	for (unsigned i = 0; i < elf->phnum; i++) {
 		const struct segment *segment = (const struct segment *)(file + elf->phoff) + i;
 
@@ -113,7 +112,7 @@ void program_load(const uint8_t *file, size_t size, const char *args)
 		if (elf->phoff >= segment->offset && elf->phoff < segment->offset + segment->filesz)
 			phdr = segment->vaddr + elf->phoff - segment->offset;
 	}
-	thread->regs[0] = elf->entry;
+	thread->regs[PC] = elf->entry;
 	thread->regs[SP] = make_stack(elf, phdr, args);
 	thread_start(thread);
 }

@@ -11,7 +11,7 @@ struct timespec {
 
 static uint64_t ticks(uint64_t sec, uint64_t nsec)
 {
-	uint64_t hz = machine.timebase_hz;
+	uint64_t hz = machine.counter_hz;
 
 	if (sec >= (FOREVER >> 1) / hz)
 		return FOREVER >> 1;
@@ -40,7 +40,7 @@ static long deadline_of(uint64_t address, int clock, int absolute, uint64_t *dea
 			time.sec--;
 		}
 	}
-	*deadline = rdtime() + (time.sec < 0 ? 0 : ticks((uint64_t)time.sec, (uint64_t)time.nsec));
+	*deadline = counter_now() + (time.sec < 0 ? 0 : ticks((uint64_t)time.sec, (uint64_t)time.nsec));
 	return 0;
 }
 
@@ -129,7 +129,7 @@ long sys_futex(struct thread *thread)
 /* A signal ends the wait. (With SA_RESTART Linux starts a wait for a futex again by itself; C libraries do so, too.) */
 void thread_interrupt(struct thread *thread)
 {
-	uint64_t now = rdtime(), hz = machine.timebase_hz, left = thread->deadline > now ? thread->deadline - now : 0;
+	uint64_t now = counter_now(), hz = machine.counter_hz, left = thread->deadline > now ? thread->deadline - now : 0;
 	struct timespec rest = {(int64_t)(left / hz), (int64_t)(left % hz * NSEC_PER_SEC / hz)};
 
 	if (thread->remaining)

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 #include "cpu.h"
+#include "lock.h"
 
-#define PAGE 4096ul
-#define MAX_HARTS 8
+#define PAGE (1ul << PAGE_SHIFT)
+#define MAX_CPUS 8
 #define MAX_THREADS 64
 #define MAX_SYSCALL 512
 #define STACK_SIZE 16384
@@ -34,29 +35,26 @@
 #define SIGKILL 9
 #define SIGSEGV 11
 
-enum { RA = 1, SP = 2, TP = 4, A0 = 10, A1, A2, A3, A4, A5, A6, A7 };
-
-/* A hart. In the kernel `tp` holds the address of its record. boot.S and trap.S know where `stack` and `id` are. */
-struct hart {
+/* A CPU. In the kernel `tp` holds the address of its record. boot.S and trap.S know where `stack` and `id` are. */
+struct cpu {
 	uint8_t *stack;		/* the top of its stack */
-	uint64_t id;		/* as SBI and the device tree name it */
+	uint64_t id;		/* as the machine names it */
 	struct thread *thread;	/* the thread whose trap is served; NULL once it is put down */
 	unsigned index;
 	unsigned in_user;	/* it may be in user mode; see mm.c */
 	uint64_t map_seen;
 	uint64_t next_tick;
-	uint64_t traps_counter; /* the firmware's counter of illegal instructions, see sbi.c */
+	uint64_t traps;		/* what cpu_counter_traps() keeps there */
 	uint64_t syscalls[MAX_SYSCALL + 1]; /* counts of calls; the last entry counts all other numbers */
 };
 
 enum thread_state { FREE, NEW, READY, RUNNING, WAITING };
 
-/* A thread. trap.S knows where `regs`, `fp`, `fcsr` and `hart` are. A running thread belongs to its hart alone. */
+/* A thread. trap.S knows where `regs` and `cpu` are. A running thread belongs to its CPU alone. */
 struct thread {
-	uint64_t regs[32];	/* pc, then x1 to x31 */
-	uint64_t fp[32];	/* valid unless sstatus.FS is dirty */
-	uint64_t fcsr;
-	struct hart *hart;	/* the hart that it runs on */
+	uint64_t regs[32];	/* of the program, by the numbers in cpu.h */
+	struct cpu *cpu;	/* the CPU that it runs on */
+	struct fp fp;		/* valid while it does not run; see fp_sync() */
 	/* thread_lock protects the rest. */
 	enum thread_state state;
 	int tid;
@@ -68,53 +66,60 @@ struct thread {
 	uint64_t blocked, pending; /* signals: bit N - 1 for signal N */
 };
 
-_Static_assert(offsetof(struct thread, fp) == 256, "trap.S");
-_Static_assert(offsetof(struct thread, hart) == 520, "trap.S");
-_Static_assert(offsetof(struct hart, stack) == 0 && offsetof(struct hart, id) == 8, "boot.S, trap.S");
-_Static_assert(sizeof(struct hart) == 4160, "boot.S");
+_Static_assert(offsetof(struct thread, cpu) == 256, "trap.S");
+_Static_assert(offsetof(struct cpu, stack) == 0 && offsetof(struct cpu, id) == 8, "boot.S, trap.S");
+_Static_assert(sizeof(struct cpu) == 4160, "boot.S");
 
-static inline struct hart *this_hart(void)
-{
-	struct hart *hart;
-
-	__asm__ volatile("mv %0, tp" : "=r"(hart));
-	return hart;
-}
-
-/* fdt.c */
-struct machine {
-	uint64_t timebase_hz;
-	uint64_t memory, memory_end;
-	uint64_t initrd, initrd_end;
-	uint64_t fdt, fdt_end;
-	uint64_t rtc; /* address of a goldfish real time clock, 0: there is none */
-	const char *bootargs;
-	unsigned harts;
-	uint64_t hart_ids[MAX_HARTS];
+/* The machine, as its folder finds it. Addresses from `start` to before `end`. */
+struct range {
+	uint64_t start, end;
 };
-void fdt_read(const void *fdt);
+
+struct machine {
+	uint64_t counter_hz;
+	struct range memory;   /* of which all behind the kernel is free */
+	struct range taken[2]; /* but for these */
+	struct range kernel;   /* addresses that the program can't have */
+	struct range program;  /* its file */
+	const char *words;     /* the command line */
+	unsigned cpus;
+	uint64_t cpu_ids[MAX_CPUS];
+};
 extern struct machine machine;
 
+/* What stopped a program. */
+struct trap {
+	enum { INTERRUPT, SYSTEM_CALL, PAGE_FAULT, ILLEGAL, BREAKPOINT, BUS_ERROR } what;
+	unsigned access;  /* of PAGE_FAULT */
+	uint64_t address; /* of PAGE_FAULT and BUS_ERROR */
+};
+
+/* boot.S of each machine */
+void _start(void);
+
+/* The other files of each machine */
+void machine_read(uint64_t boot_argument);
+void machine_map(uint64_t *root);
+uint64_t wall_clock(void);
+void console_put(char character);
+__attribute__((noreturn)) void power_off(void);
+void timer_set(uint64_t counter);
+void cpu_use(uint64_t *root);
+int cpu_start(const struct cpu *cpu);
+void cpu_wake(const struct cpu *cpu);
+void cpu_idle(void);
+int cpu_interrupts(void);
+struct trap cpu_trap(const struct thread *thread);
+void cpu_count_traps(struct cpu *cpu);
+uint64_t cpu_counter_traps(const struct cpu *cpu);
+void fp_sync(struct thread *thread);
+void fp_load(const struct thread *thread);
+
 /* main.c */
-extern struct hart harts[MAX_HARTS];
+extern struct cpu cpus[MAX_CPUS];
 extern int vdso_on, preempt_on, signals_on, clone_on;
 __attribute__((noreturn)) void program_end(int status);
 void end_if_asked(void);
-
-/* riscv64/boot.S */
-void _start(void);
-
-/* riscv64/sbi.c */
-void sbi_putchar(char character);
-void sbi_set_timer(uint64_t counter);
-void sbi_wake(const struct hart *hart);
-void sbi_wake_all(void);
-void sbi_fence_i(void);
-void sbi_fence_vma(uint64_t hart_mask, uint64_t start, uint64_t size);
-int sbi_start(const struct hart *hart);
-int sbi_count_traps(uint64_t *counter);
-uint64_t sbi_read_counter(uint64_t counter);
-__attribute__((noreturn)) void sbi_shutdown(void);
 
 /* console.c */
 void console_write(const char *text, size_t size);
@@ -125,14 +130,23 @@ void *memcpy(void *to, const void *from, size_t size);
 size_t strlen(const char *text);
 int starts_with(const char *text, const char *start);
 
+/* Returns the number of the lowest bit. Where no instruction does that, the builtin would call the compiler's library. */
+static inline int lowest_bit(uint64_t bits)
+{
+	int number = 0;
+
+	while (!(bits >> number & 1))
+		number++;
+	return number;
+}
+
 /* mm.c */
-enum { READ = 2, WRITE = 4, EXEC = 8 }; /* as in a page table entry */
 #define MMAP_START 0x1000000000ul /* user space from here on is for mappings of programs, and the stack */
-#define USER_END 0x3ffffff000ul
+#define USER_END (0x4000000000ul - PAGE)
 void mm_init(void);
 void mm_use(void);
 void mm_enter_user(void);
-const volatile void *mm_device(uint64_t physical);
+void mm_code_changed(void);
 void mm_map_kernel(uint64_t address, const void *page, unsigned access);
 long mm_map(uint64_t address, uint64_t size, unsigned access);
 long mm_unmap(uint64_t address, uint64_t size);
@@ -158,8 +172,6 @@ void thread_yield(void);
 void timer_interrupt(void);
 __attribute__((noreturn)) void run_next(void);
 __attribute__((noreturn)) void resume(struct thread *thread);
-void fp_sync(struct thread *thread);
-void fp_load(const struct thread *thread);
 
 /* futex.c */
 long futex_wake(uint64_t address, uint64_t count);
@@ -182,11 +194,12 @@ long sys_rt_sigprocmask(struct thread *thread);
 long sys_rt_sigreturn(struct thread *thread);
 
 /* syscall.c */
+long sys_flush_icache(struct thread *thread);
 void syscall(struct thread *thread);
 
 /* vdso_kernel.c */
 void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus);
-void vdso_hart(void);
+void vdso_cpu(void);
 void vdso_map(void);
 extern const uint64_t vdso_address, vdso_sigreturn;
 int clock_read(int clock, int64_t *sec, uint32_t *nsec);

@@ -4,8 +4,8 @@
 
 #define SIGRETURN_PAGE 0x200000000ul /* if no vDSO is mapped */
 
-struct hart harts[MAX_HARTS];
-uint8_t stacks[MAX_HARTS][STACK_SIZE] __attribute__((aligned(16)));
+struct cpu cpus[MAX_CPUS];
+uint8_t stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(16)));
 int vdso_on = 1;
 
 /* Other kernels lack these, and programs must get on there too: see the switches below. */
@@ -14,14 +14,12 @@ int preempt_on = 1, signals_on = 1, clone_on = 1;
 extern const uint8_t sigreturn_page[];
 static unsigned started, stopped;
 static int ending, counter_on = 1, page_on = 1;
-static uint64_t mmode_traps;
+static uint64_t counter_traps;
 
-void trap_entry(void);
-
-/* Ends the machine. Each hart stops where it holds no lock, and adds the counts that only it can read. */
+/* Ends the machine. Each CPU stops where it holds no lock, and adds the counts that only it can read. */
 static void stop(void)
 {
-	__atomic_fetch_add(&mmode_traps, sbi_read_counter(this_hart()->traps_counter), __ATOMIC_RELAXED);
+	__atomic_fetch_add(&counter_traps, cpu_counter_traps(this_cpu()), __ATOMIC_RELAXED);
 	__atomic_fetch_add(&stopped, 1, __ATOMIC_RELEASE);
 }
 
@@ -30,98 +28,88 @@ void end_if_asked(void)
 	if (!__atomic_load_n(&ending, __ATOMIC_ACQUIRE))
 		return;
 	stop();
-	csr_write(sie, 0);
-	for (;;)
-		__asm__ volatile("wfi");
+	timer_set(FOREVER);
+	for (;;) {
+		cpu_idle();
+		cpu_interrupts();
+	}
 }
 
 void program_end(int status)
 {
 	if (__atomic_exchange_n(&ending, 1, __ATOMIC_ACQ_REL))
 		end_if_asked();
-	sbi_wake_all();
+	for (unsigned i = 0; i < machine.cpus; i++)
+		cpu_wake(&cpus[i]);
 	stop();
-	while (__atomic_load_n(&stopped, __ATOMIC_ACQUIRE) != machine.harts)
+	while (__atomic_load_n(&stopped, __ATOMIC_ACQUIRE) != machine.cpus)
 		;
 	print("kernel: exit=%d\n", status);
 	for (unsigned number = 0; number <= MAX_SYSCALL; number++) {
 		uint64_t count = 0;
 
-		for (unsigned i = 0; i < machine.harts; i++)
-			count += harts[i].syscalls[number];
+		for (unsigned i = 0; i < machine.cpus; i++)
+			count += cpus[i].syscalls[number];
 		if (count && number < MAX_SYSCALL)
 			print("kernel: syscall.%d=%lu\n", (int)number, count);
 		else if (count)
 			print("kernel: syscall.other=%lu\n", count);
 	}
-	print("kernel: mmode_traps=%lu\n", mmode_traps);
+	print("kernel: counter_traps=%lu\n", counter_traps);
 	if (writer_ms)
 		print("kernel: updates=%lu\n", writer_updates);
-	sbi_shutdown();
+	power_off();
 }
 
-/* Handles a trap from user mode, on this hart's stack. */
+/* Handles a trap from user mode, on this CPU's stack. */
 __attribute__((noreturn)) void trap(struct thread *thread)
 {
-	uint64_t cause = csr_read(scause), address = csr_read(stval), pc = thread->regs[0];
+	struct trap found = cpu_trap(thread);
+	uint64_t pc = thread->regs[PC];
 	int code;
 
-	this_hart()->in_user = 0;
-	switch (cause) {
-	case SCAUSE_INTERRUPT | 1: /* another hart tells this one to look at its signals, or to end */
-		csr_clear(sip, SIE_SSIE);
+	this_cpu()->in_user = 0;
+	switch (found.what) {
+	case INTERRUPT: /* of the timer; or another CPU tells this one to look at its signals, at the page table, or to end */
+		if (cpu_interrupts())
+			timer_interrupt();
 		break;
-	case SCAUSE_INTERRUPT | 5:
-		timer_interrupt();
-		break;
-	case 8:
+	case SYSTEM_CALL:
 		syscall(thread);
 		break;
-	case 12:
-	case 13:
-	case 15:
-		code = mm_fault(address, cause == 12 ? EXEC : cause == 13 ? READ : WRITE);
+	case PAGE_FAULT:
+		code = mm_fault(found.address, found.access);
 		if (code)
-			signal_fault(thread, SIGSEGV, code, address);
+			signal_fault(thread, SIGSEGV, code, found.address);
 		break;
-	case 2:
+	case ILLEGAL:
 		signal_fault(thread, SIGILL, 1 /* ILL_ILLOPC */, pc);
 		break;
-	case 3:
+	case BREAKPOINT:
 		signal_fault(thread, SIGTRAP, 1 /* TRAP_BRKPT */, pc);
 		break;
-	default: /* misaligned, or no memory there */
-		signal_fault(thread, SIGBUS, 1 /* BUS_ADRALN */, address);
+	case BUS_ERROR: /* misaligned, or no memory there */
+		signal_fault(thread, SIGBUS, 1 /* BUS_ADRALN */, found.address);
 	}
 	run_next();
 }
 
-__attribute__((noreturn)) void kernel_trap(void)
+/* Runs on each CPU, with its stack and its record. */
+__attribute__((noreturn)) void cpu_main(void)
 {
-	panic("kernel trap: cause %lx, pc %lx, address %lx\n", csr_read(scause), csr_read(sepc), csr_read(stval));
-}
+	struct cpu *cpu = this_cpu();
 
-/* Runs on each hart, with its stack and its record. */
-__attribute__((noreturn)) void hart_main(void)
-{
-	struct hart *hart = this_hart();
-
-	csr_write(sscratch, 0);
-	csr_write(stvec, (uintptr_t)trap_entry);
-	csr_clear(sstatus, SSTATUS_SPP);
-	csr_write(sie, SIE_SSIE | SIE_STIE);
 	mm_use();
-	vdso_hart();
+	vdso_cpu();
 	if (!counter_on)
-		csr_clear(scounteren, 1 << 1 /* TM */);
-	if (!sbi_count_traps(&hart->traps_counter))
-		panic("the firmware does not count illegal instructions (SBI PMU)\n");
-	hart->next_tick = rdtime();
-	sbi_set_timer(hart->next_tick);
+		counter_allow(0);
+	cpu_count_traps(cpu);
+	cpu->next_tick = counter_now();
+	timer_set(cpu->next_tick);
 	__atomic_fetch_add(&started, 1, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != machine.harts)
+	while (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != machine.cpus)
 		;
-	if (writer_ms && hart->index == machine.harts - 1)
+	if (writer_ms && cpu->index == machine.cpus - 1)
 		writer_run();
 	run_next();
 }
@@ -162,37 +150,26 @@ static const char *parse(const char *words)
 	return *words ? words + 2 : words;
 }
 
-/* Returns the nanoseconds since 1970 of a goldfish real time clock; a read of its low word latches the high one. */
-static uint64_t wall_clock(void)
-{
-	volatile const uint32_t *rtc = (const uint32_t *)machine.rtc;
-
-	if (!rtc)
-		return 0;
-	uint64_t low = rtc[0];
-	return (uint64_t)rtc[1] << 32 | low;
-}
-
-/* Runs on the first hart, before paging. */
-__attribute__((noreturn)) void kernel_main(uint64_t id, const void *fdt)
+/* Runs on the first CPU, before paging. `argument`: what the machine's boot.S has for machine_read(). */
+__attribute__((noreturn)) void kernel_main(uint64_t id, uint64_t argument)
 {
 	const char *args;
 
-	harts[0].id = id;
-	fdt_read(fdt);
-	if (!machine.timebase_hz || !machine.memory_end || !machine.harts || machine.initrd_end <= machine.initrd)
-		panic("the device tree lacks timebase-frequency, memory, harts, or an initrd (the program)\n");
-	args = parse(machine.bootargs);
-	if (writer_ms && machine.harts == 1)
-		panic("write= needs a hart of its own; there is one only\n");
-	for (unsigned i = 0, next = 1; i < machine.harts; i++) {
-		harts[i].index = i;
-		harts[i].stack = stacks[i] + STACK_SIZE;
-		if (machine.hart_ids[i] != id)
-			harts[next++].id = machine.hart_ids[i];
+	cpus[0].id = id;
+	machine_read(argument);
+	if (!machine.counter_hz || !machine.memory.end || !machine.cpus || machine.program.end <= machine.program.start)
+		panic("the machine does not say how fast its counter runs, where memory is, what CPUs it has, or has no program\n");
+	args = parse(machine.words);
+	if (writer_ms && machine.cpus == 1)
+		panic("write= needs a CPU of its own; there is one only\n");
+	for (unsigned i = 0, next = 1; i < machine.cpus; i++) {
+		cpus[i].index = i;
+		cpus[i].stack = stacks[i] + STACK_SIZE;
+		if (machine.cpu_ids[i] != id)
+			cpus[next++].id = machine.cpu_ids[i];
 	}
 	mm_init();
-	vdso_boot(machine.timebase_hz, wall_clock(), machine.harts - (writer_ms ? 1 : 0));
+	vdso_boot(machine.counter_hz, wall_clock(), machine.cpus - (writer_ms ? 1 : 0));
 	if (!page_on)
 		clock_unreliable();
 	if (vdso_on) {
@@ -202,9 +179,9 @@ __attribute__((noreturn)) void kernel_main(uint64_t id, const void *fdt)
 		mm_map_kernel(SIGRETURN_PAGE, sigreturn_page, READ | EXEC);
 		sigreturn_address = SIGRETURN_PAGE;
 	}
-	program_load((const uint8_t *)machine.initrd, machine.initrd_end - machine.initrd, args);
-	for (unsigned i = 1; i < machine.harts; i++)
-		if (!sbi_start(&harts[i]))
-			panic("hart %lu does not start\n", harts[i].id);
-	hart_main();
+	program_load((const uint8_t *)machine.program.start, machine.program.end - machine.program.start, args);
+	for (unsigned i = 1; i < machine.cpus; i++)
+		if (!cpu_start(&cpus[i]))
+			panic("CPU %lu does not start\n", cpus[i].id);
+	cpu_main();
 }

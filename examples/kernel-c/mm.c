@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory: pages, and the one Sv39 page table. There is one program, so all harts use the same.
+ * Memory: pages, and the one page table of three levels. There is one program, so all CPUs use the same.
  *
- * The kernel is one 1 GiB leaf without the U bit, mapped one to one. Another one, behind the program's half, has the devices of
- * the first GiB, read-only. The rest belongs to the program, and the table is the only record of it: an entry that is not 0 is mapped, and says what the program may do. V stays clear until such a page is
- * touched (or if it may not be), so that the hardware ignores the rest of the entry.
+ * The kernel maps itself one to one, as its machine does that. The rest belongs to the program, and the table is the only
+ * record of it: an entry that is not 0 is mapped, and says what the program may do. V stays clear until such a page is touched
+ * (or if it may not be), so that the hardware ignores the rest of the entry. Two bits of an entry are software's: PTE_MAPPED
+ * marks a page of the program, V or not; PTE_KERNELS one of the kernel, which is never freed and keeps its permissions.
  */
 #include "kernel.h"
 
-#define PTE_V 1ul
-#define PTE_USER 0x10ul
-#define PTE_GLOBAL 0x20ul
-#define PTE_AD 0xc0ul	     /* accessed and dirty: set at once, so that no hardware has to */
-#define PTE_MAPPED 0x100ul   /* a bit of ours: a page of the program, V or not */
-#define PTE_KERNELS 0x200ul  /* a bit of ours: a page of the kernel, which is never freed and keeps its permissions */
-#define PTE_ACCESS (READ | WRITE | EXEC)
-#define GIGA (1ul << 30)
-#define DEVICES 0xffffffc000000000ul /* entry 256 of the root */
-#define LEAF_SPAN (512 * PAGE)
+#define PTE_ACCESS ((uint64_t)(READ | WRITE | EXEC))
+#define ENTRIES (PAGE / sizeof(uint64_t))
+#define LEAF_SPAN (ENTRIES * PAGE)
+#define LEVEL_SHIFT (PAGE_SHIFT - 3)
 
 extern uint8_t kernel_end[];
 
 static struct lock mm_lock;
-static uint64_t root[512] __attribute__((aligned(4096)));
+static uint64_t root[ENTRIES] __attribute__((aligned(PAGE)));
 static uint64_t *free_pages; /* a list; the first word of each page leads to the next */
 static uint64_t next_page;   /* no page from here on was ever used */
 static uint64_t map_changes; /* counts the changes that took a page or a permission away */
@@ -35,11 +30,10 @@ static void *page_new(void)
 	if (page) {
 		free_pages = (uint64_t *)page[0];
 	} else {
-		if (next_page < machine.initrd_end && next_page + PAGE > machine.initrd)
-			next_page = (machine.initrd_end + PAGE - 1) & -PAGE;
-		if (next_page < machine.fdt_end && next_page + PAGE > machine.fdt)
-			next_page = (machine.fdt_end + PAGE - 1) & -PAGE;
-		if (next_page + PAGE > machine.memory_end)
+		for (unsigned i = 0; i < sizeof(machine.taken) / sizeof(machine.taken[0]); i++)
+			if (next_page < machine.taken[i].end && next_page + PAGE > machine.taken[i].start)
+				next_page = (machine.taken[i].end + PAGE - 1) & -PAGE;
+		if (next_page + PAGE > machine.memory.end)
 			return NULL;
 		page = (uint64_t *)next_page;
 		next_page += PAGE;
@@ -55,22 +49,12 @@ static void page_free(void *page)
 	free_pages = page;
 }
 
-static void *page_of(uint64_t pte)
-{
-	return (void *)(pte >> 10 << 12);
-}
-
-static uint64_t pte_of(const void *page, uint64_t bits)
-{
-	return (uintptr_t)page >> 12 << 10 | bits;
-}
-
 /* Tells whether the program may have a range: below the end of user space, and not where the kernel is. */
 static int is_user(uint64_t address, uint64_t size)
 {
-	uint64_t kernel = (uintptr_t)kernel_end / GIGA * GIGA;
+	const struct range *kernel = &machine.kernel;
 
-	return address < USER_END && size <= USER_END - address && (address + size <= kernel || address >= kernel + GIGA);
+	return address < USER_END && size <= USER_END - address && (address + size <= kernel->start || address >= kernel->end);
 }
 
 /* Returns the entry of an address of the program; NULL if it has no table (and none was to be made, or could be). */
@@ -80,43 +64,31 @@ static uint64_t *entry(uint64_t address, int make)
 
 	if (!is_user(address, 1))
 		return NULL;
-	for (int shift = 30; shift > 12; shift -= 9) {
-		uint64_t *pte = &table[address >> shift & 511];
+	for (int shift = PTE_TOP_SHIFT; shift > PAGE_SHIFT; shift -= LEVEL_SHIFT) {
+		uint64_t *pte = &table[address >> shift & (ENTRIES - 1)];
 
 		if (!*pte) {
 			void *page = make ? page_new() : NULL;
 
 			if (!page)
 				return NULL;
-			*pte = pte_of(page, PTE_V);
+			*pte = pte_of(page, PTE_TABLE);
 		}
 		table = page_of(*pte);
 	}
-	return &table[address >> 12 & 511];
+	return &table[address >> PAGE_SHIFT & (ENTRIES - 1)];
 }
 
 void mm_init(void)
 {
-	uint64_t kernel = (uintptr_t)kernel_end / GIGA;
-
 	next_page = (uintptr_t)kernel_end;
-	if (machine.memory_end > (kernel + 1) * GIGA)
-		machine.memory_end = (kernel + 1) * GIGA;
-	root[kernel] = pte_of((void *)(kernel * GIGA), PTE_V | PTE_ACCESS | PTE_GLOBAL | PTE_AD);
-	root[DEVICES / GIGA % 512] = pte_of(NULL, PTE_V | READ | PTE_GLOBAL | PTE_AD);
+	machine_map(root);
 }
 
-/* Returns where the kernel finds the device at a physical address of the first GiB, with paging and without. */
-const volatile void *mm_device(uint64_t physical)
-{
-	return (const volatile void *)(csr_read(satp) ? DEVICES + physical : physical);
-}
-
-/* Turns paging on. Runs on each hart. */
+/* Turns paging on. Runs on each CPU. */
 void mm_use(void)
 {
-	csr_write(satp, SATP_SV39 | (uintptr_t)root >> 12);
-	__asm__ volatile("sfence.vma\n\tfence.i" ::: "memory");
+	cpu_use(root);
 }
 
 /* Maps a page of the kernel for the program: at boot, before the program runs. */
@@ -126,48 +98,58 @@ void mm_map_kernel(uint64_t address, const void *page, unsigned access)
 
 	if (!pte)
 		panic("cannot map %lx\n", address);
-	*pte = pte_of(page, PTE_V | access | PTE_USER | PTE_AD | PTE_MAPPED | PTE_KERNELS);
+	*pte = pte_of(page, PTE_V | access | pte_rights(access) | PTE_MAPPED | PTE_KERNELS);
 }
 
 /* Returns the entry with another access. V is set if the entry has a page that may be used. */
 static uint64_t with_access(uint64_t pte, unsigned access)
 {
-	pte = (pte & ~(PTE_ACCESS | PTE_V)) | access | PTE_USER | PTE_AD | PTE_MAPPED;
+	pte = (pte & ~(PTE_ACCESS | PTE_RIGHTS | PTE_V)) | access | pte_rights(access) | PTE_MAPPED;
 	return page_of(pte) && access ? pte | PTE_V : pte;
 }
 
 /*
- * Makes all harts forget old entries. Harts in user mode are interrupted. The others forget on their way there: the kernel
- * itself never uses an address of the program. A hart first says that it is in user mode and then looks for a change; here the
- * order is the other way round, so at least one of the two sees the other.
+ * Makes all CPUs forget old entries, and what they fetched as code. CPUs in user mode are interrupted. All forget on their way
+ * back there: the kernel itself never uses an address of the program. A CPU first says that it is in user mode and then looks
+ * for a change; here the order is the other way round, so at least one of the two sees the other.
  */
-static void forget(uint64_t start, uint64_t size)
+static void forget(void)
 {
-	uint64_t mask = 0;
+	uint64_t changes = __atomic_add_fetch(&map_changes, 1, __ATOMIC_SEQ_CST);
 
-	__atomic_fetch_add(&map_changes, 1, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; i < machine.harts; i++)
-		if (__atomic_load_n(&harts[i].in_user, __ATOMIC_SEQ_CST))
-			mask |= 1ul << harts[i].id;
-	if (mask)
-		sbi_fence_vma(mask, start, size);
+	for (unsigned i = 0; i < machine.cpus; i++) {
+		struct cpu *cpu = &cpus[i];
+
+		if (!__atomic_load_n(&cpu->in_user, __ATOMIC_SEQ_CST))
+			continue;
+		cpu_wake(cpu);
+		while (__atomic_load_n(&cpu->in_user, __ATOMIC_SEQ_CST) && __atomic_load_n(&cpu->map_seen, __ATOMIC_SEQ_CST) < changes)
+			;
+	}
+}
+
+void mm_code_changed(void)
+{
+	lock(&mm_lock);
+	forget();
+	unlock(&mm_lock);
 }
 
 void mm_enter_user(void)
 {
-	struct hart *hart = this_hart();
+	struct cpu *cpu = this_cpu();
 	uint64_t changes;
 
-	__atomic_store_n(&hart->in_user, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&cpu->in_user, 1, __ATOMIC_SEQ_CST);
 	changes = __atomic_load_n(&map_changes, __ATOMIC_SEQ_CST);
-	if (hart->map_seen != changes)
-		__asm__ volatile("sfence.vma" ::: "memory");
-	hart->map_seen = changes;
+	if (cpu->map_seen != changes)
+		cpu_forget_all();
+	__atomic_store_n(&cpu->map_seen, changes, __ATOMIC_SEQ_CST);
 }
 
 static void unmap(uint64_t start, uint64_t end)
 {
-	uint64_t known = 0; /* some hart may remember it */
+	uint64_t known = 0; /* some CPU may remember it */
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t at = start; at < end; at += PAGE) {
@@ -184,8 +166,8 @@ static void unmap(uint64_t start, uint64_t end)
 				*pte = 0;
 			}
 		}
-		if (pass == 0 && known) /* a page may be used anew only when no hart remembers it */
-			forget(start, end - start);
+		if (pass == 0 && known) /* a page may be used anew only when no CPU remembers it */
+			forget();
 	}
 }
 
@@ -242,11 +224,9 @@ long mm_protect(uint64_t address, uint64_t size, unsigned access)
 			*pte = with_access(*pte, access);
 		}
 	}
-	if (known)
-		forget(address, size);
+	if (known || access & EXEC)
+		forget();
 	unlock(&mm_lock);
-	if (access & EXEC)
-		sbi_fence_i();
 	return result;
 }
 
@@ -277,11 +257,11 @@ int mm_fault(uint64_t address, unsigned access)
 	pte = entry(address, 0);
 	code = touch(address, access) ? 0 : pte && *pte ? 2 /* SEGV_ACCERR */ : 1 /* SEGV_MAPERR */;
 	unlock(&mm_lock);
-	__asm__ volatile("sfence.vma %0" ::"r"(address) : "memory"); /* also if another hart was faster: forget the old entry */
+	cpu_forget(address); /* also if another CPU was faster: forget the old entry */
 	return code;
 }
 
-/* Copies by the kernel's own map, after it has checked that the program may: no fault, and no SUM. */
+/* Copies by the kernel's own map, after it has checked that the program may: there is no fault. */
 static int copy(uint64_t user, uint8_t *kernel, size_t size, unsigned access, int out)
 {
 	int result = 0;

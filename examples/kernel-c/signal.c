@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals, with the frame of Linux (arch/riscv/include/uapi/asm/ucontext.h and sigcontext.h), which C libraries know. */
+/* Signals, with the frame of Linux, which C libraries know. */
 #include "kernel.h"
 
 #define SIGNALS 64
@@ -27,16 +27,8 @@ struct info {
 	uint8_t rest[104];
 };
 
-struct frame {
-	struct info info;
-	uint64_t flags, link, stack[3];
-	uint64_t mask;
-	uint8_t unused[128];
-	uint64_t regs[32];
-	uint64_t fp[32], fcsr; /* of a union that is 528 bytes long */
-	uint8_t fp_rest[528 - 264];
-};
-_Static_assert(sizeof(struct info) == 128 && offsetof(struct frame, regs) == 128 + 176, "Linux's rt_sigframe");
+#include "frame.h"
+_Static_assert(sizeof(struct info) == 128, "Linux's siginfo_t");
 
 static struct action actions[SIGNALS + 1];
 static uint64_t process_pending;
@@ -58,7 +50,7 @@ static int is_ignored(int signal)
 /* Ends the program by a signal. */
 void signal_kill(const struct thread *thread, int signal)
 {
-	print("program: thread %d killed by signal %d at pc %lx\n", thread->tid, signal, thread->regs[0]);
+	print("program: thread %d killed by signal %d at pc %lx\n", thread->tid, signal, thread->regs[PC]);
 	program_end(128 + signal);
 }
 
@@ -73,9 +65,7 @@ static void enter(struct thread *thread, int signal, int code, uint64_t address)
 	struct action action;
 
 	fp_sync(thread);
-	memcpy(frame.regs, thread->regs, sizeof(frame.regs));
-	memcpy(frame.fp, thread->fp, sizeof(frame.fp));
-	frame.fcsr = thread->fcsr;
+	frame_fill(&frame, thread);
 	if (copy_out(sp, &frame, sizeof(frame)))
 		signal_kill(thread, SIGSEGV);
 	lock(&thread_lock);
@@ -84,7 +74,7 @@ static void enter(struct thread *thread, int signal, int code, uint64_t address)
 		actions[signal].handler = SIG_DFL;
 	thread->blocked |= (action.mask | (action.flags & SA_NODEFER ? 0 : BIT(signal))) & ~UNBLOCKABLE;
 	unlock(&thread_lock);
-	thread->regs[0] = action.handler;
+	thread->regs[PC] = action.handler;
 	thread->regs[RA] = sigreturn_address;
 	thread->regs[SP] = sp;
 	thread->regs[A0] = (uint64_t)signal;
@@ -131,8 +121,8 @@ static void notify(struct thread *thread)
 {
 	if (thread->state == WAITING)
 		thread_interrupt(thread);
-	else if (thread->state == RUNNING && thread->hart != this_hart())
-		sbi_wake(thread->hart);
+	else if (thread->state == RUNNING && thread->cpu != this_cpu())
+		cpu_wake(thread->cpu);
 }
 
 /* To the thread `tid`, or for tid 0 to any that does not block it. */
@@ -222,9 +212,7 @@ long sys_rt_sigreturn(struct thread *thread)
 
 	if (copy_in(&frame, thread->regs[SP], sizeof(frame)))
 		signal_kill(thread, SIGSEGV);
-	memcpy(thread->regs, frame.regs, sizeof(frame.regs));
-	memcpy(thread->fp, frame.fp, sizeof(frame.fp));
-	thread->fcsr = frame.fcsr;
+	frame_take(&frame, thread);
 	fp_load(thread);
 	lock(&thread_lock);
 	thread->blocked = frame.mask & ~UNBLOCKABLE;

@@ -156,7 +156,7 @@ static long sys_brk(struct thread *thread)
 /* Makes a thread; processes are not there. */
 static long sys_clone(struct thread *thread)
 {
-	uint64_t flags = thread->regs[A0], stack = thread->regs[A1], parent_tid = thread->regs[A2], child_tid = thread->regs[A4];
+	uint64_t flags = thread->regs[A0], stack = thread->regs[A1], parent_tid = thread->regs[A2], child_tid = thread->regs[CLONE_CHILD];
 	struct thread *new;
 
 	if (!(flags & CLONE_VM) || !(flags & CLONE_THREAD))
@@ -167,14 +167,13 @@ static long sys_clone(struct thread *thread)
 	int tid = new->tid;
 	fp_sync(thread);
 	memcpy(new->regs, thread->regs, sizeof(new->regs));
-	memcpy(new->fp, thread->fp, sizeof(new->fp));
-	new->fcsr = thread->fcsr;
+	new->fp = thread->fp;
 	new->blocked = thread->blocked;
 	new->regs[A0] = 0;
 	if (stack)
 		new->regs[SP] = stack;
 	if (flags & CLONE_SETTLS)
-		new->regs[TP] = thread->regs[A3];
+		new->regs[TP] = thread->regs[CLONE_TLS];
 	if (flags & CLONE_CHILD_CLEARTID)
 		new->clear_tid = child_tid;
 	if (flags & CLONE_CHILD_SETTID)
@@ -204,15 +203,15 @@ static long sys_gettid(struct thread *thread)
 
 static long sys_sched_yield(struct thread *thread)
 {
-	thread->regs[A0] = 0; /* before another hart may run it */
+	thread->regs[A0] = 0; /* before another CPU may run it */
 	thread_yield();
 	return 0;
 }
 
-/* Gives all harts but, with write=MS, the last one, which runs no thread. */
+/* Gives all CPUs but, with write=MS, the last one, which runs no thread. */
 static long sys_sched_getaffinity(struct thread *thread)
 {
-	uint64_t mask = (1ul << (machine.harts - (writer_ms ? 1 : 0))) - 1;
+	uint64_t mask = (1ul << (machine.cpus - (writer_ms ? 1 : 0))) - 1;
 
 	if (thread->regs[A1] < sizeof(mask))
 		return -EINVAL;
@@ -221,9 +220,9 @@ static long sys_sched_getaffinity(struct thread *thread)
 
 static long sys_getcpu(struct thread *thread)
 {
-	uint32_t hart = this_hart()->index, node = 0;
+	uint32_t cpu = this_cpu()->index, node = 0;
 
-	if (thread->regs[A0] && copy_out(thread->regs[A0], &hart, sizeof(hart)))
+	if (thread->regs[A0] && copy_out(thread->regs[A0], &cpu, sizeof(cpu)))
 		return -EFAULT;
 	return thread->regs[A1] ? copy_out(thread->regs[A1], &node, sizeof(node)) : 0;
 }
@@ -246,7 +245,7 @@ static long sys_getrandom(struct thread *thread)
 		uint64_t rest = thread->regs[A1] - done;
 
 		lock(&random_lock);
-		uint64_t word = state += 0x9e3779b97f4a7c15 + rdtime();
+		uint64_t word = state += 0x9e3779b97f4a7c15 + counter_now();
 		unlock(&random_lock);
 		word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9;
 		word = (word ^ word >> 27) * 0x94d049bb133111eb;
@@ -257,10 +256,11 @@ static long sys_getrandom(struct thread *thread)
 	return (long)thread->regs[A1];
 }
 
-static long sys_flush_icache(struct thread *thread)
+/* Where the machine has such a call. */
+long sys_flush_icache(struct thread *thread)
 {
 	(void)thread;
-	sbi_fence_i();
+	mm_code_changed();
 	return 0;
 }
 
@@ -292,9 +292,9 @@ static long (*const calls[MAX_SYSCALL])(struct thread *) = {
 	[220] = sys_clone,
 	[222] = sys_mmap,
 	[226] = sys_mprotect,
-	[259] = sys_flush_icache,
 	[261] = sys_prlimit64,
 	[278] = sys_getrandom,
+	MACHINE_CALLS
 };
 
 /* Tells whether a word of the command line takes the system call away. */
@@ -317,14 +317,14 @@ static int is_switched_off(uint64_t number)
 
 void syscall(struct thread *thread)
 {
-	struct hart *hart = this_hart();
+	struct cpu *cpu = this_cpu();
 	uint64_t number = thread->regs[A7];
 	long result = -ENOSYS;
 
-	hart->syscalls[number < MAX_SYSCALL ? number : MAX_SYSCALL]++;
-	thread->regs[0] += 4;
+	cpu->syscalls[number < MAX_SYSCALL ? number : MAX_SYSCALL]++;
+	thread->regs[PC] += 4;
 	if (number < MAX_SYSCALL && calls[number] && !is_switched_off(number))
 		result = calls[number](thread);
-	if (hart->thread) /* otherwise it waits, or runs elsewhere by now, and the one that wakes it answers */
+	if (cpu->thread) /* otherwise it waits, or runs elsewhere by now, and the one that wakes it answers */
 		thread->regs[A0] = (uint64_t)result;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads and harts: one queue of those that are ready, a tick that ends a turn, deadlines of those that wait.
- * A thread that does not run is only a record, so it has no kernel stack; each hart has one.
+ * Threads and CPUs: one queue of those that are ready, a tick that ends a turn, deadlines of those that wait.
+ * A thread that does not run is only a record, so it has no kernel stack; each CPU has one.
  */
 #include "kernel.h"
 
@@ -10,27 +10,7 @@
 struct lock thread_lock;
 static struct thread threads[MAX_THREADS];
 static struct thread *first_ready, **last_ready = &first_ready;
-static uint64_t idle; /* a bit for each hart that waits for an interrupt */
-
-void fp_store(struct thread *thread);
-void fp_fetch(const struct thread *thread);
-
-/* Stores the floating point registers of a running thread in its record. */
-void fp_sync(struct thread *thread)
-{
-	if ((csr_read(sstatus) & SSTATUS_FS) != SSTATUS_FS_DIRTY)
-		return;
-	fp_store(thread);
-	csr_clear(sstatus, SSTATUS_FS_DIRTY ^ SSTATUS_FS_CLEAN);
-}
-
-/* Loads the hart's registers from the record. FS is never off in user mode: its first use would trap into the firmware. */
-void fp_load(const struct thread *thread)
-{
-	csr_set(sstatus, SSTATUS_FS);
-	fp_fetch(thread);
-	csr_clear(sstatus, SSTATUS_FS_DIRTY ^ SSTATUS_FS_CLEAN);
-}
+static uint64_t idle; /* a bit for each CPU that waits for an interrupt */
 
 /* Returns a record for a new thread, or NULL. */
 struct thread *thread_new(void)
@@ -70,7 +50,7 @@ static void enqueue(struct thread *thread)
 		int index = lowest_bit(idle);
 
 		idle &= ~(1ul << index);
-		sbi_wake(&harts[index]);
+		cpu_wake(&cpus[index]);
 	}
 }
 
@@ -81,34 +61,34 @@ void thread_start(struct thread *thread)
 	unlock(&thread_lock);
 }
 
-/* Puts the thread down: another hart may have it as soon as thread_lock is free. */
+/* Puts the thread down: another CPU may have it as soon as thread_lock is free. */
 static void put_down(struct thread *thread)
 {
 	fp_sync(thread);
-	this_hart()->thread = NULL;
+	this_cpu()->thread = NULL;
 }
 
-/* Sets the next interrupt of this hart's timer: its tick, or an earlier deadline of a thread. */
+/* Sets the next interrupt of this CPU's timer: its tick, or an earlier deadline of a thread. */
 static void set_timer(void)
 {
-	uint64_t next = this_hart()->next_tick;
+	uint64_t next = this_cpu()->next_tick;
 
 	for (struct thread *thread = NULL; (thread = thread_each(thread));)
 		if (thread->state == WAITING && thread->deadline < next)
 			next = thread->deadline;
-	sbi_set_timer(next);
+	timer_set(next);
 }
 
-/* Lets this hart's thread wait: for a word of the program (futex; 0: none), at most until `deadline`. Under thread_lock. */
+/* Lets this CPU's thread wait: for a word of the program (futex; 0: none), at most until `deadline`. Under thread_lock. */
 void thread_block(uint64_t futex, uint64_t deadline)
 {
-	struct thread *thread = this_hart()->thread;
+	struct thread *thread = this_cpu()->thread;
 
 	put_down(thread);
 	thread->futex = futex;
 	thread->deadline = deadline;
 	thread->state = WAITING;
-	if (deadline < this_hart()->next_tick)
+	if (deadline < this_cpu()->next_tick)
 		set_timer();
 }
 
@@ -123,7 +103,7 @@ void thread_wake(struct thread *thread, long result)
 
 void thread_yield(void)
 {
-	struct thread *thread = this_hart()->thread;
+	struct thread *thread = this_cpu()->thread;
 
 	lock(&thread_lock);
 	if (thread && first_ready) {
@@ -135,15 +115,15 @@ void thread_yield(void)
 
 void timer_interrupt(void)
 {
-	uint64_t now = rdtime();
+	uint64_t now = counter_now();
 
 	lock(&thread_lock);
 	for (struct thread *thread = NULL; (thread = thread_each(thread));)
 		if (thread->state == WAITING && thread->deadline <= now)
 			thread_wake(thread, thread->futex ? -ETIMEDOUT : 0);
-	int tick = this_hart()->next_tick <= now;
+	int tick = this_cpu()->next_tick <= now;
 	if (tick)
-		this_hart()->next_tick = now + machine.timebase_hz / TICKS_PER_SEC;
+		this_cpu()->next_tick = now + machine.counter_hz / TICKS_PER_SEC;
 	set_timer();
 	unlock(&thread_lock);
 	if (tick && preempt_on)
@@ -153,13 +133,13 @@ void timer_interrupt(void)
 /* Ends a thread. The end of the last one ends the program. */
 void thread_exit(int status)
 {
-	struct thread *thread = this_hart()->thread;
+	struct thread *thread = this_cpu()->thread;
 	uint32_t zero = 0;
 
 	if (thread->clear_tid && !copy_out(thread->clear_tid, &zero, sizeof(zero)))
 		futex_wake(thread->clear_tid, 1);
 	lock(&thread_lock);
-	this_hart()->thread = NULL;
+	this_cpu()->thread = NULL;
 	thread->state = FREE;
 	int others = thread_each(NULL) != NULL;
 	unlock(&thread_lock);
@@ -179,31 +159,30 @@ static struct thread *take_ready(void)
 		if (!first_ready)
 			last_ready = &first_ready;
 		thread->state = RUNNING;
-		thread->hart = this_hart();
-		idle &= ~(1ul << this_hart()->index);
+		thread->cpu = this_cpu();
+		idle &= ~(1ul << this_cpu()->index);
 	} else {
-		idle |= 1ul << this_hart()->index;
+		idle |= 1ul << this_cpu()->index;
 	}
 	unlock(&thread_lock);
 	return thread;
 }
 
-/* Goes to user mode: with this hart's thread, or with the next one that is ready, once there is one. */
+/* Goes to user mode: with this CPU's thread, or with the next one that is ready, once there is one. */
 void run_next(void)
 {
 	struct thread *thread;
 
 	end_if_asked();
-	while (!(thread = this_hart()->thread)) {
+	while (!(thread = this_cpu()->thread)) {
 		thread = take_ready();
 		if (thread) {
-			this_hart()->thread = thread;
+			this_cpu()->thread = thread;
 			fp_load(thread);
 			break;
 		}
-		__asm__ volatile("wfi"); /* comes back for an interrupt that is pending, without taking it */
-		csr_clear(sip, SIE_SSIE);
-		if (csr_read(sip) & SIE_STIE)
+		cpu_idle();
+		if (cpu_interrupts())
 			timer_interrupt();
 		end_if_asked();
 	}

@@ -2,7 +2,7 @@
 /*
  * Everything that this kernel does for its vDSO, in one file. Copy it into your kernel.
  *
- *	at boot          vdso_boot(), then vdso_hart() on each hart
+ *	at boot          vdso_boot(), then vdso_cpu() on each CPU
  *	for a program    vdso_map(), and AT_SYSINFO_EHDR (33) = vdso_address in its auxiliary vector
  *	for a signal     a handler returns to vdso_sigreturn
  *	system calls     clock_gettime and gettimeofday are clock_read(), clock_getres is clock_resolution()
@@ -22,15 +22,13 @@ const uint64_t vdso_sigreturn = VDSO_LOAD_ADDR + VDSO_SYM_RT_SIGRETURN;
 static union vdso_data_page page;
 
 /*
- * Reads the counter that user mode reads. COUNTER=mmio:0xff8 makes it mtime, a word of a page that is mapped into each program:
- * on QEMU's `virt`, and on many boards, a page of the CLINT at 0x2000000. Otherwise it is `rdtime`.
+ * Reads the counter that user mode reads. With COUNTER=mmio:OFFSET it is a word of a page of a device, which is mapped into each
+ * program; cpu.h knows which.
  */
 #ifdef VDSO_COUNTER_OFFSET
-#define MTIME_PAGE 0x200b000ul
-
 static uint64_t counter(void)
 {
-	return vdso_counter(mm_device(MTIME_PAGE));
+	return vdso_counter(device(COUNTER_PAGE));
 }
 #else
 static uint64_t counter(void)
@@ -46,7 +44,7 @@ static struct lock clock_lock;
 enum { WORD_ONLY_CPU, WORD_TIMEBASE_HZ };
 
 /*
- * `timebase_hz` is /cpus/timebase-frequency of the device tree; `wall_ns` are nanoseconds since 1970, 0 if they are not known:
+ * `timebase_hz` is the counter's frequency, as the machine says it; `wall_ns` are nanoseconds since 1970, 0 if they are not known:
  * then it is 1970, as on Linux, until clock_set_realtime(). If REALTIME were not set at all, time() would fail.
  * `program_cpus` CPUs will run programs, numbers 0 and up. A kernel that lets another one join stores 0 before that.
  */
@@ -59,10 +57,10 @@ void vdso_boot(uint64_t timebase_hz, uint64_t wall_ns, unsigned program_cpus)
 	clock_set_realtime(counter(), (int64_t)(wall_ns / NSEC_PER_SEC), wall_ns % NSEC_PER_SEC);
 }
 
-/* Lets user mode read the counter. Without it each read traps into the firmware, which may answer it, slowly. */
-void vdso_hart(void)
+/* Lets user mode read the counter: cpu.h says how. */
+void vdso_cpu(void)
 {
-	csr_set(scounteren, 1 << 1 /* TM */);
+	counter_allow(1);
 }
 
 _Static_assert(VDSO_MAP_ADDR + VDSO_MAP_SIZE <= MMAP_START, "this kernel has a place for it below what programs map");
@@ -77,7 +75,7 @@ void vdso_map(void)
 		mm_map_kernel(VDSO_LOAD_ADDR + at, vdso_image + at, image_access);
 	mm_map_kernel(VDSO_LOAD_ADDR + VDSO_DATA_OFFSET, &page, data_access);
 #ifdef VDSO_COUNTER_OFFSET
-	mm_map_kernel(VDSO_LOAD_ADDR + VDSO_COUNTER_OFFSET, (const void *)MTIME_PAGE, READ);
+	mm_map_kernel(VDSO_LOAD_ADDR + VDSO_COUNTER_OFFSET, (const void *)COUNTER_PAGE, READ);
 #endif
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A load for tests: with write=MS one hart runs no program, and changes the clock as fast as it can for so many milliseconds.
+ * A load for tests: with write=MS one CPU runs no program, and changes the clock as fast as it can for so many milliseconds.
  *
  * REALTIME is always FIRST or SECOND plus the time since the counter was 0; between two settings the rate and the sleep change
  * it by some 2 % of the second since the base. The base is a third of a second back for FIRST and two thirds for SECOND, and
@@ -18,10 +18,10 @@ uint64_t writer_ms, writer_updates;
 
 static void set_both(void)
 {
-	uint64_t hz = machine.timebase_hz;
+	uint64_t hz = machine.counter_hz;
 
 	for (int back = 1; back <= 2; back++) {
-		uint64_t counter = rdtime() - hz * (uint64_t)back / 3;
+		uint64_t counter = counter_now() - hz * (uint64_t)back / 3;
 
 		clock_set_realtime(counter, (back == 1 ? FIRST : SECOND) + (int64_t)(counter / hz),
 				   (uint32_t)(counter % hz * NSEC_PER_SEC / hz));
@@ -42,14 +42,14 @@ static void change_all(void)
 
 void writer_run(void)
 {
-	while (rdtime() < machine.timebase_hz) /* no base before the counter's 0 */
+	while (counter_now() < machine.counter_hz) /* no base before the counter's 0 */
 		end_if_asked();
-	for (uint64_t end = rdtime() + writer_ms * machine.timebase_hz / 1000; rdtime() < end; end_if_asked())
+	for (uint64_t end = counter_now() + writer_ms * machine.counter_hz / 1000; counter_now() < end; end_if_asked())
 		change_all();
-	sbi_set_timer(FOREVER);
+	timer_set(FOREVER);
 	for (;;) {
-		__asm__ volatile("wfi");
-		csr_clear(sip, SIE_SSIE);
+		cpu_idle();
+		cpu_interrupts();
 		end_if_asked();
 	}
 }

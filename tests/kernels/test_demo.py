@@ -26,7 +26,7 @@ def test_the_target(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("kernel=")]
     for name, (on, off, ratio) in zip(("c", "rust"), (lines[:3], lines[3:]), strict=True):
-        figures = "ns_per_call=[0-9.]+ instructions_per_call=([0-9]+) mmode_traps=0"
+        figures = "ns_per_call=[0-9.]+ instructions_per_call=([0-9]+) counter_traps=0"
         with_it = re.fullmatch(rf"kernel={name} vdso=on clock_gettime_syscalls=0 {figures}", on)
         without = re.fullmatch(rf"kernel={name} vdso=off clock_gettime_syscalls=200000 {figures}", off)
         assert with_it, on
@@ -40,7 +40,7 @@ def test_the_target(tmp_path: Path) -> None:
 
 
 def boot(call: float, counter: float = 1.0) -> demo.Boot:
-    return demo.Boot(syscalls=0, mmode_traps=0, call=call, counter=counter)
+    return demo.Boot(syscalls=0, counter_traps=0, call=call, counter=counter)
 
 
 def test_of_all_boots_the_least_counts() -> None:
@@ -74,10 +74,10 @@ def test_a_counter_that_traps_fails(
     kernel = kernel_builds.build_kernel("c", tmp_path / "kernel", replace=COUNTER_OFF["c"])
     assert outcome(kernel, tmp_path, monkeypatch, capsys) == (
         1,
-        f"demo: kernel=c vdso=on: {1000 + READS} illegal instructions reached M-mode: "
-        "the kernel does not let it read the counter\n"
-        f"demo: kernel=c vdso=off: {READS} illegal instructions reached M-mode: "
-        "the kernel does not let it read the counter\n"
+        f"demo: kernel=c vdso=on: {1000 + READS} reads of the counter trapped: "
+        "the kernel does not let the program read it\n"
+        f"demo: kernel=c vdso=off: {READS} reads of the counter trapped: "
+        "the kernel does not let the program read it\n"
         f"demo: what the guests printed is in {tmp_path}/demo\n",
     )
 
@@ -105,7 +105,7 @@ def test_a_guest_without_an_end_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kernel = kernel_builds.build_kernel(
-        "c", tmp_path / "kernel", replace={"main.c": ("\tsbi_shutdown();\n", "\tfor (;;)\n\t\t;\n")}
+        "c", tmp_path / "kernel", replace={"main.c": ("\tpower_off();\n", "\tfor (;;)\n\t\t;\n")}
     )
     monkeypatch.setattr(demo, "SECONDS", 5)
     log = tmp_path / "demo" / "guest-c-on.txt"

@@ -144,7 +144,7 @@ WRONG = {
         {"c": "mm.c", "rust": "src/memory.rs"},
     ),
     "counter bit clear": Wrong(
-        ("csr_set(scounteren, 1 << 1 /* TM */);", "csr_clear(scounteren, 1 << 1);"),
+        ("counter_allow(1);", "counter_allow(0);"),
         ('csr!("csrs", "scounteren", COUNTEREN_TM);', 'csr!("csrc", "scounteren", COUNTEREN_TM);'),
         {COST: "scounteren.TM"},
     ),

@@ -60,7 +60,7 @@ def test_ten_million_reads_beside_a_writer(name: str, tmp_path: Path) -> None:
     assert counts["reads"] == READS
     assert counts["harts"] == 3
     assert counts["met"] > 0
-    assert run.values["mmode_traps"] == 0
+    assert run.values["counter_traps"] == 0
 
 
 @pytest.mark.parametrize("name", kernel_builds.KERNELS)

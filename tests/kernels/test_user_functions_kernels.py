@@ -66,7 +66,7 @@ def test_no_system_call_where_one_cpu_runs_programs(name: str, harts: int, words
     done, said = calls(kernel(name), tmp_path / "guest.txt", *words, harts=harts)
     assert said == Said(hz=HZ, cpu=0, node=0, null=0, libc=0)
     assert done.syscalls(GETCPU) == 0
-    assert done.values["mmode_traps"] == 0
+    assert done.values["counter_traps"] == 0
 
 
 @pytest.mark.parametrize("name", KERNELS)

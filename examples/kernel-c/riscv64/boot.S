@@ -16,7 +16,7 @@ _start:
 	lla	t0, booted
 	li	t1, 1
 	amoswap.w.aqrl t0, t1, (t0)
-	lla	tp, harts
+	lla	tp, cpus
 	bnez	t0, 1f
 	lla	sp, stacks + STACK_SIZE
 	tail	kernel_main		/* a1: the device tree */
@@ -27,7 +27,7 @@ _start:
 	add	tp, tp, t0
 	j	1b
 2:	ld	sp, HART_STACK(tp)
-	tail	hart_main
+	tail	cpu_main
 
 	.data
 	.balign	4

@@ -5,14 +5,12 @@
 #define SBI_PUTCHAR 0x01 /* of the legacy extension: OpenSBI 1.1 has no other console */
 #define SBI_TIME 0x54494d45
 #define SBI_IPI 0x735049
-#define SBI_RFENCE 0x52464e43
 #define SBI_HSM 0x48534d
 #define SBI_SRST 0x53525354
 #define SBI_PMU 0x504d55
 
 #define PMU_START_FROM_ZERO 6
 #define PMU_ILLEGAL_INSN 0xf0004 /* firmware event 4: illegal instructions that reached M-mode */
-#define ALL_HARTS (-1ul)
 
 struct answer {
 	long error, value;
@@ -32,59 +30,44 @@ static struct answer call(long extension, long function, uint64_t arg0, uint64_t
 	return (struct answer){(long)a0, (long)a1};
 }
 
-void sbi_putchar(char character)
+void console_put(char character)
 {
 	call(SBI_PUTCHAR, 0, (uint8_t)character, 0, 0, 0);
 }
 
-void sbi_set_timer(uint64_t counter)
+void timer_set(uint64_t counter)
 {
 	call(SBI_TIME, 0, counter, 0, 0, 0);
 }
 
-void sbi_wake(const struct hart *hart)
+void cpu_wake(const struct cpu *cpu)
 {
-	call(SBI_IPI, 0, 1, hart->id, 0, 0);
+	call(SBI_IPI, 0, 1, cpu->id, 0, 0);
 }
 
-void sbi_wake_all(void)
+int cpu_start(const struct cpu *cpu)
 {
-	call(SBI_IPI, 0, 0, ALL_HARTS, 0, 0);
+	return call(SBI_HSM, 0, cpu->id, (uintptr_t)_start, 0, 0).error == 0;
 }
 
-/* Fences on all harts, this one too, before the call returns. */
-void sbi_fence_i(void)
-{
-	call(SBI_RFENCE, 0, 0, ALL_HARTS, 0, 0);
-}
-
-/* Fences on some harts; the mask has a bit for each hart id. */
-void sbi_fence_vma(uint64_t hart_mask, uint64_t start, uint64_t size)
-{
-	call(SBI_RFENCE, 1, hart_mask, 0, start, size);
-}
-
-int sbi_start(const struct hart *hart)
-{
-	return call(SBI_HSM, 0, hart->id, (uintptr_t)_start, 0, 0).error == 0;
-}
-
-/* Starts a counter on this hart, from 0; sbi_read_counter reads a firmware counter. */
-int sbi_count_traps(uint64_t *counter)
+/* Starts the firmware's counter of illegal instructions on this hart, from 0. The firmware numbers its counters. */
+void cpu_count_traps(struct cpu *cpu)
 {
 	long counters = call(SBI_PMU, 0, 0, 0, 0, 0).value;
 	struct answer found = call(SBI_PMU, 2, 0, (1ul << counters) - 1, PMU_START_FROM_ZERO, PMU_ILLEGAL_INSN);
 
-	*counter = (uint64_t)found.value;
-	return found.error == 0;
+	if (found.error)
+		panic("the firmware does not count illegal instructions (SBI PMU)\n");
+	cpu->traps = (uint64_t)found.value;
 }
 
-uint64_t sbi_read_counter(uint64_t counter)
+/* Returns the illegal instructions of this hart that reached M-mode: reads of a counter that is forbidden, and no others here. */
+uint64_t cpu_counter_traps(const struct cpu *cpu)
 {
-	return (uint64_t)call(SBI_PMU, 5, counter, 0, 0, 0).value;
+	return (uint64_t)call(SBI_PMU, 5, cpu->traps, 0, 0, 0).value;
 }
 
-void sbi_shutdown(void)
+void power_off(void)
 {
 	call(SBI_SRST, 0, 0, 0, 0, 0);
 	for (;;)

@@ -3,9 +3,8 @@
  * Enters and leaves user mode. In user mode sscratch holds the thread, in the kernel 0. A trap saves all integer registers in
  * the thread and starts at the top of the hart's stack: only the kernel's records outlive a trap.
  */
-#define THREAD_FP 256
-#define THREAD_FCSR 512
-#define THREAD_HART 520
+#define THREAD_HART 256
+#define FP_FCSR 256
 #define HART_STACK 0
 
 	.text
@@ -41,20 +40,20 @@ resume:				/* a0: the thread */
 	sret
 
 	.globl	fp_store
-fp_store:			/* a0: the thread */
+fp_store:			/* a0: struct fp */
 	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-	fsd	f\n, THREAD_FP+8*\n(a0)
+	fsd	f\n, 8*\n(a0)
 	.endr
 	frcsr	t0
-	sd	t0, THREAD_FCSR(a0)
+	sd	t0, FP_FCSR(a0)
 	ret
 
 	.globl	fp_fetch
-fp_fetch:			/* a0: the thread */
+fp_fetch:			/* a0: struct fp */
 	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-	fld	f\n, THREAD_FP+8*\n(a0)
+	fld	f\n, 8*\n(a0)
 	.endr
-	ld	t0, THREAD_FCSR(a0)
+	ld	t0, FP_FCSR(a0)
 	fscsr	t0
 	ret
 

@@ -19,7 +19,7 @@ const SYSTEM_CALL: usize = 8;
 pub static COUNTER: AtomicBool = AtomicBool::new(true);
 
 /// At the end each hart adds its count and reports.
-static MMODE_TRAPS: AtomicUsize = AtomicUsize::new(0);
+static COUNTER_TRAPS: AtomicUsize = AtomicUsize::new(0);
 static REPORTED: AtomicUsize = AtomicUsize::new(0);
 
 pub struct Hart {
@@ -133,7 +133,7 @@ impl Hart {
     /// Adds what this hart has counted.
     pub fn report(&self) {
         let traps = sbi::read_firmware_counter(self.illegal_instructions);
-        MMODE_TRAPS.fetch_add(traps, Ordering::Relaxed);
+        COUNTER_TRAPS.fetch_add(traps, Ordering::Relaxed);
         REPORTED.fetch_add(1, Ordering::Release);
     }
 
@@ -158,7 +158,7 @@ impl Hart {
         for (number, count) in kernel.syscalls.iter().enumerate().filter(|(_, count)| **count != 0) {
             println!("kernel: syscall.{number}={count}");
         }
-        println!("kernel: mmode_traps={}", MMODE_TRAPS.load(Ordering::Relaxed));
+        println!("kernel: counter_traps={}", COUNTER_TRAPS.load(Ordering::Relaxed));
         torture::report();
         sbi::shut_down(false);
     }

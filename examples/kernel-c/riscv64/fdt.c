@@ -6,6 +6,7 @@ enum { BEGIN_NODE = 1, END_NODE, PROP, NOP, END = 9 };
 #define MAX_DEPTH 8
 
 struct machine machine;
+static uint64_t rtc; /* address of a goldfish real time clock, 0: there is none */
 
 static uint64_t number(const uint8_t *bytes, uint32_t size)
 {
@@ -24,37 +25,34 @@ static int same(const char *a, const char *b)
 static void root_child(const char *node, const char *name, const uint8_t *value, uint32_t size)
 {
 	if (same(node, "cpus") && same(name, "timebase-frequency")) {
-		machine.timebase_hz = number(value, size);
+		machine.counter_hz = number(value, size);
 	} else if (starts_with(node, "memory@") && same(name, "reg")) {
-		machine.memory = number(value, 8);
-		machine.memory_end = machine.memory + number(value + 8, 8);
+		machine.memory.start = number(value, 8);
+		machine.memory.end = machine.memory.start + number(value + 8, 8);
 	} else if (same(node, "chosen")) {
 		if (same(name, "bootargs"))
-			machine.bootargs = (const char *)value;
+			machine.words = (const char *)value;
 		else if (same(name, "linux,initrd-start"))
-			machine.initrd = number(value, size);
+			machine.program.start = number(value, size);
 		else if (same(name, "linux,initrd-end"))
-			machine.initrd_end = number(value, size);
+			machine.program.end = number(value, size);
 	}
 }
 
 static void grandchild(const char *parent, const char *node, const char *name, const uint8_t *value, uint32_t size)
 {
-	if (same(parent, "cpus") && starts_with(node, "cpu@") && same(name, "reg") && machine.harts < MAX_HARTS)
-		machine.hart_ids[machine.harts++] = number(value, size);
+	if (same(parent, "cpus") && starts_with(node, "cpu@") && same(name, "reg") && machine.cpus < MAX_CPUS)
+		machine.cpu_ids[machine.cpus++] = number(value, size);
 	else if (same(parent, "soc") && starts_with(node, "rtc@") && same(name, "reg"))
-		machine.rtc = number(value, 8);
+		rtc = number(value, 8);
 }
 
-void fdt_read(const void *fdt)
+static void read_tree(const uint8_t *start)
 {
-	const uint8_t *start = fdt, *at = start + number(start + 8, 4), *strings = start + number(start + 12, 4);
+	const uint8_t *at = start + number(start + 8, 4), *strings = start + number(start + 12, 4);
 	const char *path[MAX_DEPTH] = {0};
 	unsigned depth = 0;
 
-	machine.fdt = (uintptr_t)start;
-	machine.fdt_end = machine.fdt + number(start + 4, 4);
-	machine.bootargs = "";
 	for (;;) {
 		uint64_t token = number(at, 4);
 
@@ -79,4 +77,30 @@ void fdt_read(const void *fdt)
 			return;
 		}
 	}
+}
+
+/* The kernel and all memory lie in one GiB, where a program has nothing. `tree`: the address of the device tree. */
+void machine_read(uint64_t tree)
+{
+	const uint8_t *start = (const uint8_t *)tree;
+
+	machine.words = "";
+	read_tree(start);
+	machine.kernel.start = machine.memory.start / GIGA * GIGA;
+	machine.kernel.end = machine.kernel.start + GIGA;
+	if (machine.memory.end > machine.kernel.end)
+		machine.memory.end = machine.kernel.end;
+	machine.taken[0] = machine.program;
+	machine.taken[1] = (struct range){tree, tree + number(start + 4, 4)};
+}
+
+/* Returns the nanoseconds since 1970 of a goldfish real time clock; a read of its low word latches the high one. */
+uint64_t wall_clock(void)
+{
+	volatile const uint32_t *clock = (const uint32_t *)rtc;
+
+	if (!clock)
+		return 0;
+	uint64_t low = clock[0];
+	return (uint64_t)clock[1] << 32 | low;
 }
