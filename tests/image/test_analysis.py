@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from vdso.arch.effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
+from vdso.arch.effects import Add, Bits, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.data_page import readable
 from vdso.elf.elf64 import PAGE
@@ -20,8 +20,8 @@ from vdso.ranges import Span
 SIZE = 2
 NUMBER, (RESULT, *_) = RISCV64.number_register, RISCV64.result_registers
 EXIT = min(RISCV64.no_return)
-FAR = 0x10000
-"""An address behind all of the programs here."""
+FAR, OTHER = 0x10000, 0x20000
+"""Addresses behind all of the programs here."""
 NOTHING = Clobber((), ())
 TOP = 1 << 64
 
@@ -59,6 +59,10 @@ def load(base: str, offset: int = 0, result: str = "x") -> Memory:
 
 def store(base: str, offset: int = 0, source: str = "x") -> Memory:
     return Memory(base, offset, uses=(source,), stores=True)
+
+
+def indexed(base: str, index: str, offset: int = 0) -> Memory:
+    return Memory(base, offset, ("x",), index=index)
 
 
 def formed(index: int, target: int, kind: str, absolute: bool = False) -> Formed:
@@ -237,6 +241,71 @@ ADDRESSES = [
     ),
 ]  # fmt: skip
 
+INDEXED = [
+    case(
+        "two constants, one of the image, are an address of the image",
+        half("a", FAR), Const("i", 8), indexed("a", "i", 4), Return(),
+        formed=(formed(2, FAR + 12, "load"),), uses={"a", "i"}, writes={"a", "i", "x"},
+    ),
+    case(
+        "on either side, and stored to as well",
+        half("a", FAR), Const("i", 8), Memory("i", 4, uses=("x",), stores=True, index="a"), Return(),
+        formed=(formed(2, FAR + 12, "store"),), uses={"a", "i", "x"},
+    ),
+    case(
+        "two plain constants are an absolute one, which wraps around",
+        Const("a", TOP - 8), Const("i", 16), indexed("a", "i"), Return(),
+        formed=(formed(2, 8, "load", absolute=True),),
+    ),
+    case("the zero register is one", indexed("zero", "zero", 8), Return(), formed=(formed(0, 8, "load", absolute=True),)),
+    case(
+        "two addresses of the image are none of it together",
+        whole("a", 0), indexed("a", "a"), Return(),
+        formed=(formed(0, 0, "address"), formed(1, 0, "load", absolute=True)),
+    ),
+    case(
+        "with an index that nobody knows the base is judged as it is",
+        half("a", FAR), indexed("a", "i"), Return(),
+        formed=(formed(1, FAR, "address"),),
+    ),
+    case(
+        "with a base that nobody knows the index is judged as it is",
+        half("i", FAR), indexed("a", "i"), Return(),
+        formed=(formed(1, FAR, "address"),),
+    ),
+    case(
+        "what may be half an address is judged beside a constant too",
+        Branch(at(3), ()), half("a", FAR), Jump(at(4)), half("a", OTHER), Const("i", 8), indexed("a", "i"), Return(),
+        addresses={FAR, OTHER},
+    ),
+    case(
+        "a constant distance from the caller's pointer is the caller's",
+        Const("i", 4096), indexed("a", "i"), indexed("i", "a"), Return(),
+        formed=(), unknown=(),
+    ),
+]  # fmt: skip
+
+PARTS = [
+    case(
+        "bits are replaced, and added to",
+        Const("a", 0x12345000), Bits("a", "a", TOP - 1, 0x678), Bits("b", "a", 0xFFFFFFFF, 5 << 32), load("b"), Return(),
+        formed=(formed(3, 0x512345678, "load", absolute=True),), writes={"a", "b", "x"}, uses={"a", "b"},
+    ),
+    case(
+        "those of nothing",
+        Bits("a", "zero", TOP - 1, 113), load("a"), Return(),
+        formed=(formed(1, 113, "load", absolute=True),),
+    ),
+    case("of what nobody knows, nobody knows", Bits("a", "b", TOP - 1, 8), load("a"), Return(), formed=(), uses={"a", "b"}),
+    case("what was there is gone", Const("a", 8), Bits("a", "b", 0, 8), load("a"), Return(), formed=()),
+    case(
+        "half an address whose bits are replaced is judged as it is",
+        half("a", FAR), Bits("b", "a", TOP - 1, 8), load("b"), Return(),
+        formed=(formed(1, FAR, "address"),),
+    ),
+    case("a number of a system call", Const(NUMBER, 0), Bits(NUMBER, NUMBER, TOP - 1, 113), SystemCall(), Return(), numbers={113}),
+]  # fmt: skip
+
 FORGOTTEN = [
     case("what was calculated", whole("a", at(0)), Clobber(("a",), ()), Jump(None, "a", 0), unknown=(at(2),)),
     case("what was loaded", whole("x", at(0)), load("s"), Jump(None, "x", 0), unknown=(at(2),)),
@@ -291,7 +360,6 @@ REMEMBERED = [
 ]  # fmt: skip
 """An address in a register that is still known: the jump through it goes there."""
 
-OTHER = 0x20000
 HALVES = [
     case(
         "where two ways make different ones",
@@ -415,6 +483,16 @@ def test_all_code_that_can_run_is_covered(case: Case) -> None:
 
 @pytest.mark.parametrize("case", ADDRESSES, ids=ids(ADDRESSES))
 def test_every_address_that_is_formed_is_told(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", INDEXED, ids=ids(INDEXED))
+def test_an_access_may_have_an_index(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", PARTS, ids=ids(PARTS))
+def test_a_constant_may_be_put_together(case: Case) -> None:
     check(case)
 
 

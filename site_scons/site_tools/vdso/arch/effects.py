@@ -27,12 +27,23 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Bits:
+    """register = (source & keep) | bits: a part of a constant that takes several instructions."""
+
+    register: str
+    source: str
+    keep: int
+    bits: int
+
+
+@dataclass(frozen=True)
 class Memory:
-    """An access at base + offset, or at `target`, an address relative to the program counter.
+    """An access at base + index + offset, or at `target`, an address relative to the program counter.
 
     results     registers that get a value that is not followed: what is loaded, a base that is written back
-    uses        registers that are read beside the base: what is stored, an index
+    uses        registers that are read beside base and index: what is stored
     stores      memory is written; it may be read as well (atomics)
+    index       a register, as it is; "" for none
     """
 
     base: str = ""
@@ -41,6 +52,7 @@ class Memory:
     uses: tuple[str, ...] = ()
     stores: bool = False
     target: int | None = None
+    index: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,4 +104,4 @@ class KernelState:
     uses: tuple[str, ...]
 
 
-Effect = Const | Add | Memory | Branch | Jump | Return | SystemCall | Trap | Clobber | KernelState
+Effect = Const | Add | Bits | Memory | Branch | Jump | Return | SystemCall | Trap | Clobber | KernelState

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ..arch.arch import Arch
-from ..arch.effects import Add, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
+from ..arch.effects import Add, Bits, Branch, Clobber, Const, Effect, Jump, KernelState, Memory, Return, SystemCall, Trap
 from ..ranges import Span, merged
 
 MOST_STEPS = 1 << 12  # instructions that one analysis follows, repeated ones included; Linux's largest function takes 600
@@ -76,6 +76,7 @@ class _Value:
 
 
 _ANYTHING = _Value()
+_ZERO = _Value(frozenset((Const("", 0),)), sure=True)
 _State = dict[str, _Value]
 
 
@@ -92,6 +93,13 @@ def _joined(one: _State, other: _State) -> _State:
 
 def _plus(const: Const, offset: int) -> int:
     return const.value + offset if const.relative else (const.value + offset) & _MASK
+
+
+def _sum(consts: Sequence[Const]) -> Const:
+    """Return the sum of constants, which is an address of the image only where one of them is."""
+    relative = sum(const.relative for const in consts) == 1
+    value = sum(const.value for const in consts)
+    return Const("", value if relative else value & _MASK, relative)
 
 
 @dataclass
@@ -116,16 +124,25 @@ class _Walk:
             self.states[pc] = dict(joined)
             self.work.append(pc)
 
-    def address(self, pc: int, base: str, offset: int, state: _State, kind: str) -> int | None:
-        """Note each constant that the address base + offset may be, and return it if it is one for sure."""
-        self.uses.add(base)
-        if base == self.arch.zero_register:
-            self.formed.add(Formed(pc, offset & _MASK, kind, absolute=True))
-            return offset & _MASK
-        value = state.get(base, _ANYTHING)
-        for const in value.consts:
+    def address(self, pc: int, registers: Sequence[str], offset: int, state: _State, kind: str) -> int | None:
+        """Note each constant that the sum of `registers` and `offset` may be, and return it if it is one for sure.
+
+        Where one register of several can hold anything, an address of the image in another one is judged as it is.
+        """
+        self.uses.update(registers)
+        values = [self.value(register, state) for register in registers]
+        if len(values) == 1:
+            sums = values[0]
+        elif all(value.sure for value in values):
+            sums = _Value(frozenset((_sum([const for value in values for const in value.consts]),)), sure=True)
+        else:
+            sums, kind = _Value(frozenset(const for value in values for const in value.consts if const.relative)), "address"
+        for const in sums.consts:
             self.formed.add(Formed(pc, _plus(const, offset), kind, absolute=not const.relative))
-        return _plus(value.const, offset) if value.const else None
+        return _plus(sums.const, offset) if sums.const else None
+
+    def value(self, register: str, state: _State) -> _Value:
+        return _ZERO if register == self.arch.zero_register else state.get(register, _ANYTHING)
 
     def use(self, pc: int, registers: Iterable[str], state: _State) -> None:
         """Note registers that are read as plain operands: half an address that is used so counts as an address by itself."""
@@ -151,10 +168,13 @@ class _Walk:
                 self.set(state, effect.register, _Value(frozenset((effect,)), sure=True))
             case Add():
                 self.add(pc, effect, state)
+            case Bits():
+                self.bits(pc, effect, state)
             case Memory():
                 kind = "store" if effect.stores else "load"
                 if effect.target is None:
-                    self.address(pc, effect.base, effect.offset, state, kind)
+                    registers = (effect.base, effect.index) if effect.index else (effect.base,)
+                    self.address(pc, registers, effect.offset, state, kind)
                 else:
                     self.formed.add(Formed(pc, effect.target, kind))
                 self.clobber(pc, effect, state)
@@ -203,6 +223,14 @@ class _Walk:
                 self.formed.add(Formed(pc, _plus(const, effect.immediate), "address"))
         self.set(state, effect.register, _Value(frozenset(sums), value.sure))
 
+    def bits(self, pc: int, effect: Bits, state: _State) -> None:
+        self.use(pc, (effect.source,), state)
+        const = self.value(effect.source, state).const
+        value = _ANYTHING
+        if const is not None and not const.relative:
+            value = _Value(frozenset((Const(effect.register, const.value & effect.keep | effect.bits),)), sure=True)
+        self.set(state, effect.register, value)
+
     def jump(self, pc: int, target: int, state: _State) -> None:
         self.formed.add(Formed(pc, target, "jump"))
         if 0 <= target < len(self.code):
@@ -211,7 +239,7 @@ class _Walk:
     def transfer(self, pc: int, after: int, effect: Jump, state: _State) -> None:
         target = effect.target
         if target is None:
-            target = self.address(pc, effect.base, effect.offset, state, "jump")
+            target = self.address(pc, (effect.base,), effect.offset, state, "jump")
         if target is None:
             self.unknown.add(pc)
         elif effect.link is None:
