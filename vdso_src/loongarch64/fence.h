@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fences of the data page's protocol: two of the reader, one of the writer. `dbar 0` lets no access to memory pass,
+ * in either direction, and completes what stands before it; gcc and clang have weaker ones (`dbar 16`) for C's fences.
+ * Nothing that was published says how it and `rdtime` are ordered; docs/memory-order.md tells what is assumed.
+ */
+#ifndef VDSO_FENCE_H
+#define VDSO_FENCE_H
+
+#ifdef __loongarch__
+#define VDSO_FENCE() __asm__ __volatile__("dbar 0" ::: "memory")
+#else /* tests run the kernel's side on the machine that builds */
+#define VDSO_FENCE() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
+
+/* What was loaded before stays before the counter and all later loads. */
+static inline void vdso_fence_load(void)
+{
+	VDSO_FENCE();
+}
+
+/* The counter and what was loaded before stay before all later loads. */
+static inline void vdso_fence_reload(void)
+{
+	VDSO_FENCE();
+}
+
+/* What was stored before, a writer's mark, stays before the counter and all later loads and stores. */
+static inline void vdso_fence_mark(void)
+{
+	VDSO_FENCE();
+}
+
+#endif

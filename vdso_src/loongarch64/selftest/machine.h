@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What a selftest can't say in C. */
+#ifndef SELFTEST_MACHINE_H
+#define SELFTEST_MACHINE_H
+
+#include <stdint.h>
+
+#include "export.h"
+#include "numbers.h"
+
+#define MACHINE_ELF 258 /* EM_LOONGARCH */
+#define MACHINE_VERSION "LINUX_5.10"
+#define MACHINE_CPU "CPU"
+#define MACHINE_COUNTER "rdtime.d"
+#define MACHINE_COUNTER_BIT "CSR.MISC.DRDTL3, which must be 0 (the kernel's)"
+
+/* What rt_sigaction takes (include/uapi/asm-generic/signal.h). */
+struct machine_sigaction {
+	void (*handler)(int signal, void *info, void *context);
+	unsigned long flags;
+	uint64_t mask;
+};
+
+/* Bytes from the third argument of a signal handler to the pc of the interrupted code: struct ucontext of Linux. */
+#define MACHINE_CONTEXT_PC 176
+
+/* Exports beside those of the clock, and their system calls. */
+#define MACHINE_OTHERS { VDSO_EXPORT_PREFIX "getcpu", VDSO_NR_GETCPU },
+
+/* What unwinders know a return from a signal handler by: ori $a7, $zero, 139; syscall 0. */
+#define MACHINE_SIGRETURN_CODE 0x002b000003822c0bu
+
+/* Its first instruction is illegal on every CPU. Also executable as data: four zero bytes are no instruction either. */
+void machine_illegal(uint64_t unused);
+
+/* job(argument), with the registers kept in which a caller trusts. Returns 0 after it, 1 if guard_leave() ended it. */
+int guard_enter(void (*job)(uint64_t), uint64_t argument);
+void guard_leave(void) __attribute__((noreturn));
+
+/* clone() of a thread that runs entry(argument) on the stack that ends at `stack`, and exits. What clone answered. */
+long machine_thread(unsigned long flags, void *stack, int *parent_id, void *tls, int *child_id,
+		    void (*entry)(void *), void *argument);
+
+#endif
