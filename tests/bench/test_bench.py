@@ -16,9 +16,10 @@ from arch.riscv64.code_shape import faults, multiplications
 from elftools.elf.elffile import ELFFile
 from exact_clock import HZ_MAX, HZ_MIN, UPTIME_CLOCKS
 from kernel_side import DataPage
-from stub_build import stubs
+from stub_build import CCFLAGS, COMPILER, stubs
 from stub_runner import BUFFER, Machine
 from vdso.arch.riscv64.facts import RISCV64
+from vdso.extract.find import find
 from vdso.stubs import toolchain
 
 from bench import linux, table
@@ -131,8 +132,8 @@ SABOTAGES = {
 @pytest.mark.parametrize("source", SABOTAGES)
 def test_the_shape_check_can_fail(source: str, tmp_path: Path) -> None:
     linked = tmp_path / "f.elf"
-    flags = [*toolchain.CCFLAGS, *RISCV64.ccflags, "-nostdlib", "-Wl,-Ttext=0x1000", "-Wl,-e,f", "-x", "c", "-"]
-    subprocess.run([RISCV64.compilers[0].cc, *flags, "-o", linked], input=source.encode(), check=True)
+    flags = [*CCFLAGS, "-nostdlib", "-Wl,-Ttext=0x1000", "-Wl,-e,f", "-x", "c", "-"]
+    subprocess.run([COMPILER.cc, *flags, "-o", linked], input=source.encode(), check=True)
     elf = ELFFile(io.BytesIO(linked.read_bytes()))
     text = elf.get_section_by_name(".text")
     symbol = elf.get_section_by_name(".symtab").get_symbol_by_name("f")[0]

@@ -303,7 +303,7 @@ PARTS = [
         half("a", FAR), Bits("b", "a", TOP - 1, 8), load("b"), Return(),
         formed=(formed(1, FAR, "address"),),
     ),
-    case("a number of a system call", Const(NUMBER, 0), Bits(NUMBER, NUMBER, TOP - 1, 113), SystemCall(), Return(), numbers={113}),
+    case("a number", Const(NUMBER, 0), Bits(NUMBER, NUMBER, TOP - 1, 113), SystemCall(), Return(), numbers={113}),
 ]  # fmt: skip
 
 FORGOTTEN = [

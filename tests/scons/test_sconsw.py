@@ -116,6 +116,7 @@ def needed(sconsw: ModuleType, *words: str) -> set[str]:
 
 
 CROSS = {"gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu"}
+LLVM = {"clang-19", "lld-19"}
 RUST = {"rustc-web|rustc", "cargo-web|cargo", "rust-web-src|rust-src"}
 BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "device-tree-compiler"}
 
@@ -127,6 +128,9 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "d
         (("vdso", "BASE=debian:testing"), CROSS | {"debian-archive-keyring"}),
         (("vdso", "BASE=minimal"), CROSS),
         (("-j", "2", "BASE=debian.so"), CROSS),
+        (("vdso", "BASE=minimal", "CROSS_COMPILE=llvm"), LLVM),
+        (("vdso", "BASE=minimal", "ARCH=loongarch64"), LLVM),
+        (("vdso", "BASE=minimal", "ARCH=loongarch64", "CROSS_COMPILE=llvm-20"), {"clang-20", "lld-20"}),
         (("info",), {"debian-archive-keyring"}),
         (("check", "IMAGE=x"), set()),
         (("selftest",), CROSS),
@@ -152,6 +156,7 @@ def test_any_known_cross_compiler_will_do(sconsw: ModuleType, tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not sconsw.has_cross_compiler(sconsw.parse([], {}))
     assert sconsw.has_cross_compiler(sconsw.parse(["CROSS_COMPILE=/opt/rv/bin/riscv64-"], {}))
+    assert not sconsw.has_cross_compiler(sconsw.parse(["CROSS_COMPILE=llvm"], {})), "a package brings it"
     script(tmp_path / "riscv64-none-elf-gcc", "exit 0")
     assert not sconsw.has_cross_compiler(sconsw.parse([], {}))
     script(tmp_path / "riscv64-none-elf-ld", "exit 0")

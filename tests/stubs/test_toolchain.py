@@ -27,7 +27,7 @@ def test_no_compiler_in_path_says_what_was_tried_and_what_to_install() -> None:
     error = str(toolchain.missing(RISCV64, "", "/nonexistent"))
     for word in (
         "no compiler for riscv64 in PATH",
-        *(compiler.cc for compiler in RISCV64.compilers),
+        *(compiler.cc for compiler in RISCV64.compilers.called("")),
         "gcc-riscv64-linux-gnu",
         "CROSS_COMPILE",
     ):

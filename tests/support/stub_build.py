@@ -16,7 +16,8 @@ from vdso.arch.riscv64.facts import RISCV64
 from vdso.stubs import toolchain
 
 PREFIX = "riscv64-linux-gnu-"
-CCFLAGS = (*toolchain.CCFLAGS, "-Werror", *RISCV64.ccflags)
+COMPILER = RISCV64.compilers.called(PREFIX)[0]
+CCFLAGS = (*toolchain.CCFLAGS, "-Werror", *COMPILER.flags.stubs)
 PLACES = {"after": 0x1000, "before": -0x1000, "none": None}
 # Where the counter is, if it is a word of a page (COUNTER=mmio:0xff8).
 COUNTER_PLACES = {"after": 0x2FF8, "before": -0x1008, "none": 0x1FF8}

@@ -56,11 +56,12 @@ def vdso_selftest(env: Any, target: Any, **overrides: Any) -> Any:
     """Return the node of a static program that tests how a kernel uses a vDSO: ``env.VdsoSelftest(target)``."""
     env = nodes.configured(env, overrides)
     arch = ARCHES[env["VDSO_ARCH"]]
+    flags = arch.compilers.flags(str(env["VDSO_CC"])).program
     own, machine = SOURCES / "selftest", SOURCES / arch.name / "selftest"
     folders = [own, machine, SOURCES, SOURCES / arch.name]
     env = env.Override(
         {
-            "VDSO_CCFLAGS": [*env["VDSO_CCFLAGS"], *toolchain.PROGRAM_CCFLAGS, *arch.program_ccflags],
+            "VDSO_CCFLAGS": [*env["VDSO_CCFLAGS"], *toolchain.PROGRAM_CCFLAGS, *flags],
             "VDSO_LDFLAGS": CLVar(list(toolchain.PROGRAM_LDFLAGS)),
             "VDSO_INCLUDES": [*(f"-I{folder}" for folder in folders), "-idirafter", str(FREESTANDING)],
             "VDSO_DEFINES": [],

@@ -151,7 +151,7 @@ OPTIONS = (
     Option("POLICY", "", "overrides, as in getcpu:syscall,getrandom:hide"),
     Option("EXTRA_SRC", "", "C files with functions of your own (docs/user-functions.md), separated by spaces"),
     Option("OUT", "build", "folder of everything that is made", tool=False),
-    Option("CROSS_COMPILE", "", "prefix of gcc and binutils; found where it is empty"),
+    Option("CROSS_COMPILE", "", "prefix of gcc and binutils, or llvm for clang and lld; found where it is empty"),
     Option("MIRROR", "", "Debian mirror for BASE=debian; the machine's own where it is empty"),
     Option("IMAGE", "", "the file that `check` verifies", tool=False),
     Option("DATA", "", "pages of the kernel beside that image, where no note says it: before:N, after:N or both", tool=False),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stub_build import COMPILER
 from stub_runner import PAGE
-from vdso.arch.riscv64.facts import RISCV64
 
 LOOP = Path(__file__).with_name("call_loop.S")
 DRIVER, IMAGE = 0x8000_1000, 0x8010_0000  # RAM starts with the headers of the ELF
@@ -69,8 +69,8 @@ def machine(folder: Path, image: bytes, data_offset: int | None, page: bytes, fu
     out = folder / f"machine-{function}"
     called = "empty" if function is None else hex(IMAGE + function)
     starts = [*(f"-Wl,--section-start={name}={at:#x}" for name, at in places.items()), f"-Wl,--defsym=function={called}"]
-    flags = [*RISCV64.ccflags, "-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,--no-relax", *starts]
-    command = [RISCV64.compilers[0].cc, *flags, *(f"-D{name}={value}" for name, value in defines.items()), LOOP, "-o", out]
+    flags = [*COMPILER.flags.stubs, "-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,--no-relax", *starts]
+    command = [COMPILER.cc, *flags, *(f"-D{name}={value}" for name, value in defines.items()), LOOP, "-o", out]
     subprocess.run(command, check=True)
     return out
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .arch import Arch
+from .loongarch64.facts import LOONGARCH64
 from .riscv64.facts import RISCV64
 
-ARCHES: Mapping[str, Arch] = MappingProxyType({arch.name: arch for arch in (RISCV64,)})
+ARCHES: Mapping[str, Arch] = MappingProxyType({arch.name: arch for arch in (RISCV64, LOONGARCH64)})
 DEFAULT = RISCV64
 """The default of ARCH."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
+from .compilers import Compilers
+
 if TYPE_CHECKING:
     from .effects import Effect
 
@@ -28,26 +30,6 @@ class Installed(NamedTuple):
 
     def found(self) -> bool:
         return Path(self.name).is_file() if self.name.startswith("/") else bool(shutil.which(self.name))
-
-
-class Compiler(NamedTuple):
-    """A compiler and a linker that make the stubs.
-
-    cc, ld      programs
-    packages    of Debian, that of the compiler first
-    ccflags     beyond those of the architecture
-    """
-
-    cc: str
-    ld: str
-    packages: tuple[str, ...]
-    ccflags: tuple[str, ...] = ()
-
-
-def gnu(prefix: str) -> Compiler:
-    """Return gcc and GNU ld with a prefix. Debian's packages are called by it, with a dash for each `_`."""
-    name = prefix.rstrip("-").replace("_", "-")
-    return Compiler(f"{prefix}gcc", f"{prefix}ld", (f"gcc-{name}", f"binutils-{name}"))
 
 
 @dataclass(frozen=True)
@@ -103,9 +85,7 @@ class Arch:
     debian          the name of the architecture at Debian, also in the names of its kernel packages
     version         symbol version of every export (arch/*/kernel/vdso/vdso.lds.S of Linux)
     export_prefix   begins the name of every export of Linux; from the same file as `version`
-    compilers       in the order in which they are tried
-    ccflags         added to those of every architecture (see `toolchain`)
-    program_ccflags added to both, for a program that is small and lies at a low address
+    compilers       with their flags, which are added to those of every architecture (see `toolchain`)
     emulation       programs that run its code on another machine
     counter         words about the counter
     counter_page    words about a counter that is a word of a page of a device (COUNTER=mmio:OFFSET); None: no such one is known
@@ -135,9 +115,7 @@ class Arch:
     debian: str
     version: str
     export_prefix: str
-    compilers: tuple[Compiler, ...]
-    ccflags: tuple[str, ...]
-    program_ccflags: tuple[str, ...]
+    compilers: Compilers
     emulation: Emulation
     counter: Counter
     counter_page: Counter | None

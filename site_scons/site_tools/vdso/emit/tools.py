@@ -25,7 +25,8 @@ def tool_versions(scons: str, compiler: str, linker: str, path: str) -> dict[str
     parts = {name: toolchain.part(compiler, name, path) for name in ("cc1", "as")}
     if not Path(parts["cc1"]).is_absolute():  # clang is one program, and names the machine's own assembler
         parts = {}
-    for name, command in {"gcc": compiler, "ld": linker, **parts}.items():
+    names = {"clang" if not parts else "gcc": compiler, "lld" if "lld" in Path(linker).name else "ld": linker}
+    for name, command in {**names, **parts}.items():
         program = shutil.which(command, path=path)
         if program is not None:
             version_line = f"{toolchain.version(program)}, " if name != "cc1" else ""  # cc1 has gcc's version, and no --version

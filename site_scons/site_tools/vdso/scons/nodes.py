@@ -31,7 +31,7 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
         raise StopError(str(error)) from None
     arch = ARCHES[env["VDSO_ARCH"]]
     found = toolchain.find_compiler(arch, env["VDSO_CROSS_COMPILE"], builders.path(env))
-    compiler = found or toolchain.candidates(arch, env["VDSO_CROSS_COMPILE"])[0]
+    compiler = found or arch.compilers.called(env["VDSO_CROSS_COMPILE"])[0]
     derived: dict[str, Any] = {
         "VDSO_FOUND": bool(found) or "VDSO_CC" in env,
         "VDSO_DEFINES": [],
@@ -47,7 +47,7 @@ def configured(env: Any, overrides: dict[str, Any]) -> Any:
     ours = {
         "VDSO_CC": compiler.cc,
         "VDSO_LD": compiler.ld,
-        "VDSO_CCFLAGS": CLVar([*toolchain.CCFLAGS, *arch.ccflags, *compiler.ccflags]),
+        "VDSO_CCFLAGS": CLVar([*toolchain.CCFLAGS, *arch.compilers.flags(str(env.get("VDSO_CC", compiler.cc))).stubs]),
     }
     derived |= {name: value for name, value in ours.items() if name not in env}
     if str(env["VDSO_V"]) == "1":

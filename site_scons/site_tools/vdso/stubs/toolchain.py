@@ -14,7 +14,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..arch.arch import Arch, Compiler, gnu
+from ..arch.arch import Arch
+from ..arch.compilers import Compiler
 from ..errors import VdsoError
 
 CCFLAGS = (
@@ -42,14 +43,9 @@ PROGRAM_LDFLAGS = ("--build-id=none", "--strip-all")
 LEAKS = frozenset(("CPATH", "C_INCLUDE_PATH"))
 
 
-def candidates(arch: Arch, cross_compile: str) -> tuple[Compiler, ...]:
-    """Return the compilers that may make the stubs, best first: gcc with the user's prefix, else the architecture's."""
-    return (gnu(cross_compile),) if cross_compile else arch.compilers
-
-
 def find_compiler(arch: Arch, cross_compile: str, path: str) -> Compiler | None:
-    """Return the first of the candidates whose programs are on `path`."""
-    for compiler in candidates(arch, cross_compile):
+    """Return the first compiler on `path` of those that CROSS_COMPILE stands for, or, where it is "", of the architecture's."""
+    for compiler in arch.compilers.called(cross_compile):
         if shutil.which(compiler.cc, path=path) and shutil.which(compiler.ld, path=path):
             return compiler
     return None
@@ -57,10 +53,10 @@ def find_compiler(arch: Arch, cross_compile: str, path: str) -> Compiler | None:
 
 def missing(arch: Arch, cross_compile: str, path: str) -> VdsoError:
     """Return the error that says that there is no compiler on `path`, and which CROSS_COMPILE may have been meant."""
-    wanted = candidates(arch, cross_compile)
-    tried = f"{wanted[0].cc} and {wanted[0].ld}" if cross_compile else ", ".join(compiler.cc for compiler in wanted)
-    package = arch.compilers[0].packages[0]
-    todo = f"install {package} (Debian: ./sconsw --install does), or set CROSS_COMPILE"
+    wanted = arch.compilers.called(cross_compile)
+    tried = ", ".join(f"{one.cc} and {one.ld}" if cross_compile else one.cc for one in wanted)
+    packages = wanted[0].packages if wanted[0].flags == arch.compilers.llvm else arch.compilers.called("")[0].packages
+    todo = f"install {' and '.join(packages)} (Debian: ./sconsw --install does), or set CROSS_COMPILE"
     meant = next((word for word in _meant(arch, cross_compile) if find_compiler(arch, word, path)), "")
     if meant:
         todo = f"did you mean CROSS_COMPILE={meant}?"
@@ -73,7 +69,7 @@ def _meant(arch: Arch, word: str) -> Iterator[str]:
         yield f"{word}-"
         yield re.sub(r"(gcc|ld)(-\d+)?$", "", word)
         for folder in (Path(word), Path(word, "bin")):
-            yield from (str(folder / compiler.cc.removesuffix("gcc")) for compiler in arch.compilers)
+            yield from (str(folder / compiler.cc.removesuffix("gcc")) for compiler in arch.compilers.called(""))
 
 
 def identity(command: str, path: str) -> str:

@@ -3,7 +3,11 @@
 
 from types import MappingProxyType
 
-from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch, Counter, Emulation, Installed, Mark, gnu
+from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch, Counter, Emulation, Installed, Mark
+from ..compilers import Compilers, Flags
+
+# Without `_zicsr`, which gcc 10 and clang 16 do not know: every assembler takes `rdtime` as it is.
+_CCFLAGS = ("-march=rv64imac", "-mabi=lp64", "-mcmodel=medany", "-mno-relax")
 
 RISCV64 = Arch(
     name="riscv64",
@@ -11,19 +15,17 @@ RISCV64 = Arch(
     debian="riscv64",
     version="LINUX_4.15",
     export_prefix="__vdso_",
-    compilers=tuple(
-        gnu(f"{triple}-")
-        for triple in (
-            "riscv64-linux-gnu",
-            "riscv64-unknown-elf",
-            "riscv64-unknown-linux-gnu",
-            "riscv64-none-elf",
-            "riscv64-elf",
-        )
+    compilers=Compilers(
+        words=(
+            "riscv64-linux-gnu-",
+            "riscv64-unknown-elf-",
+            "riscv64-unknown-linux-gnu-",
+            "riscv64-none-elf-",
+            "riscv64-elf-",
+        ),
+        gnu=Flags(_CCFLAGS, ("-mrelax", "-mcmodel=medlow", "-malign-data=natural")),
+        llvm=Flags(("--target=riscv64-unknown-none-elf", *_CCFLAGS), ("-mrelax", "-mcmodel=medlow")),
     ),
-    # Without `_zicsr`, which gcc 10 and clang 16 do not know: every assembler takes `rdtime` as it is.
-    ccflags=("-march=rv64imac", "-mabi=lp64", "-mcmodel=medany", "-mno-relax"),
-    program_ccflags=("-mrelax", "-mcmodel=medlow", "-malign-data=natural"),
     emulation=Emulation(
         user=Installed("qemu-riscv64", ("qemu-user",)),
         system=Installed("qemu-system-riscv64", ("qemu-system-misc",)),
