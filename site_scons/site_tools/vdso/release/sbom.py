@@ -24,6 +24,7 @@ from ..layout import ASSEMBLY, BASE, HEADER, JSON, RUST, SELFTEST, SO
 from .archive import LINUX_LICENCE, Release
 
 BINUTILS = "GPL-3.0-or-later"
+LLVM = "Apache-2.0 WITH LLVM-exception"
 GCC = "GPL-3.0-or-later WITH GCC-exception-3.1"
 # The tools in vdso.json: those with a SHA-256 are the machine's, the others come from PyPI.
 TOOL_LICENCES = {
@@ -32,6 +33,8 @@ TOOL_LICENCES = {
     "pyelftools": "Unlicense",
     "capstone": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
+    "clang": LLVM,
+    "lld": LLVM,
     "gcc": GCC,
     "cc1": GCC,
     "as": BINUTILS,

@@ -172,7 +172,7 @@ def _origin(record: Path) -> archive.Origin | None:
     return archive.Origin(**origin) if origin else None
 
 
-def report(targets: Targets, sources: Sources, settings: Settings) -> None:
+def report(targets: Targets, sources: Sources, _settings: Settings) -> None:
     """Make report.html from vdso.so, vdso.json, base.so and plan.json."""
     from ..show import page  # imported late: only a report must pay for it
 
