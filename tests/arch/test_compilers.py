@@ -68,9 +68,9 @@ def test_both_programs_must_be_there(tmp_path: Path) -> None:
     assert found is not None
     assert (found.cc, found.ld) == ("clang-18", "ld.lld-18")
     assert toolchain.find_compiler(arch, "llvm-19", str(tmp_path)) is None
-    assert "clang-19 and ld.lld-19" in str(toolchain.missing(arch, "llvm-19"))
-    assert "install clang-19 and lld-19 " in str(toolchain.missing(arch, "llvm"))
-    assert f"install {arch.compilers.called('')[0].packages[0]} and " in str(toolchain.missing(arch, "absent-"))
+    assert "clang-19 and ld.lld-19" in str(toolchain.missing(arch, "llvm-19", str(tmp_path)))
+    assert "install clang-19 and lld-19 " in str(toolchain.missing(arch, "llvm", "/nonexistent"))
+    assert f"install {arch.compilers.called('')[0].packages[0]} and " in str(toolchain.missing(arch, "absent-", "/nonexistent"))
 
 
 @each

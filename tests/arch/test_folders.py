@@ -15,12 +15,13 @@ from vdso.arch import ARCHES
 PRODUCT = ("site_scons", "vdso_src", "templates", "SConstruct", "SConscript", "sconsw")
 KERNELS = ("examples/kernel-c/*.c", "examples/kernel-c/*.h")
 WORDS = {
-    "riscv64": "riscv|risc-v|rdtime|scounteren|mcounteren|ecall|auipc|lpad|zimop|sscratch|__vdso_|harts?(?![a-z])",
+    "riscv64": r"riscv|risc-v|rdtime(?![.lh])|scounteren|mcounteren|ecall|auipc|lpad|zimop|sscratch|harts?(?![a-z])",
+    "loongarch64": r"loong|rdtime\.d|drdtl|cpucfg|dbar|iocsr|pcalau|pcadd|lddir|ldpte",
 }
 """What only one architecture says, as a pattern of words or of how they begin."""
+COMMON = "__vdso_"
+"""What several say, but not all: how names of exports begin."""
 FOLDERS = (
-    "examples/kernel-c/{}",
-    "examples/kernel-rust/src/{}",
     "site_scons/site_tools/vdso/arch/{}",
     "templates/{}",
     "tests/arch/{}",
@@ -29,8 +30,10 @@ FOLDERS = (
     "vdso_src/{}/selftest",
 )
 """What each architecture has."""
+KERNELS = ("examples/kernel-c/riscv64", "examples/kernel-rust/src/riscv64")
+"""What those have that have example kernels."""
 LISTS = {
-    "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\(RISCV64,\)|DEFAULT = RISCV64",
+    "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\(RISCV64, LOONGARCH64\)|DEFAULT = RISCV64",
     "site_scons/site_tools/vdso/extract/dump_vdso.py": r"MACHINES = \{.*\}",
 }
 """Lists of architectures, and which: a source to where in it they stand."""
@@ -46,9 +49,9 @@ def words(name: str, text: str) -> list[str]:
     if name in LISTS:
         text = re.sub(LISTS[name], "", text)
     found = []
-    for arch, pattern in WORDS.items():
-        if arch in PurePosixPath(name).parts[:-1]:
-            continue
+    folders = PurePosixPath(name).parts[:-1]
+    patterns = [pattern for arch, pattern in WORDS.items() if arch not in folders]
+    for pattern in patterns + ([] if WORDS.keys() & set(folders) else [COMMON]):
         for number, line in enumerate((name, *text.splitlines())):
             found += [f"{name}:{number}: {word}" for word in re.findall(rf"(?<![a-z])(?:{pattern})", line, re.IGNORECASE)]
     return found
@@ -68,7 +71,8 @@ def test_each_architecture_has_its_words() -> None:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_each_architecture_has_its_folders(arch: str) -> None:
-    assert [folder.format(arch) for folder in FOLDERS if not any((ROOT / folder.format(arch)).iterdir())] == []
+    folders = [*(folder.format(arch) for folder in FOLDERS), *(folder for folder in KERNELS if folder.endswith(f"/{arch}"))]
+    assert [folder for folder in folders if not any((ROOT / folder).iterdir())] == []
 
 
 def test_no_other_source_speaks_of_one() -> None:
@@ -92,6 +96,11 @@ def test_no_other_source_speaks_of_one() -> None:
         ("vdso_src/syscalls.c", "long __vdso_time(void)"),
         ("vdso_src/syscalls.c", "/* arch/riscv/include/uapi/asm/unistd.h */"),
         ("aarch64/counter.h", "rdtime"),
+        ("vdso_src/loongarch64/counter.h", "/* like rdtime */"),
+        ("vdso_src/riscv64/counter.h", "rdtime.d"),
+        ("vdso_src/vdso_data.h", 'asm("dbar 0");'),
+        ("aarch64/facts.py", "frequency='CPUCFG'"),
+        ("templates/vdso.rs.j2", '{% if image.arch == "loongarch64" %}'),
         ("site_scons/site_tools/vdso/image/analysis.py", "if arch is RISCV64:"),
         ("site_scons/site_tools/vdso/arch/__init__.py", "if name == 'riscv64':"),
         (RULES + "code.py", "RISC-V psABI"),
@@ -107,6 +116,7 @@ def test_a_word_is_found_wherever_it_stands(name: str, text: str) -> None:
     [
         ("vdso_src/riscv64/counter.h", "rdtime, of arch/riscv"),
         ("vdso_src/riscv64/selftest/start.S", "ecall"),
+        ("vdso_src/loongarch64/counter.h", "rdtime.d, of arch/loongarch; __vdso_time"),
         (RULES + "code.py", '"""Linux arch/riscv/kernel/signal.c; Go vdso_linux_riscv64.go."""'),
         ("site_scons/site_tools/vdso/arch/__init__.py", "from .riscv64.facts import RISCV64"),
         ("vdso_src/read.h", "how the charts of a vdso_data are recalled: recall"),

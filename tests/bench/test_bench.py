@@ -18,9 +18,6 @@ from exact_clock import HZ_MAX, HZ_MIN, UPTIME_CLOCKS
 from kernel_side import DataPage
 from stub_build import CCFLAGS, COMPILER, stubs
 from stub_runner import BUFFER, Machine
-from vdso.arch.riscv64.facts import RISCV64
-from vdso.extract.find import find
-from vdso.stubs import toolchain
 
 from bench import linux, table
 from bench.calls import CALLS, CLOCKS, Call

@@ -14,7 +14,7 @@ from vdso.arch import DEFAULT
 from vdso.emit import tools
 from vdso.stubs import toolchain
 
-SCONS, COMPILER = "4.11.0", DEFAULT.compilers[0]
+SCONS, COMPILER = "4.11.0", DEFAULT.compilers.called("")[0]
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What exports are called: Linux, arch/loongarch/vdso/vdso.lds.S. */
+/* The names of exports: Linux, arch/loongarch/vdso/vdso.lds.S. */
 #ifndef VDSO_EXPORT_H
 #define VDSO_EXPORT_H
 

@@ -2,10 +2,12 @@
 /*
  * The fences of the data page's protocol: two of the reader, one of the writer. `dbar 0` lets no access to memory pass,
  * in either direction, and completes what stands before it; gcc and clang have weaker ones (`dbar 16`) for C's fences.
- * Nothing that was published says how it and `rdtime` are ordered; docs/memory-order.md tells what is assumed.
+ * Nothing that was published says how it and `rdtime.d` are ordered; docs/memory-order.md tells what is assumed.
  */
-#ifndef VDSO_FENCE_H
-#define VDSO_FENCE_H
+#ifndef SCONS_VDSO_FENCE_H
+#define SCONS_VDSO_FENCE_H
+
+#include "language.h"
 
 #ifdef __loongarch__
 #define VDSO_FENCE() __asm__ __volatile__("dbar 0" ::: "memory")
@@ -23,6 +25,23 @@ static inline void vdso_fence_load(void)
 static inline void vdso_fence_reload(void)
 {
 	VDSO_FENCE();
+}
+
+/*
+ * The place that a reader loads again once it has the counter and all that it loaded before. The address depends on the
+ * counter, too: so that load comes behind the counter even if a fence says nothing of it.
+ */
+static inline const void *vdso_place_again(const void *place, uint64_t counter)
+{
+	uint64_t zero = counter;
+
+	vdso_fence_reload();
+#ifdef __loongarch__
+	__asm__ __volatile__("xor %0, %0, %0" : "+r"(zero)); /* a compiler would see that it is 0 */
+#else
+	zero = 0;
+#endif
+	return (const char *)place + zero;
 }
 
 /* What was stored before, a writer's mark, stays before the counter and all later loads and stores. */

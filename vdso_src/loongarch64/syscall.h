@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Real system calls: number in $a7, arguments in $a0 to $a5, answer in $a0. The kernel keeps no $t register. */
+/* Makes system calls: number in $a7, arguments in $a0 to $a5, answer in $a0; the kernel keeps all other registers but $t0 to $t8. */
 #ifndef VDSO_SYSCALL_H
 #define VDSO_SYSCALL_H
 

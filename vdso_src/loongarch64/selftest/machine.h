@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a selftest can't say in C. */
+/* The parts of the selftest that can't be said in C, and the names of this architecture. */
 #ifndef SELFTEST_MACHINE_H
 #define SELFTEST_MACHINE_H
 
@@ -14,7 +14,7 @@
 #define MACHINE_COUNTER "rdtime.d"
 #define MACHINE_COUNTER_BIT "CSR.MISC.DRDTL3, which must be 0 (the kernel's)"
 
-/* What rt_sigaction takes (include/uapi/asm-generic/signal.h). */
+/* The argument of rt_sigaction (include/uapi/asm-generic/signal.h). */
 struct machine_sigaction {
 	void (*handler)(int signal, void *info, void *context);
 	unsigned long flags;
@@ -27,17 +27,17 @@ struct machine_sigaction {
 /* Exports beside those of the clock, and their system calls. */
 #define MACHINE_OTHERS { VDSO_EXPORT_PREFIX "getcpu", VDSO_NR_GETCPU },
 
-/* What unwinders know a return from a signal handler by: ori $a7, $zero, 139; syscall 0. */
+/* Unwinders know the return from a signal handler by this code: ori $a7, $zero, 139; syscall 0. */
 #define MACHINE_SIGRETURN_CODE 0x002b000003822c0bu
 
-/* Its first instruction is illegal on every CPU. Also executable as data: four zero bytes are no instruction either. */
+/* Runs an instruction that is illegal on every CPU. In data, four zero bytes are no instruction either. */
 void machine_illegal(uint64_t unused);
 
-/* job(argument), with the registers kept in which a caller trusts. Returns 0 after it, 1 if guard_leave() ended it. */
+/* Runs job(argument) and saves the registers that a callee must keep. Returns 0 after the job, 1 if guard_leave() ended it. */
 int guard_enter(void (*job)(uint64_t), uint64_t argument);
 void guard_leave(void) __attribute__((noreturn));
 
-/* clone() of a thread that runs entry(argument) on the stack that ends at `stack`, and exits. What clone answered. */
+/* Makes a thread that runs entry(argument) on the stack that ends at `stack`, and exits. Returns what clone answered. */
 long machine_thread(unsigned long flags, void *stack, int *parent_id, void *tls, int *child_id,
 		    void (*entry)(void *), void *argument);
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The compilers of an architecture, and the words of CROSS_COMPILE that stand for them.
 
-A word is the prefix of gcc and GNU ld, as in Linux: `riscv64-linux-gnu-`. Or it is `llvm`, for clang and lld, of which one
+A word is the prefix of gcc and GNU ld with its last dash, as in Linux. Or it is `llvm`, for clang and lld, of which one
 makes code for all architectures; `llvm-18` is clang-18 with ld.lld-18. A folder may stand before it: `/opt/llvm/bin/llvm`.
 """
 

@@ -178,5 +178,5 @@ def report(targets: Targets, sources: Sources, _settings: Settings) -> None:
 
     image, facts, base_so, planned = sources
     blob = blob_from_facts(json.loads(facts.read()), image.read())
-    base = pipeline.base(str(base_so.path), base_so.read(), ARCHES[settings["ARCH"]])
+    base = pipeline.base(str(base_so.path), base_so.read(), ARCHES[blob.image.arch])
     write_files({targets[0]: page.html(page.shown(base, blob, plan_from_json(planned.read().decode())))})

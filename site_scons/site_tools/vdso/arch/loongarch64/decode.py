@@ -60,7 +60,7 @@ class Word:
 
     @property
     def si14(self) -> int:
-        """In bytes: the field counts words."""
+        """Return it in bytes: the field counts words."""
         return self.signed(10, 14) << 2
 
     @property
@@ -69,7 +69,7 @@ class Word:
 
     @property
     def offs16(self) -> int:
-        """In bytes, as the two below; their fields count instructions."""
+        """Return it in bytes, as the two below do: their fields count instructions."""
         return self.signed(10, 16) << 2
 
     @property
@@ -148,7 +148,7 @@ def _of_one(w: Word) -> Effect:
 
 
 def _into(w: Word) -> Effect:
-    """The bits of rd around the field stay."""
+    """Return what an instruction does that keeps the bits of rd around its field."""
     return Clobber((w.rd,), (w.rd, w.rj))
 
 
@@ -267,7 +267,7 @@ def _indirect(w: Word) -> Effect:
 
 
 def _counter(w: Word) -> Effect:
-    """rj gets the counter's id, which the kernel has chosen for each CPU."""
+    """Return what a read of the counter does: rj gets the counter's id, which the kernel has chosen for each CPU."""
     return Clobber((w.rd,), ()) if w.rj == "zero" else KernelState((w.rd, w.rj), ())
 
 
@@ -279,11 +279,11 @@ def _trap(_: Word) -> Effect:
     return Trap()
 
 
-def _group(format: Format, effect: Callable[[Word], Effect], opcodes: str) -> tuple[Instruction, ...]:
+def _group(shape: Format, effect: Callable[[Word], Effect], opcodes: str) -> tuple[Instruction, ...]:
     """Return the instructions of `opcodes`, "name opcode" a line or more of them in one."""
     words = opcodes.split()
     pairs = zip(words[::2], words[1::2], strict=True)
-    return tuple(Instruction(name, int(opcode, 16), format, effect) for name, opcode in pairs)
+    return tuple(Instruction(name, int(opcode, 16), shape, effect) for name, opcode in pairs)
 
 
 INSTRUCTIONS: tuple[Instruction, ...] = (

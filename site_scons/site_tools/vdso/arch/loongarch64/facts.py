@@ -40,6 +40,7 @@ LOONGARCH64 = Arch(
         firmware="",
         frequency="CPUCFG",
     ),
+    counter_page=None,
     code_unit=4,
     trap=b"\x00\x00\x2a\x00",  # break 0; zeros are no instruction of today's manual, and no promise of tomorrow's
     landing_pad=None,
@@ -55,6 +56,10 @@ LOONGARCH64 = Arch(
     thread_registers=("tp", "r21"),
     # version 1, "zR", code alignment 1, data alignment -8, return address in r1; augmentation 0x1b; DW_CFA_def_cfa(r3, 0)
     leaf_cie=b"\x01zR\0\x01\x78\x01\x01\x1b\x0c\x03\x00",
+    # The lower half of what page tables map (Linux, arch/loongarch/Kconfig), which has 2^(VALEN - 1) bytes at most (Reference
+    # Manual, "Virtual Address Space"): no CPU is known with a VALEN of more than 48.
+    user_space=MappingProxyType({"2 levels of 16 KiB": 1 << 36, "3 levels of 4 KiB": 1 << 39, "VALEN of 48": 1 << 47}),
+    budget=MappingProxyType({"clock_gettime": 160}),
     no_return=frozenset({93, 94, 139}),
     sigreturn=bytes.fromhex("0b2c820300002b00"),  # ori a7, zero, 139; syscall 0 (libgcc config/loongarch/linux-unwind.h)
     syscalls=MappingProxyType({"clock_gettime": 113, "clock_getres": 114, "getcpu": 168, "gettimeofday": 169}),
