@@ -18,6 +18,7 @@ from vdso.image.analysis import MOST_STEPS, Formed, Function, analyse, outside
 from vdso.ranges import Span
 
 SIZE = 2
+ZERO = RISCV64.zero_register
 NUMBER, (RESULT, *_) = RISCV64.number_register, RISCV64.result_registers
 EXIT = min(RISCV64.no_return)
 FAR, OTHER = 0x10000, 0x20000
@@ -360,6 +361,55 @@ REMEMBERED = [
 ]  # fmt: skip
 """An address in a register that is still known: the jump through it goes there."""
 
+COMPUTED = [
+    case("from one constant", Const("a", 1), Clobber(("a",), ("a",)), load("a"), Return(), unknown=(at(2),)),
+    case("from two", Const("a", 1), Const("b", 2), Clobber(("c",), ("a", "b")), store("c"), Return(), unknown=(at(3),)),
+    case("from the register that reads as zero", Clobber(("a",), (ZERO,)), load("a"), Return(), unknown=(at(1),)),
+    case("twice", Const("a", 1), Clobber(("b",), ("a",)), Clobber(("c",), ("b", "a")), load("c"), Return(), unknown=(at(3),)),
+    case(
+        "and added to, or copied",
+        Const("a", 1), Clobber(("a",), ("a",)), Add("b", "a", 8), Add("c", "b", 0, copy=True), load("c"), Return(),
+        unknown=(at(4),),
+    ),
+    case("over a store", Const("a", 1), Clobber(("a",), ("a",)), store("s"), load("a"), Return(), unknown=(at(3),)),
+    case(
+        "on one way, and a constant on the other",
+        Branch(at(3), ()), Const("a", FAR), Jump(at(5)), Const("a", 1), Clobber(("a",), ("a",)), load("a"), Return(),
+        unknown=(at(5),),
+    ),
+    case(
+        "where two ways make different constants",
+        Branch(at(3), ()), Const("a", FAR), Jump(at(4)), Const("a", OTHER), load("a"), Return(),
+        unknown=(at(4),),
+    ),
+    case(
+        "and its bits replaced",
+        Const("a", 1), Clobber(("a",), ("a",)), Bits("a", "a", 0, 8), load("a"), Return(),
+        unknown=(at(3),),
+    ),
+    case(
+        "beside another constant",
+        Const("a", 1), Const("b", 8), Clobber(("a",), ("a",)), Memory("b", index="a"), Return(),
+        unknown=(at(3),),
+    ),
+]  # fmt: skip
+"""An address that is made of absolute constants by what is not followed: the access that takes it is told."""
+
+OF_THE_CALLER = [
+    case("with what nobody knows", Const("a", 1), Clobber(("a",), ("a", "x")), load("a"), Return()),
+    case("with an address of the image", Const("a", 1), whole("b", 0), Clobber(("a",), ("a", "b")), load("a"), Return()),
+    case("with a value that was loaded", Const("a", 1), load("s"), Clobber(("a",), ("a", "x")), load("a"), Return()),
+    case("beside what nobody knows", Const("a", 1), Clobber(("a",), ("a",)), Memory("s", index="a"), Return()),
+    case("by what reads no register", Clobber(("a",), ()), load("a"), Return()),
+    case("from what a kernel sets", Const("a", 1), KernelState(("a",), ("a",)), load("a"), Return()),
+    case("before a call", Const("a", 1), Clobber(("a",), ("a",)), Jump(at(5), link="r"), load("a"), Return(), Return()),
+    case(
+        "on one way, and anything on the other",
+        Const("a", 1), Clobber(("a",), ("a",)), Branch(at(4), ()), Clobber(("a",), ()), load("a"), Return(),
+    ),
+]  # fmt: skip
+"""A number that is not made of absolute constants alone: the access that takes it is not judged."""
+
 HALVES = [
     case(
         "where two ways make different ones",
@@ -499,6 +549,16 @@ def test_a_constant_may_be_put_together(case: Case) -> None:
 @pytest.mark.parametrize("case", FORGOTTEN, ids=ids(FORGOTTEN))
 def test_what_a_register_held_is_forgotten(case: Case) -> None:
     check(case)
+
+
+@pytest.mark.parametrize("case", COMPUTED, ids=ids(COMPUTED))
+def test_an_address_made_of_constants_is_told(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("case", OF_THE_CALLER, ids=ids(OF_THE_CALLER))
+def test_what_may_come_from_the_caller_is_not_judged(case: Case) -> None:
+    check(replace(case, expected={"unknown": ()}))
 
 
 @pytest.mark.parametrize("case", REMEMBERED, ids=ids(REMEMBERED))

@@ -171,8 +171,8 @@ def test_a_policy_that_can_not_be_is_refused(override: str, what: str) -> None:
     [
         (plain_code(CLOCK, 20), ""),
         (reader(CLOCK, 20), "{at[4]:#x} forms the address -0x4000, outside of the image (0 to {size:#x})"),
-        (raw(CLOCK, b"\x00\x80"), "{at[0]:#x} can't be followed: an instruction or a jump target is not known"),
-        (raw(CLOCK, b"\x02\x85"), "{at[0]:#x} can't be followed: an instruction or a jump target is not known"),
+        (raw(CLOCK, b"\x00\x80"), "{at[0]:#x} can't be followed: an instruction, an address or a jump target is not known"),
+        (raw(CLOCK, b"\x02\x85"), "{at[0]:#x} can't be followed: an instruction, an address or a jump target is not known"),
         (
             raw(CLOCK, READ_SSCRATCH),
             "{at[0]:#x} reads a register that only a kernel sets, and another one may set it otherwise",

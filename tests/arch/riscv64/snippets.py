@@ -22,6 +22,8 @@ WRITE_TP, READ_TP, WRITE_SP = word(0x00050213), word(0x00023783), word(0x0005011
 """mv tp, a0; ld a5, 0(tp); mv sp, a0."""
 READ_ADDRESS_8 = word(0x00802783)
 """lw a5, 8(zero)."""
+READ_COMPUTED_ADDRESS = word(0x00100793) + word(0x02079793) + word(0x0007A783)
+"""li a5, 1; slli a5, a5, 32; lw a5, 0(a5)."""
 READ_KERNEL_STATE = word(0x140027F3)
 """csrr a5, sscratch."""
 UNKNOWN = word(0xFFFFFFFF)

@@ -39,7 +39,8 @@ class Function:
 
     covered     the instructions reached, ascending, disjoint
     formed      addresses formed, by pc
-    unknown     addresses of instructions that are not known, jump to an unknown place, or lie outside the code
+    unknown     addresses of instructions that are not known, jump to an unknown place, lie outside the code, or take as an
+                address what is computed from absolute constants alone
     state       addresses of instructions that read state of the kernel that lies in no memory
     calls       entries of local functions called
     writes      registers written
@@ -60,10 +61,19 @@ class Function:
 
 @dataclass(frozen=True)
 class _Value:
-    """What a register may hold: one constant; where that is not `sure`, high halves of addresses or anything else."""
+    """What a register may hold: one constant; where that is not `sure`, high halves of addresses or anything else.
+
+    computed    it holds one of several absolute constants, or what instructions that are not followed made of such ones
+    """
 
     consts: frozenset[Const] = frozenset()
     sure: bool = False
+    computed: bool = False
+
+    @property
+    def absolute(self) -> bool:
+        """Tell whether it is the same number wherever the image lies."""
+        return self.computed or (self.sure and not any(const.relative for const in self.consts))
 
     @property
     def const(self) -> Const | None:
@@ -77,6 +87,7 @@ class _Value:
 
 _ANYTHING = _Value()
 _ZERO = _Value(frozenset((Const("", 0),)), sure=True)
+_COMPUTED = _Value(computed=True)
 _State = dict[str, _Value]
 
 
@@ -85,7 +96,7 @@ def _joined(one: _State, other: _State) -> _State:
     joined = {}
     for register in one.keys() | other.keys():
         here, there = one.get(register, _ANYTHING), other.get(register, _ANYTHING)
-        value = here if here == there else _Value(here.halves | there.halves)
+        value = here if here == there else _Value(here.halves | there.halves, computed=here.absolute and there.absolute)
         if value != _ANYTHING:
             joined[register] = value
     return joined
@@ -131,6 +142,8 @@ class _Walk:
         """
         self.uses.update(registers)
         values = [self.value(register, state) for register in registers]
+        if all(value.absolute for value in values) and any(value.computed for value in values):
+            self.unknown.add(pc)  # it is no address of the image, nor of anything of the caller's
         if len(values) == 1:
             sums = values[0]
         elif all(value.sure for value in values):
@@ -201,8 +214,10 @@ class _Walk:
 
     def clobber(self, pc: int, effect: Memory | Clobber | KernelState, state: _State) -> None:
         self.use(pc, effect.uses, state)
+        made_of = [self.value(register, state).absolute for register in effect.uses]
+        value = _COMPUTED if isinstance(effect, Clobber) and made_of and all(made_of) else _ANYTHING
         for register in effect.results:
-            self.set(state, register, _ANYTHING)
+            self.set(state, register, value)
 
     def set(self, state: _State, register: str, value: _Value) -> None:
         if register == self.arch.zero_register:
@@ -221,12 +236,13 @@ class _Walk:
             sums.add(replace(const, register=effect.register, value=_plus(const, effect.immediate), partial=partial))
             if const.relative and not partial:
                 self.formed.add(Formed(pc, _plus(const, effect.immediate), "address"))
-        self.set(state, effect.register, _Value(frozenset(sums), value.sure))
+        self.set(state, effect.register, replace(value, consts=frozenset(sums)))
 
     def bits(self, pc: int, effect: Bits, state: _State) -> None:
         self.use(pc, (effect.source,), state)
-        const = self.value(effect.source, state).const
-        value = _ANYTHING
+        source = self.value(effect.source, state)
+        value = _COMPUTED if source.computed else _ANYTHING
+        const = source.const
         if const is not None and not const.relative:
             value = _Value(frozenset((Const(effect.register, const.value & effect.keep | effect.bits),)), sure=True)
         self.set(state, effect.register, value)

@@ -142,7 +142,7 @@ def _why_unsafe(function: Function, size: int) -> str:
         if formed.kind == "store":
             return f"its code at {formed.pc:#x} writes to {formed.target:#x}, and an image can't be written"
     for pc in function.unknown:
-        return f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
+        return f"its code at {pc:#x} can't be followed: an instruction, an address or a jump target is not known"
     for pc in function.state:
         return f"its code at {pc:#x} reads a register that only a kernel sets, and another one may set it otherwise"
     return ""

@@ -41,7 +41,7 @@ def refuse_stubs(plan: Plan, stubs: Linked, arch: Arch) -> None:
                 what = f"its code at {formed.pc:#x} forms the address {formed.target:#x}, outside of image and data page"
                 raise VdsoError(where, what, "read from the data page or make a system call")
             for pc in function.unknown:
-                what = f"its code at {pc:#x} can't be followed: an instruction or a jump target is not known"
+                what = f"its code at {pc:#x} can't be followed: an instruction, an address or a jump target is not known"
                 raise VdsoError(where, what, "write it without function pointers and jump tables")
             for pc in function.state:
                 what = f"its code at {pc:#x} reads a register that only a kernel sets, beside the data page"

@@ -88,11 +88,13 @@ def _in_a_page(s: Subject, formed: Formed) -> bool:
 def code_known(s: Subject) -> Iterator[str]:
     """Every instruction that an export reaches is known to the disassembler, and no jump leads to an unknown place.
 
-    None reads a register that only a kernel sets. docs/how-it-works.md#policy: only such code is provable.
+    None takes for an address what is computed from absolute constants alone, and none reads a register that only a kernel
+    sets. docs/how-it-works.md#policy: only such code is provable.
     """
     for symbol, function in s.functions:
         if function.unknown:
-            yield f"{symbol} reaches unknown instructions or jumps at {_listed([f'0x{pc:x}' for pc in function.unknown])}"
+            places = _listed([f"0x{pc:x}" for pc in function.unknown])
+            yield f"{symbol} reaches unknown instructions, addresses or jumps at {places}"
         if function.state:
             yield f"{symbol} reads registers that only a kernel sets at {_listed([f'0x{pc:x}' for pc in function.state])}"
 
