@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from arch.riscv64 import snippets
 from bases import bases
 from elf_builder import RET, Function, Spec, raw, thunk
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from vdso.verify import RULES, Beside, Report, identity, verify
 from vdso.verify import rule as registry
 from vdso.verify.findings import report_text
 from vdso.verify.rule import CONSUMERS, EVERY, SELFTESTS
+from vdso.verify.rules.code import MOST_LISTED
 from verify.sabotages import SABOTAGES, Sabotage
 
 ALL_RULES = {*RULES, *identity.RULES}
@@ -268,6 +270,25 @@ def test_where_pages_of_the_kernel_lie_can_be_told(target: int, beside: Beside, 
 def test_what_is_told_goes_before_our_note() -> None:
     assert verify(ours(), RISCV64, Beside(0, 0)).broken == ("code-inside",)
     assert verify(ours(), RISCV64, Beside(0, 1)).broken == ()
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_LISTED, MOST_LISTED + 1, MOST_LISTED + 3])
+def test_addresses_are_listed_in_the_order_of_the_code_that_forms_them(count: int) -> None:
+    """Each stands there once, and of those behind the first few only their number."""
+    targets = [0x40000 + 0x1000 * (5 * number % 8) for number in range(count)]  # not in their own order
+    places: list[int] = []
+
+    def code(address: int, _all: Mapping[str, int]) -> bytes:
+        places[:] = [address + 8 * number for number in range(count + 1)]
+        reads = zip(places, [*targets, targets[0]], strict=True)
+        return b"".join(snippets.read(place, target) for place, target in reads) + snippets.call(169) + RET
+
+    made = Function("__vdso_gettimeofday", 8 * (count + 1) + 10, code)
+    image = foreign(functions=tuple(made if f.name == made.name else f for f in functions(HEADER)))
+    (what,) = texts(check(image))
+    listed = [f"{target:#x} at 0x{place + 4:x}" for place, target in zip(places, targets, strict=False)]
+    more = f" and {count - MOST_LISTED:#x} more" if count > MOST_LISTED else ""
+    assert f" forms {', '.join(listed[:MOST_LISTED])}{more} (image 0x0 to" in what
 
 
 def test_pages_that_are_needed_are_one_finding_and_then_one_line() -> None:
