@@ -195,8 +195,8 @@ def test_a_base_from_debian_names_package_and_source(tmp_path: Path) -> None:
     assert parent["licenses"] == [{"expression": "GPL-2.0-only WITH Linux-syscall-note"}]
 
 
-def test_the_name_tells_an_unusual_data_page(tmp_path: Path) -> None:
-    """A kernel that maps it behind the image must not get one that looks for it elsewhere."""
+def test_the_name_tells_unusual_pages(tmp_path: Path) -> None:
+    """A kernel that maps the data page behind the image, and no other one, must not get an image that looks for more."""
     dist = Dist(tmp_path / "out")
     for page, words, told in (
         ("before", (), "1 of data before"),
@@ -208,6 +208,12 @@ def test_the_name_tells_an_unusual_data_page(tmp_path: Path) -> None:
         text = (unpacked(there[f"{name}.tar.gz"], tmp_path / page) / "README.md").read_text()
         assert told in text
         assert ("vdso_data_init" in text) == (page != "none")
+    name = f"{MINIMAL}-before-mmio0xff8"
+    there = dist.made("BASE=minimal", "DATA_PAGE=before", "COUNTER=mmio:0xff8")
+    assert there.keys() == {"SHA256SUMS", f"{name}.tar.gz", f"{name}.cdx.json"}
+    text = (unpacked(there[f"{name}.tar.gz"], tmp_path / "mmio") / "README.md").read_text()
+    assert "map the page of mtime for user mode, read-only,\n   at `VDSO_LOAD_ADDR + VDSO_COUNTER_OFFSET`" in text
+    assert "otherwise each read traps" not in text
 
 
 def test_made_anew_only_when_needed_and_nothing_old_or_unknown_stays(tmp_path: Path) -> None:

@@ -70,10 +70,12 @@ class Release:
 
     @property
     def name(self) -> str:
-        """Return `vdso-ARCH-7.2.13`; with `-before` or `-none` behind it unless the data page lies after the image."""
+        """Return `vdso-ARCH-7.2.13`, and behind it what a kernel must do otherwise: `-before`, `-none`, `-mmio0xff8`."""
         image = self.blob.image
         base = "minimal" if self.own else image.maker.version
-        return f"vdso-{image.arch}-{base}" + ("" if image.data_page is DataPage.AFTER else f"-{image.data_page}")
+        page = "" if image.data_page is DataPage.AFTER else f"-{image.data_page}"
+        counter = f"-mmio{image.counter_word:#x}" if image.counter_offset else ""
+        return f"vdso-{image.arch}-{base}{page}{counter}"
 
     @property
     def base_licence(self) -> str:
