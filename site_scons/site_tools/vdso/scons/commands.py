@@ -47,8 +47,12 @@ def check(path: str, arch: str, data: str) -> int:
 
 
 def test(root: str, arguments: str) -> int:
-    """Run pytest, as it is in the environment that runs SCons."""
-    return _python(root, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *shlex.split(arguments))
+    """Run pytest, as it is in the environment that runs SCons.
+
+    A process that dies is not started anew: the run would never end, as pytest-xdist gives nobody the rest of its group.
+    """
+    words = ("-n", "auto", "--dist", "loadgroup", "--max-worker-restart", "0")
+    return _python(root, "-m", "pytest", *words, *shlex.split(arguments))
 
 
 def demo(root: str, out: str) -> int:
