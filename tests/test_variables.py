@@ -31,14 +31,14 @@ def test_a_load_address_begins_a_page(value: str, address: int) -> None:
     [
         ("", "`` is not a number; write it as 0x300000000"),
         ("here", "`here` is not a number"),
-        ("0", "0x0 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x1000"),
-        ("1", "0x1 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x1000"),
+        ("0", "0x0 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x300000000"),
+        ("1", "0x1 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x300000000"),
         ("0x1fff", "0x1fff is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x1000"),
         ("0x300000800", "0x300000800 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x300000000"),
-        ("-4096", "-0x1000 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x1000"),
+        ("-4096", "-0x1000 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x300000000"),
         (
             "0x10000000000000000",
-            "0x10000000000000000 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x0",
+            "0x10000000000000000 is not a page-aligned address (a multiple of 0x1000 below 2^64); take 0x300000000",
         ),
     ],
 )
@@ -108,6 +108,8 @@ def test_the_tool_has_defaults_of_all_that_env_vdso_knows() -> None:
         ({"DATA_PAGE": "behind"}, "DATA_PAGE: `behind` is not known; it is one of after, before, none"),
         ({"V": "2"}, "V: `2` is not known; it is one of 0, 1"),
         ({"LOAD_ADDR": "1"}, "LOAD_ADDR: 0x1 is not a page-aligned address"),
+        ({"MIRROR": "deb.example/debian"}, "MIRROR: `deb.example/debian` is no address; write it as http://HOST/debian"),
+        ({"MIRROR": "http://deb.example/a b"}, "MIRROR: `http://deb.example/a b` is no address"),
         ({"POLICY": "getcpu"}, "POLICY: `getcpu` is not EXPORT:KIND"),
         ({"DATA_PAGE": "none"}, "TIMEBASE_HZ: missing"),
         ({"TIMEBASE_HZ": "10000000"}, "TIMEBASE_HZ: `10000000` with DATA_PAGE=after"),
@@ -116,5 +118,7 @@ def test_the_tool_has_defaults_of_all_that_env_vdso_knows() -> None:
 def test_the_first_wrong_value_is_told(changed: dict[str, str], what: str) -> None:
     with pytest.raises(VdsoError, match="^" + re.escape(what)):
         refuse_wrong({**defaults(), **{f"VDSO_{name}": value for name, value in changed.items()}})
+    for mirror in ("http://deb.example/debian", "file:/srv/debian", "https://deb.example:8080/debian/"):
+        refuse_wrong({**defaults(), "VDSO_MIRROR": mirror})
     right = {"VDSO_DATA_PAGE": "none", "VDSO_TIMEBASE_HZ": "10000000", "VDSO_POLICY": "getcpu:hide", "VDSO_V": "1"}
     refuse_wrong({**defaults(), **right})

@@ -78,3 +78,22 @@ def test_a_row_without_an_error_is_found_and_two_for_one() -> None:
     assert stale == "docs/errors.md: no error says `gone` any more; take it out"
     assert "more than one row for `its name is odd`" in twice
     assert not complaints(doc, [("a", "its … is odd"), ("b", "gone"), ("c", "its name ends")])
+
+
+COUNTED = r"(?:entries|symbols|sections|segments|notes|relocations|chains|buckets|words|files|times|more|PT_[A-Z]+|DT_[A-Z]+)"
+IN_HEX = re.compile(r"(?:\{[^{}]*:#x\}|0x\{[^{}]*:x\}) (?:(?!of )[a-z]+ )?" + COUNTED + r"\b")
+
+
+def in_hex(text: str) -> list[str]:
+    """Return where a number that counts things would be printed in hex, as addresses, sizes and words of the file are."""
+    return [match[0] for match in IN_HEX.finditer(text)]
+
+
+def test_what_counts_things_is_decimal() -> None:
+    assert in_hex('f"PT_DYNAMIC has {n:#x} entries", f"0x{len(found):x} ELF files"') == ["{n:#x} entries"]
+    assert in_hex('f"{n:#x} bloom words", f"and 0x{more:x} more", f"{n} symbols at {at:#x}, in {size:#x} bytes"') == [
+        "{n:#x} bloom words",
+        "0x{more:x} more",
+    ]
+    found = {str(path.relative_to(ROOT)): in_hex(path.read_text()) for path in SOURCES}
+    assert not {path: places for path, places in found.items() if places}

@@ -97,7 +97,7 @@ def test_builds_from_one(tmp_path: Path) -> None:
     [
         (replace(PROCESS, vdso=None), f"a core of a process without vDSO (no AT_SYSINFO_EHDR, 0x21, in its NT_AUXV); {TODO}"),
         (replace(PROCESS, vdso=0), f"a core of a process without vDSO (no AT_SYSINFO_EHDR, 0x21, in its NT_AUXV); {TODO}"),
-        (replace(PROCESS, vdso=0x1000), f"its vDSO at 0x1000 lies in none of its 0x4 segments; {TODO}"),
+        (replace(PROCESS, vdso=0x1000), f"its vDSO at 0x1000 lies in none of its 4 segments; {TODO}"),
         (
             Core({HEAP: b"", VDSO: b""}, vdso=VDSO, missing=0x2000),
             f"its vDSO at {VDSO:#x} was not dumped: 0x0 of 0x2000 bytes of its mapping are there; take the core with gdb",

@@ -163,18 +163,28 @@ def test_suites_in_turn(archive: Archive) -> None:
     other = package(build(Spec(linux=0x060100)))
     archive.publish("unstable", ("linux-libc-dev", "7-1", other))
     archive.publish("stable", (NAME, "6.12.94-1", other), ("linux-image-6.12.107-riscv64", "6.12.107-1", package(BASE)))
-    kernel = debian.fetch_kernel(RISCV64, mirror=archive.site)
+    told: list[str] = []
+    kernel = debian.fetch_kernel(RISCV64, mirror=archive.site, tell=told.append)
     assert (kernel.package, kernel.version) == ("linux-image-6.12.107-riscv64", "6.12.107-1")
     assert (kernel.suite, kernel.site) == ("stable", archive.site)
     assert find("package", kernel.data, RISCV64) == BASE
-    assert kernel.skipped[0].startswith("testing: ")
-    assert kernel.skipped[1] == "unstable: no package linux-binary or linux-image for riscv64"
+    testing, unstable, found = told
+    assert testing.startswith("SKIPPED testing: ")
+    assert unstable == "SKIPPED unstable: no package linux-binary or linux-image for riscv64"
+    assert found == "FOUND   linux-image-6.12.107-riscv64 6.12.107-1 (stable), 1 MB to download"
 
 
 def test_one_suite_alone(archive: Archive) -> None:
     archive.publish("stable", (NAME, "6.12.94-1", package(BASE)))
     assert "no kernel for riscv64" in refused(suite="testing", mirror=archive.site)
     assert debian.fetch_kernel(RISCV64, "stable", archive.site).package == NAME
+
+
+@pytest.mark.parametrize(("suite", "meant"), [("trixy", "trixie"), ("stabel", "stable"), ("Testing", ""), ("trixie", "")])
+def test_a_misspelt_suite(archive: Archive, suite: str, meant: str) -> None:
+    archive.publish("stable", (NAME, "6.12.94-1", package(BASE)))
+    text = refused(suite=suite, mirror=archive.site)
+    assert (f"; did you mean debian:{meant}? give a file as BASE" in text) == bool(meant), text
 
 
 def test_machine_is_untouched(archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -309,4 +319,3 @@ def test_real_debian(real: debian.Kernel, capsys: pytest.CaptureFixture[str]) ->
     with capsys.disabled():
         where = f"{real.suite} of {real.site}"
         print(f"\n{real.package} {real.version}, {where}: base.so SHA-256 {hashlib.sha256(base).hexdigest()}")
-        print(*(f"skipped: {reason}" for reason in real.skipped), sep="\n", end="")

@@ -35,8 +35,14 @@ def test_the_target(tmp_path: Path) -> None:
         found = re.fullmatch(rf"kernel={name} ratio=([0-9.]+) instructions_ratio=([0-9.]+) counter_share=(0\.[0-9]+)", ratio)
         assert found, ratio
         assert float(found[1]) > 1
+        assert f"{found[1]} times faster on kernel-{name} (" in done.stdout.splitlines()[-1]
         assert float(found[2]) == pytest.approx(int(without[1]) / int(with_it[1]), abs=0.1)
     assert (tmp_path / "demo" / "guest-rust-off.txt").is_file()
+    assert done.stdout.splitlines()[-1].startswith("demo: clock_gettime by the vDSO is ")
+    told = [line for line in done.stdout.splitlines() if line.startswith("  BOOT ")]
+    boots = [f"vdso={vdso}" for vdso in ("on", "off") * demo.ROUNDS]
+    boots += [f"vdso={vdso}, instructions counted" for vdso in ("on", "off")]
+    assert told == [f"  BOOT    kernel-{name} {words}" for name in ("c", "rust") for words in boots]
 
 
 def boot(call: float, counter: float = 1.0) -> demo.Boot:
@@ -50,6 +56,17 @@ def test_of_all_boots_the_least_counts() -> None:
     assert demo.ratios(on, off, same_counter=True) == "ratio=10.0 instructions_ratio=12.0 counter_share=0.50"
     assert demo.ratios(on, off, same_counter=False) == "ratio=10.0 instructions_ratio=12.0"
     assert "vdso=off clock_gettime_syscalls=0 ns_per_call=500.0 instructions_per_call=480 " in str(off)
+
+
+def test_the_verdict_is_a_sentence() -> None:
+    pairs = [
+        (demo.Result(name, "on", (boot(on),), boot(40)), demo.Result(name, "off", (boot(off),), boot(480)))
+        for name, on, off in (("c", 100.2, 840), ("rust", 101, 888.8))
+    ]
+    assert demo.verdict(pairs) == (
+        "clock_gettime by the vDSO is 8.4 times faster on kernel-c (100 ns in place of 840) and "
+        "8.8 times faster on kernel-rust (101 ns in place of 889), without a system call"
+    )
 
 
 def outcome(kernel: Path, blob: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:

@@ -71,6 +71,7 @@ BAD = (
     Bad("sources with a comma", ("BASE=minimal", "EXTRA_SRC={f},b.c"), ("no such file", "by spaces, not by commas")),
     Bad("source in Rust", ("BASE=minimal", "EXTRA_SRC={dir}/absent.rs"), ("absent.rs", "no such file")),
     Bad("source that is no text", ("BASE=minimal", "EXTRA_SRC={f}.o"), ("neither C (.c) nor assembly (.S)",), b""),
+    Bad("source given twice", ("BASE=minimal", "EXTRA_SRC={f} {f}"), ("stands in EXTRA_SRC twice",), b""),
     source("misspelt export", "long _vdso_getpid(void) { return 1; }", "given.c: no global", "did you mean __vdso_getpid?"),
     source(
         "hidden export",
@@ -140,8 +141,10 @@ BAD = (
     Bad("unknown place", ("BASE=minimal", "DATA_PAGE=beside"), ("DATA_PAGE", "`beside`", "after, before, none")),
     Bad("no such V", ("BASE=minimal", "V=2"), ("V: `2` is not known", "0, 1")),
     Bad("image that is not read", ("BASE=minimal", "IMAGE={f}"), ("IMAGE: only check reads it, not vdso",), GOOD),
+    Bad("pages of no image", ("BASE=minimal", "DATA=before:1"), ("DATA: only check reads it, not vdso",)),
     Bad("words for tests alone", ("BASE=minimal", "TEST=-k"), ("TEST: only test reads it, not vdso",)),
     Bad("address not aligned", ("BASE=minimal", "LOAD_ADDR=0x300000010"), ("0x300000010", "page-aligned", "0x300000000")),
+    Bad("address of nothing", ("BASE=minimal", "LOAD_ADDR=0"), ("0x0 is not", "take 0x300000000")),
     Bad("address without 0x", ("BASE=minimal", "LOAD_ADDR=300000000"), ("page-aligned", "take 0x300000000")),
     Bad("no address", ("BASE=minimal", "LOAD_ADDR="), ("LOAD_ADDR: `` is not a number",)),
     Bad("address beyond 64 bits", ("BASE=minimal", "LOAD_ADDR=0x10000000000000000"), ("LOAD_ADDR", "below 2^64")),
@@ -165,6 +168,7 @@ BAD = (
         "frequency out of range", ("BASE=minimal", "DATA_PAGE=none", "TIMEBASE_HZ=5"), ("TIMEBASE_HZ", "out of range", "32768")
     ),
     Bad("no network", ("BASE=debian", "MIRROR=http://127.0.0.1:9/debian"), ("BASE=minimal",)),
+    Bad("mirror that is no address", ("BASE=debian", "MIRROR=deb.example/debian"), ("MIRROR", "is no address", "http://")),
     Bad("debian of nothing", ("BASE=debian:",), ("BASE", "debian:SUITE")),
 )
 
@@ -194,7 +198,7 @@ def fails(out: Path, words: list[str], says: tuple[str, ...]) -> None:
 def test_one_line_and_nothing_new(good: Path, tmp_path: Path, bad: Bad) -> None:
     out = tmp_path / "out"
     shutil.copytree(good, out)
-    file = tmp_path / ("given.c" if "EXTRA_SRC={f}" in bad.words else "given.so")
+    file = tmp_path / ("given.c" if any(word.startswith("EXTRA_SRC={f}") for word in bad.words) else "given.so")
     if bad.data is not None:
         file.write_bytes(bad.data)
         file.with_name(f"{file.name}.o").write_bytes(bad.data)
@@ -215,6 +219,8 @@ TARGETS = ("vdso", "info", "check", "report", "demo", "selftest", "dist", "test"
         (("info", "IMAGE={f}"), ("IMAGE: only check reads it, not info",)),
         (("check", "IMAGE={dir}"), ("a folder; name the image",)),
         (("check", "IMAGE={dir}/absent.so"), ("absent.so: no such file; name the image",)),
+        (("info", "IMAGE={dir}/absent.so"), ("IMAGE: only check reads it, not info",)),
+        (("test", "TEST=-k 'unbalanced"), ("TEST: `-k 'unbalanced` can't be taken apart", "write it as in TEST=")),
         (("check",), ("IMAGE: missing; name the image",)),
         (("check", "IMAGE="), ("IMAGE: missing; name the image",)),
     ],

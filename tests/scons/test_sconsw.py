@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import metadata
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -100,6 +102,13 @@ def test_install_without_apt_or_rights_says_the_command(tmp_path: Path, bare: di
             "sconsw: Python's venv support missing, and not to be installed from here;"
             " run `apt-get install --no-install-recommends python3-venv` as root\n"
         )
+
+
+@pytest.mark.parametrize("word", ["--instal", "--installed", "--inst=yes"])
+def test_a_misspelt_option(tmp_path: Path, word: str) -> None:
+    done = run(["vdso", word], tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"sconsw: {word}: no such option; did you mean --install?\n"
 
 
 def test_old_python(sconsw: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +218,8 @@ def _apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[s
     script(tmp_path / "apt-cache", f'grep -qx -- "$2" {tmp_path}/known')
     script(
         tmp_path / "apt-get",
-        f'echo "$@" >>{tmp_path}/log\n'
+        'case "$*" in *--print-uris*) for n; do echo "\'http://deb.example/$n\' $n.deb 1500000 SHA256:00"; done; exit;;'
+        f' esac; echo "$@" >>{tmp_path}/log\n'
         f'case "$*" in *update) cat {tmp_path}/unknown >>{tmp_path}/known; rm -f {tmp_path}/stale;; esac\n'
         f'case "$*" in *install*) [ ! -e {tmp_path}/stale ] || {{ echo 404 Not Found; exit 100; }};; esac',
     )
@@ -242,7 +252,31 @@ def test_stale_lists_bring_an_update(
     (tmp_path / "stale").touch()
     sconsw.apt_install(sconsw.root_apt(), ["git"])
     assert apt() == [f"{INSTALL} git", "-q -y update", f"{INSTALL} git"]
-    assert capsys.readouterr().err == "  APT     git\n  APT     update\n  APT     git\n"
+    assert capsys.readouterr().err == (
+        "  APT     git, 8 MB to download\n  APT     update: the lists of packages\n  APT     git, 8 MB to download\n"
+    )
+
+
+def test_nothing_to_download_has_no_size(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for said in ("exit 100", "echo 'E: no such package'; exit 100", "exit 0"):
+        script(tmp_path / "apt-get", said)
+        assert sconsw.size_to_download(["git"]) == ""
+    script(
+        tmp_path / "apt-get", """echo "'http://deb.example/a' a_1.deb 130400000 SHA256:00"; echo "'http://x/b' b.deb 99 " """
+    )
+    assert sconsw.size_to_download(["a"]) == ", 130 MB to download"
+
+
+@pytest.mark.parametrize("lock", ["LOCK", "TEST_LOCK"])
+def test_the_size_that_is_said_of_packages_is_theirs(sconsw: ModuleType, lock: str) -> None:
+    path = getattr(sconsw, lock)
+    taken = 0
+    for name in re.findall(r"^([A-Za-z0-9_.-]+)==", path.read_text(), re.M):
+        with suppress(metadata.PackageNotFoundError):  # some are for other Pythons
+            files = metadata.distribution(name).files or []
+            taken += sum(Path(f.locate()).stat().st_size for f in files if f.suffix != ".pyc" and Path(f.locate()).exists())
+    assert taken / 1e6 == pytest.approx(sconsw.SIZES[path.name], rel=0.2)
 
 
 def test_a_failed_install_shows_what_apt_said(
@@ -250,10 +284,12 @@ def test_a_failed_install_shows_what_apt_said(
 ) -> None:
     script(tmp_path / "apt-get", f'echo "$@" >>{tmp_path}/log; echo "E: no such place"; exit 100')
     (tmp_path / "known").write_text("git\n")
-    with pytest.raises(sconsw.Stop, match="APT update: status 100, its words stand above; look at the network"):
+    with pytest.raises(
+        sconsw.Stop, match="APT update: the lists of packages: status 100, its words stand above; look at the network"
+    ):
         sconsw.apt_install(sconsw.root_apt(), ["git"])
     assert "E: no such place\n" in capsys.readouterr().err
-    assert apt() == [f"{INSTALL} git", "-q -y update"]
+    assert [line for line in apt() if "--print-uris" not in line] == [f"{INSTALL} git", "-q -y update"]
 
 
 def test_not_root_takes_sudo_only_if_it_asks_nothing(

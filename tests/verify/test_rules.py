@@ -287,7 +287,7 @@ def test_addresses_are_listed_in_the_order_of_the_code_that_forms_them(count: in
     image = foreign(functions=tuple(made if f.name == made.name else f for f in functions(HEADER)))
     (what,) = texts(check(image))
     listed = [f"{target:#x} at 0x{place + 4:x}" for place, target in zip(places, targets, strict=False)]
-    more = f" and {count - MOST_LISTED:#x} more" if count > MOST_LISTED else ""
+    more = f" and {count - MOST_LISTED} more" if count > MOST_LISTED else ""
     assert f" forms {', '.join(listed[:MOST_LISTED])}{more} (image 0x0 to" in what
 
 
@@ -331,6 +331,11 @@ def test_text_of_a_report() -> None:
         f"  nothing else found for {others}\n"
         f"{len(ALL_RULES)} rules run, 2 findings from 2 rules: ei-osabi, dt-hash\n"
     )
+
+
+def test_text_of_one_finding() -> None:
+    text = report_text(check(b"hello"), "README.md")
+    assert text.splitlines()[-1].endswith("rules run, 1 finding from 1 rule: readable")
 
 
 def test_text_of_a_good_report() -> None:

@@ -7,6 +7,7 @@ attribute of a tool that has that name.)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +23,11 @@ from .suggest import choice
 PREFIX = "VDSO_"
 BASE_WORDS = ("debian", "minimal")
 """Values of BASE, up to a colon, that are not files."""
+LOAD_ADDR = "0x300000000"
 DATA_PAGES = tuple(page.value for page in DataPage)
 COUNTER_SIZE = 8
 HZ_LIMITS = (32768, 5_800_000_000)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+-]*:/\S*")
 MOST_BESIDE = 64
 """Pages of a kernel before or behind an image."""
 
@@ -54,7 +57,7 @@ def load_addr(value: str) -> int:
     try:
         address = int(str(value), 0)
     except ValueError:
-        raise VdsoError("LOAD_ADDR", f"`{value}` is not a number", "write it as 0x300000000") from None
+        raise VdsoError("LOAD_ADDR", f"`{value}` is not a number", f"write it as {LOAD_ADDR}") from None
     if address % PAGE or not 0 < address < 1 << 64:
         what = f"{address:#x} is not a page-aligned address (a multiple of {PAGE:#x} below 2^64)"
         raise VdsoError("LOAD_ADDR", what, f"take {_aligned(str(value), address):#x}")
@@ -65,7 +68,8 @@ def _aligned(value: str, address: int) -> int:
     """Return the address that may have been meant by one that can't be: its hex digits without 0x, or the page it is in."""
     if value.isdecimal() and not int(value, 16) % PAGE and 0 < int(value, 16) < 1 << 64:
         return int(value, 16)
-    return max(PAGE, address // PAGE * PAGE) % (1 << 64)
+    below = address // PAGE * PAGE
+    return below if 0 < below < 1 << 64 else int(LOAD_ADDR, 0)
 
 
 def _in_user_space(address: int, data_page: DataPage, counter: int | None, arch: Arch) -> None:
@@ -76,7 +80,13 @@ def _in_user_space(address: int, data_page: DataPage, counter: int | None, arch:
     if address + min(part.start for part in parts) < PAGE or address + max(part.end for part in parts) > end:
         page = "" if data_page is DataPage.NONE else f" with the data page {data_page} it"
         what = f"an image at {address:#x}{page} is not in user space ({PAGE:#x} to {end:#x})"
-        raise VdsoError("LOAD_ADDR", what, "take 0x300000000, or what your kernel leaves free")
+        raise VdsoError("LOAD_ADDR", what, f"take {LOAD_ADDR}, or what your kernel leaves free")
+
+
+def _mirror(value: str) -> None:
+    """Refuse, with VdsoError, what apt would take for no address, and say so once for each suite."""
+    if value and not _ADDRESS.fullmatch(value):
+        raise VdsoError("MIRROR", f"`{value}` is no address", "write it as http://HOST/debian")
 
 
 def _policy(value: str, arch: Arch) -> None:
@@ -144,7 +154,7 @@ COUNTER_HELP = f"how the counter is read: {DEFAULT.counter.read}, or mmio:OFFSET
 OPTIONS = (
     Option("ARCH", DEFAULT.name, "architecture: " + ", ".join(ARCHES), partial(_one_of, "ARCH", tuple(ARCHES))),
     Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", check_base, tool=False),
-    Option("LOAD_ADDR", "0x300000000", "page-aligned address that the header suggests", load_addr),
+    Option("LOAD_ADDR", LOAD_ADDR, "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
     Option("COUNTER", "", COUNTER_HELP),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
@@ -152,7 +162,7 @@ OPTIONS = (
     Option("EXTRA_SRC", "", "C files with functions of your own (docs/user-functions.md), separated by spaces"),
     Option("OUT", "build", "folder of everything that is made", tool=False),
     Option("CROSS_COMPILE", "", "prefix of gcc and binutils, or llvm for clang and lld; found where it is empty"),
-    Option("MIRROR", "", "Debian mirror for BASE=debian; the machine's own where it is empty"),
+    Option("MIRROR", "", "Debian mirror for BASE=debian; the machine's own where it is empty", _mirror),
     Option("IMAGE", "", "the file that `check` verifies", tool=False),
     Option("DATA", "", "pages of the kernel beside that image, where no note says it: before:N, after:N or both", tool=False),
     Option("V", "0", "V=1 prints whole commands", partial(_one_of, "V", ("0", "1"))),

@@ -143,7 +143,7 @@ def dynamic_symbols(image: bytes, form: Form, tags: dict[int, int]) -> Iterator[
         buckets, first, bloom, _ = struct.unpack_from(form.order + "4I", image, at)
         table = at + 16 + bloom * (8 if form.wide else 4)
         if buckets > len(image):
-            raise struct.error(f"{buckets:#x} buckets of DT_GNU_HASH")
+            raise struct.error(f"{buckets} buckets of DT_GNU_HASH")
         count = max(struct.unpack_from(f"{form.order}{buckets}I", image, table), default=0)
         if count >= first:
             chain = table + 4 * (buckets - first)

@@ -55,7 +55,7 @@ def read_frames(image: bytes, header: Span) -> tuple[tuple[Fde, ...], Span]:
     if (version, pointer, count_encoding, table) != (1, PCREL_SDATA4, UDATA4, DATAREL_SDATA4):
         raise ValueError(f"version {version:#x}, encodings {pointer:#x}, {count_encoding:#x}, {table:#x} are not known")
     if header_size(count) > header.size:
-        raise ValueError(f"{count:#x} entries do not fit into {header.size:#x} bytes")
+        raise ValueError(f"{count} entries do not fit into {header.size:#x} bytes")
     start = end = header.start + 4 + frame
     fdes: list[Fde] = []
     for i in range(count):
@@ -65,9 +65,7 @@ def read_frames(image: bytes, header: Span) -> tuple[tuple[Fde, ...], Span]:
             raise ValueError(f"an FDE at {at:#x} lies before .eh_frame at {start:#x}")
         fde, fde_end = _read_fde(image, at, start)
         if fde.start != header.start + location or (fdes and fde.start < fdes[-1].end):
-            raise ValueError(
-                f"entry {i:#x} for {header.start + location:#x} leads to an FDE for {fde.start:#x} to {fde.end:#x}"
-            )
+            raise ValueError(f"entry {i} for {header.start + location:#x} leads to an FDE for {fde.start:#x} to {fde.end:#x}")
         fdes.append(fde)
         end = max(end, fde_end)
     return tuple(fdes), Span.between(start, end)

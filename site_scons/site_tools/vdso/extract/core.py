@@ -65,7 +65,7 @@ def vdso_mapping(name: str, data: bytes, core: Headers, vector: dict[int, int]) 
             if end > len(data):
                 raise VdsoError(name, f"truncated: its vDSO's mapping ends at {end:#x} and the data at {len(data):#x}", AGAIN)
             return f"its vDSO's mapping at {address:#x}", data[start:end]
-    raise VdsoError(name, f"its vDSO at {address:#x} lies in none of its {len(core.phdrs):#x} segments", ANOTHER)
+    raise VdsoError(name, f"its vDSO at {address:#x} lies in none of its {len(core.phdrs)} segments", ANOTHER)
 
 
 def _notes(name: str, data: bytes, core: Headers) -> Iterator[tuple[int, int, int, int]]:
@@ -80,7 +80,7 @@ def _notes(name: str, data: bytes, core: Headers) -> Iterator[tuple[int, int, in
         while at + 12 <= end:
             count += 1
             if count > MOST_NOTES:
-                raise VdsoError(name, f"has more than {MOST_NOTES:#x} notes", "give a core of one process")
+                raise VdsoError(name, f"has more than {MOST_NOTES} notes", "give a core of one process")
             namesz, descsz, kind = struct.unpack_from(core.form.order + "III", data, at)
             content = at + 12 + align_up(namesz, 4)
             if content + descsz > end:

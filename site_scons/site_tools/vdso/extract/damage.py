@@ -25,7 +25,7 @@ def refuse_rewritten(name: str, data: bytes) -> None:
     if ends >= FEWEST and data.count(b"\r\n") == ends:
         raise VdsoError(name, "copied as text: 0x0d stands before each 0x0a", AGAIN)
     if replaced >= FEWEST:
-        raise VdsoError(name, f"copied as text: U+FFFD stands for other bytes {replaced:#x} times", AGAIN)
+        raise VdsoError(name, f"copied as text: U+FFFD stands for other bytes {replaced} times", AGAIN)
     if _without_code(data):
         what = "a debug file, whose sections have no bytes (objcopy --only-keep-debug)"
         raise VdsoError(name, what, "give the file that it was split from")

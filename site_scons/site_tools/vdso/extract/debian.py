@@ -7,8 +7,8 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from debian.deb822 import Deb822
@@ -16,21 +16,21 @@ from debian.debian_support import Version
 
 from ..arch.arch import Arch
 from ..errors import VdsoError
+from ..suggest import near
 from .apt import WITHOUT, Apt, Failed, carry_over, run
 
 SUITES = ("testing", "unstable", "stable")  # testing's kernel image is a small package; stable's carries all modules
 KEYRINGS = tuple(Path("/usr/share/keyrings") / f"debian-archive-keyring.{kind}" for kind in ("gpg", "pgp"))
 TARGETS = ("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)")
 """A command that prints what `choose_site` reads."""
+NAMED = (*SUITES, "sid", "trixie", "forky", "duke")
+"""What the suites are called that have kernels for the younger architectures."""
 SUITE = re.compile(r"[a-z][a-z0-9/.+-]*")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel package: `data` is the .deb, whose hash apt has checked against an index signed by Debian.
-
-    skipped     "suites: why" of the suites that were tried before
-    """
+    """A kernel package: `data` is the .deb, whose hash apt has checked against an index signed by Debian."""
 
     package: str
     version: str
@@ -39,7 +39,6 @@ class Kernel:
     suite: str
     site: str
     data: bytes
-    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,13 @@ class Candidate:
     """A package that can be downloaded.
 
     source_field    of its record (Debian Policy 5.6.1), as in "linux (7.2.13-1)"; "" where it equals the package
+    size            of the .deb in bytes; 0 where its record does not say it
     """
 
     package: str
     version: str
     source_field: str = ""
+    size: int = 0
 
     @property
     def source(self) -> tuple[str, str]:
@@ -60,8 +61,10 @@ class Candidate:
         return name or self.package, version.strip("()") or self.version
 
 
-def fetch_kernel(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
+def fetch_kernel(arch: Arch, suite: str = "", mirror: str = "", tell: Callable[[str], None] = lambda _: None) -> Kernel:
     """Download the newest kernel of `suite` ("": the first of SUITES that has one) from `mirror` ("": the machine's own site).
+
+    tell    is called with each line that a user should see while the download goes on
 
     VdsoError("debian") where there is no apt, no keyring, no network or no such package.
     """
@@ -69,13 +72,20 @@ def fetch_kernel(arch: Arch, suite: str = "", mirror: str = "") -> Kernel:
         raise VdsoError("debian", f"{suite!r} is no suite's name", f"BASE=debian:SUITE, such as {', '.join(SUITES)}")
     with open_site(mirror) as site:
         failures: dict[str, list[str]] = {}
+
+        def found(line: str) -> None:
+            for reason in _told(failures):
+                tell(f"SKIPPED {reason}")
+            tell(line)
+
         for each in (suite,) if suite else SUITES:
             try:
-                kernel = _kernel(Suite(site, each, arch.debian), arch)
-                return replace(kernel, skipped=_told(failures))
+                return _kernel(Suite(site, each, arch.debian), arch, found)
             except Failed as failed:
                 failures.setdefault(str(failed), []).append(each)
-    raise VdsoError("debian", f"no kernel for {arch.debian} from {site.address}: {'; '.join(_told(failures))}", WITHOUT)
+    meant = near(suite, NAMED) if suite and suite not in NAMED else ""
+    todo = f"did you mean debian:{meant}? {WITHOUT}" if meant else WITHOUT
+    raise VdsoError("debian", f"no kernel for {arch.debian} from {site.address}: {'; '.join(_told(failures))}", todo)
 
 
 def _told(failures: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -184,11 +194,12 @@ class Suite:
         return data
 
 
-def _kernel(suite: Suite, arch: Arch) -> Kernel:
+def _kernel(suite: Suite, arch: Arch, tell: Callable[[str], None]) -> Kernel:
     names = kernel_packages(suite.names("linux-"), arch)
     if not names:
         raise Failed(f"no package linux-binary or linux-image for {arch.debian}")
     best = suite.newest(*names)
+    tell(f"FOUND   {best.package} {best.version} ({suite.name}), {max(1, round(best.size / 1e6))} MB to download")
     return Kernel(best.package, best.version, *best.source, suite.name, suite.site.address, suite.download(best))
 
 
@@ -200,5 +211,8 @@ def kernel_packages(names: str, arch: Arch) -> list[str]:
 
 def newest(records: str) -> Candidate:
     """Return the newest of `apt-cache show`'s records in dpkg's order; linux-binary, the image alone, before linux-image."""
-    found = [Candidate(r["Package"], r["Version"], r.get("Source", "")) for r in Deb822.iter_paragraphs(records.splitlines())]
+    found = [
+        Candidate(r["Package"], r["Version"], r.get("Source", ""), int(r.get("Size", 0)))
+        for r in Deb822.iter_paragraphs(records.splitlines())
+    ]
     return max(found, key=lambda c: (c.package.startswith("linux-binary"), Version(c.version), -len(c.package)))

@@ -91,7 +91,7 @@ def search(name: str, data: bytes, arch: Arch) -> Search:
                 headers = read_headers(rest, None if at == 0 else MOST_SEGMENTS)
                 candidates += headers is not None
                 if candidates + len(truncated) > MOST_CANDIDATES:
-                    raise VdsoError(name, f"holds more than {MOST_CANDIDATES:#x} ELF files", "cut out the one that is meant")
+                    raise VdsoError(name, f"holds more than {MOST_CANDIDATES} ELF files", "cut out the one that is meant")
                 vdso = headers and _recognised(rest, headers, arch, at == 0)
             except Truncated as problem:
                 truncated.append(f"{problem} (ELF file at {at:#x}" + (f" of {where})" if where else ")"))
@@ -138,7 +138,7 @@ def choose(name: str, data: bytes, search: Search, arch: Arch) -> Found:
 def _listed(texts: Sequence[str], between: str = ", ") -> str:
     """Join as many texts as a message has room for."""
     more = len(texts) - MOST_NAMED
-    return between.join(texts[:MOST_NAMED]) + (f" and {more:#x} more" if more > 0 else "")
+    return between.join(texts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _elf_offsets(data: bytes) -> list[int]:

@@ -41,7 +41,7 @@ def read_dynamic(load: Load, phdrs: Sequence[Phdr], sections: Sequence[Shdr]) ->
     entries = list(DYN.iter_unpack(covered[: len(covered) // DYN.size * DYN.size]))
     tags = [tag for tag, _ in entries]
     if elf64.DT_NULL not in tags:
-        raise load.error(f"PT_DYNAMIC has no DT_NULL among its {len(tags):#x} entries")
+        raise load.error(f"PT_DYNAMIC has no DT_NULL among its {len(tags)} entries")
     end = tags.index(elf64.DT_NULL)
     twice = next((tag for tag in tags[:end] if tags.count(tag) > 1), None)
     if twice is not None:  # loaders differ in which one counts
@@ -66,7 +66,7 @@ def find_tables(load: Load, tags: Tags, phdrs: Sequence[Phdr], entries: int) -> 
     found = {".dynstr": Span(tags[elf64.DT_STRTAB], tags[elf64.DT_STRSZ]), **_hash_tables(load, tags)}
     count = _symbol_count(load, found)
     if count > MOST_SYMBOLS:
-        raise load.error(f"has {count:#x} symbols (a vDSO has {MOST_SYMBOLS:#x} at most)", "give a vDSO")
+        raise load.error(f"has {count} symbols (a vDSO has {MOST_SYMBOLS} at most)", "give a vDSO")
     found[".dynsym"] = Span(tags[elf64.DT_SYMTAB], count * SYM.size)
     found[".gnu.version"] = Span(tags[elf64.DT_VERSYM], count * 2)
     found[".gnu.version_d"] = _definitions_span(load, tags)
@@ -138,7 +138,7 @@ def _symbol_count(load: Load, found: Tables) -> int:
         nbucket, first, words, _ = struct.unpack("<IIII", load.bytes("DT_GNU_HASH", Span(table.start, 16)))
         counts.append(first + (table.size - 16 - 8 * words - 4 * nbucket) // 4)
     if counts[0] != counts[-1]:
-        raise load.error(f"DT_HASH is for {counts[0]:#x} symbols, DT_GNU_HASH for {counts[-1]:#x}")
+        raise load.error(f"DT_HASH is for {counts[0]} symbols, DT_GNU_HASH for {counts[-1]}")
     return counts[0]
 
 
@@ -146,7 +146,7 @@ def _definitions(load: Load, tags: Tags) -> Iterator[tuple[int, list[tuple[int, 
     """Yield the version definitions (LSB core, "Version Definitions"): address, and (address, name) of each auxiliary entry."""
     at, number = tags[elf64.DT_VERDEF], tags.get(elf64.DT_VERDEFNUM, 0)
     if not 0 < number <= MOST_VERSIONS:
-        raise load.error(f"DT_VERDEFNUM is {number:#x}, not between 1 and {MOST_VERSIONS:#x}")
+        raise load.error(f"DT_VERDEFNUM is {number}, not between 1 and {MOST_VERSIONS}")
     for left in range(number - 1, -1, -1):
         version, _, _, count, _, aux, following = struct.unpack("<HHHHIII", load.bytes("DT_VERDEF", Span(at, 20)))
         if version != 1:

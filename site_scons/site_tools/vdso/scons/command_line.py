@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -63,6 +64,7 @@ class CommandLine:
         self._targets = set(BUILD_TARGETS) or {"vdso"}
         try:
             self._refuse_unknown(parsed.UnknownVariables())
+            self._refuse_unread()
             self._take_paths()
             self._refuse_targets()
             self._begin()
@@ -75,8 +77,20 @@ class CommandLine:
             known = [option.name for option in OPTIONS]
             raise VdsoError(name, "unknown variable", choice(name.removeprefix(variables.PREFIX), known))
 
+    def _refuse_unread(self) -> None:
+        """Refuse variables that no target reads, and words for pytest that a shell could not have given."""
+        for name, reader in (("IMAGE", "check"), ("DATA", "check"), ("TEST", "test")):
+            if self._env[name] and reader not in self._targets:
+                targets = " ".join(sorted(self._targets))
+                raise VdsoError(name, f"only {reader} reads it, not {targets}", f"call {reader}, or leave it out")
+        try:
+            shlex.split(self._env["TEST"])
+        except ValueError as error:
+            todo = "write it as in TEST=\"-k 'one or two'\""
+            raise VdsoError("TEST", f"`{self._env['TEST']}` can't be taken apart: {error}", todo) from None
+
     def _refuse_targets(self) -> None:
-        """Refuse what is neither a target nor a file or folder, and variables that no target reads."""
+        """Refuse what is neither a target nor a file or folder, and targets that a checkout alone has."""
         for target in sorted(self._targets):
             if target not in TARGETS and not Path(target).suffix and os.sep not in target and here(target) != self.out:
                 instead = _INSTEAD.get(target)
@@ -84,10 +98,6 @@ class CommandLine:
                 raise VdsoError(target, "unknown target", todo)
             if target in _OF_A_CHECKOUT and not (ROOT / "examples").is_dir():
                 raise VdsoError(target, "needs a checkout of scons-vdso", "clone its repository and call ./sconsw there")
-        for name, reader in (("IMAGE", "check"), ("TEST", "test")):
-            if self._env[name] and reader not in self._targets:
-                targets = " ".join(sorted(self._targets))
-                raise VdsoError(name, f"only {reader} reads it, not {targets}", f"call {reader}, or leave it out")
 
     def _take_paths(self) -> None:
         """Set what the variables say of files and folders, each where the user stands."""

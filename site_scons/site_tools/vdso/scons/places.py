@@ -62,7 +62,11 @@ def refuse_image(path: Path) -> None:
 
 def refuse_sources(paths: Iterable[Path]) -> None:
     """Refuse, with VdsoError, files of EXTRA_SRC that are none; `paths` are its words, made absolute."""
+    seen = set()
     for path in paths:
+        if path.resolve() in seen:
+            raise VdsoError(str(path), "stands in EXTRA_SRC twice", "name it once")
+        seen.add(path.resolve())
         if not path.exists() and "," not in path.name:
             raise VdsoError(str(path), "no such file for EXTRA_SRC", "name a C file that is there")
         refuse_source(path, path.exists())

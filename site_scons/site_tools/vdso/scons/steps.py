@@ -71,11 +71,10 @@ def fetch(targets: Targets, _sources: Sources, settings: Settings) -> None:
     if _fetched(targets[0], targets[1], asked):
         _tell(settings, "  KEPT    what was fetched before")
         return
-    kernel = debian.fetch_kernel(arch, settings["BASE"].partition(":")[2], settings["MIRROR"])
+    kernel = debian.fetch_kernel(
+        arch, settings["BASE"].partition(":")[2], settings["MIRROR"], lambda line: _tell(settings, f"  {line}")
+    )
     name = f"{kernel.package} {kernel.version} ({kernel.suite})"
-    for reason in kernel.skipped:
-        _tell(settings, f"  SKIPPED {reason}")
-    _tell(settings, f"  FOUND   {name}")
     found = find(name, kernel.data, arch)
     origin = archive.Origin(kernel.package, kernel.version, kernel.source, kernel.source_version)
     record = {"asked": asked, "package": name, "sha256": hashlib.sha256(found).hexdigest(), "origin": asdict(origin)}

@@ -42,5 +42,5 @@ def refusal(elffile: ELFFile | str, size: int, arch: Arch, name: str) -> tuple[s
 
 def too_many(symbols: int, name: str) -> tuple[str, str] | None:
     """Return the rule that an image with so many symbols breaks, None if there are few. Linux's own have 0x20 at most."""
-    what = f"{name} has 0x{symbols:x} symbols, a vDSO has 0x{MOST_SYMBOLS:x} at most: it is a program or a library"
+    what = f"{name} has {symbols} symbols, a vDSO has {MOST_SYMBOLS} at most: it is a program or a library"
     return (TOO_LARGE, what) if symbols > MOST_SYMBOLS else None

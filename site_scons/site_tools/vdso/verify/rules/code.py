@@ -18,7 +18,7 @@ NEAR = 16  # pages: Linux's own have four, as many again for the time of a names
 
 def _listed(texts: list[str]) -> str:
     more = len(texts) - MOST_LISTED
-    return ", ".join(texts[:MOST_LISTED]) + (f" and 0x{more:x} more" if more > 0 else "")
+    return ", ".join(texts[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _pc(formed: Formed) -> int:

@@ -30,7 +30,7 @@ DF_TEXTREL = 4
 def dt_null(s: Subject) -> Iterator[str]:
     """DT_NULL is inside PT_DYNAMIC. rustix vdso.rs counts the entries; all others stop at DT_NULL alone."""
     if s.dynamic is not None and not s.terminated:
-        yield f"no DT_NULL in the 0x{len(s.dynamic):x} entries of PT_DYNAMIC"
+        yield f"no DT_NULL in the {len(s.dynamic)} entries of PT_DYNAMIC"
 
 
 @rule(
@@ -97,7 +97,7 @@ def no_needed(s: Subject) -> Iterator[str]:
     """No DT_NEEDED: nobody loads the libraries of a vDSO. glibc elf/setup-vdso.h: no dependencies are mapped."""
     count = sum(tag == "DT_NEEDED" for tag, _value in s.dynamic or ())
     if count:
-        yield f"0x{count:x} DT_NEEDED"
+        yield f"{count} DT_NEEDED"
 
 
 @rule("no-textrel", (EVERY, "runs code that nobody relocates"))

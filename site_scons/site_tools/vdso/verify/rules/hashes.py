@@ -84,7 +84,7 @@ def hash_buckets(s: Subject) -> Iterator[str]:
     at = s.tag("DT_HASH")
     if at is not None and s.inside(at) and s.symbols is not None:
         if s.sysv is None or not s.inside(s.sysv.chains, 4 * count):
-            yield f"DT_HASH at 0x{at:x}: its buckets and 0x{count:x} chains do not fit before 0x{s.size:x}"
+            yield f"DT_HASH at 0x{at:x}: its buckets and {count} chains do not fit before 0x{s.size:x}"
         elif s.sysv.nbucket == 0:
             yield f"DT_HASH at 0x{at:x} has no bucket"
     at = s.tag("DT_GNU_HASH")
@@ -99,7 +99,7 @@ def hash_buckets(s: Subject) -> Iterator[str]:
 def hash_nchain(s: Subject) -> Iterator[str]:
     """nchain is the number of symbols. musl src/internal/vdso.c: `for (i=0; i<hashtab[1]; i++)`; gABI, "Hash Table"."""
     if s.sysv is not None and s.symbols is not None and s.sysv.nchain != len(s.symbols):
-        yield f"nchain of DT_HASH is 0x{s.sysv.nchain:x}, the symbol table has 0x{len(s.symbols):x} entries"
+        yield f"nchain of DT_HASH is {s.sysv.nchain}, the symbol table has {len(s.symbols)} entries"
 
 
 @rule("hash-lookup", (SELFTESTS, "miss a function"), (GLIBC, "misses it too where DT_GNU_HASH is absent"))
@@ -125,7 +125,7 @@ def hash_chain_end(s: Subject) -> Iterator[str]:
         last = s.word(table.chains + 4 * chain[-1]) if chain else s.word(table.buckets + 4 * bucket)
         if last:
             count = len(s.symbols or ())
-            yield f"the chain of bucket 0x{bucket:x} of DT_HASH goes on to 0x{last:x} (0x{count:x} symbols)"
+            yield f"the chain of bucket 0x{bucket:x} of DT_HASH goes on to 0x{last:x} ({count} symbols)"
 
 
 def _bad_bloom(table: GnuHash | None) -> bool:
@@ -146,7 +146,7 @@ def _gnu(s: Subject) -> GnuHash | None:
 def gnu_hash_bloom_size(s: Subject) -> Iterator[str]:
     """The bloom filter's words are a power of two. glibc elf/dl-setup_hash.c: assert (powerof2 (bitmask_nwords))."""
     if s.gnu is not None and s.symbols is not None and s.gnu.bloom_size and _bad_bloom(s.gnu):
-        yield f"DT_GNU_HASH has 0x{s.gnu.bloom_size:x} bloom words, must be a power of two"
+        yield f"DT_GNU_HASH has {s.gnu.bloom_size} bloom words, must be a power of two"
 
 
 @rule("gnu-hash-bloom-empty", (GLIBC, "dies of SIGSEGV at start"))
@@ -227,4 +227,4 @@ def gnu_hash_chain_end(s: Subject) -> Iterator[str]:
         entries = (s.word(table.chains + 4 * (i - table.symoffset)) for i in range(max(index, table.symoffset), count))
         if index and not any(entry is not None and entry & 1 for entry in entries):
             where = f"bucket 0x{bucket:x} of DT_GNU_HASH, from symbol 0x{index:x}"
-            yield f"the chain of {where}, has no end (0x{count:x} symbols)"
+            yield f"the chain of {where}, has no end ({count} symbols)"

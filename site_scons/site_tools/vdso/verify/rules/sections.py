@@ -83,7 +83,7 @@ def section_dynsym(s: Subject) -> Iterator[str]:
         return
     found = [section for section in s.sections if section.type == "SHT_DYNSYM"]
     if len(found) != 1:
-        yield f"0x{len(found):x} sections SHT_DYNSYM, must be one"
+        yield f"{len(found)} sections SHT_DYNSYM, must be one"
         return
     (dynsym,) = found
     linked = s.sections[dynsym.link] if dynsym.link < len(s.sections) else None
@@ -91,7 +91,7 @@ def section_dynsym(s: Subject) -> Iterator[str]:
         yield f"sh_entsize of {dynsym.name} is 0x{dynsym.entsize:x}, not 0x{SYM.size:x}"
     if s.symbols is not None and dynsym.size != len(s.symbols) * SYM.size:
         size = len(s.symbols) * SYM.size
-        yield f"{dynsym.name} has 0x{dynsym.size:x} bytes, 0x{len(s.symbols):x} symbols take 0x{size:x}"
+        yield f"{dynsym.name} has 0x{dynsym.size:x} bytes, {len(s.symbols)} symbols take 0x{size:x}"
     if linked is None or linked.type != "SHT_STRTAB" or _elsewhere(s, linked, "DT_STRTAB"):
         yield f"sh_link of {dynsym.name} is 0x{dynsym.link:x}, which is not the string table of DT_STRTAB"
 

@@ -31,7 +31,7 @@ def one_load(s: Subject) -> Iterator[str]:
     glibc elf/setup-vdso.h: l_addr from the first, l_map_end from the greatest; musl vdso.c: base from the last.
     """
     if s.segments and len(s.loads) != 1:
-        yield f"0x{len(s.loads):x} PT_LOAD, must be one"
+        yield f"{len(s.loads)} PT_LOAD, must be one"
 
 
 @rule(
@@ -92,7 +92,7 @@ def dynamic_segment(s: Subject) -> Iterator[str]:
     """There is one PT_DYNAMIC. glibc elf/setup-vdso.h; musl vdso.c; Go runtime/vdso_linux.go; kernel parse_vdso.c."""
     count = len(s.of_type("PT_DYNAMIC"))
     if s.segments and count != 1:
-        yield f"0x{count:x} PT_DYNAMIC, must be one"
+        yield f"{count} PT_DYNAMIC, must be one"
 
 
 @rule("dynamic-flags", (KERNEL, "is told to map what the one load doesn't allow"))

@@ -55,7 +55,7 @@ def eh_frame_header(s: Subject) -> Iterator[str]:
             head = s.image[segment.vaddr : segment.vaddr + 4].hex()
             yield f".eh_frame_hdr at 0x{segment.vaddr:x} begins with {head}, must be 01{bytes(ENCODINGS).hex()}"
         elif frames.table is None or segment.memsz < 12 + 8 * frames.count:
-            yield f".eh_frame_hdr at 0x{segment.vaddr:x} has 0x{frames.count:x} entries in 0x{segment.memsz:x} bytes"
+            yield f".eh_frame_hdr at 0x{segment.vaddr:x} has {frames.count} entries in 0x{segment.memsz:x} bytes"
 
 
 @rule("eh-frame-pointer", (UNWINDERS, "look for unwind information in another place"))

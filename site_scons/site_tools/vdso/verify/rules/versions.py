@@ -123,4 +123,4 @@ def versym_count(s: Subject) -> Iterator[str]:
     for section in s.sections or ():
         if section.type == "SHT_GNU_versym" and s.symbols is not None and section.size != 2 * len(s.symbols):
             count = len(s.symbols)
-            yield f"0x{section.size:x} bytes of versions for 0x{count:x} symbols, must be 0x{2 * count:x}"
+            yield f"0x{section.size:x} bytes of versions for {count} symbols, must be 0x{2 * count:x}"
