@@ -107,6 +107,14 @@ def unname_version(patch: Patch) -> None:
     patch.put(at + patch.get(at + 12), "<I", FAR)
 
 
+def move_version_behind_load(patch: Patch) -> None:
+    """Move the second definition, with its name, behind all that is mapped."""
+    first, second, end = verdef(patch, second=False), verdef(patch), len(patch.data)
+    patch.data += patch.data[second : second + 28]
+    patch.put(end + 12, "<I", 20)
+    patch.put(first + 16, "<I", end - first)
+
+
 def resize_load(patch: Patch, size: int) -> None:
     patch.segment(elf64.PT_LOAD, filesz=size, memsz=size)
 
@@ -313,6 +321,7 @@ SABOTAGES = (
     patched("dt-verdef", "no DT_VERDEFNUM", lambda p: p.retag(elf64.DT_VERDEFNUM)),
     patched("verdef-walk", "DT_VERDEFNUM is 0x3", lambda p: p.set(elf64.DT_VERDEFNUM, 3)),
     patched("verdef-walk", "outside of the file", lambda p: p.put(verdef(p, False) + 16, "<I", FAR)),
+    patched("verdef-walk", "lies outside of the load, which ends at", move_version_behind_load, foreign),
     patched("verdef-walk", "no name that can be read", unname_version),
     patched("verdef-revision", "is 0x2, not 0x1", lambda p: p.put(verdef(p), "<H", 2)),
     patched("verdef-hash", "vd_hash of LINUX_4.15 is 0x1, must be 0xae77f75", lambda p: p.put(verdef(p) + 8, "<I", 1)),
