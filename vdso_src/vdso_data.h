@@ -60,6 +60,11 @@
 
 #define VDSO_DATA_SIZE 4096
 
+/* The page that it lies in, at the start: vdso.h has the size for which the image was made. */
+#ifndef VDSO_PAGE_SIZE
+#define VDSO_PAGE_SIZE 4096
+#endif
+
 /* The kernel's own part of the page, its last 512 bytes, as words that are read and written whole. */
 #define VDSO_EXTRA_OFFSET 3584
 #define VDSO_EXTRA_WORDS 64
@@ -107,8 +112,8 @@ struct vdso_data {
 /* What to place in memory and to map: a page of its own, so that no neighbour is ever exposed. */
 union vdso_data_page {
 	struct vdso_data data;
-	uint8_t bytes[VDSO_DATA_SIZE];
-} __attribute__((aligned(VDSO_DATA_SIZE)));
+	uint8_t bytes[VDSO_PAGE_SIZE];
+} __attribute__((aligned(VDSO_PAGE_SIZE)));
 
 #define VDSO_DATA_ASSERT(name, condition) typedef char vdso_data_assert_##name[(condition) ? 1 : -1]
 #define VDSO_DATA_OFFSET_IS(field, offset) \
@@ -138,7 +143,7 @@ VDSO_DATA_OFFSET_IS(extra, 3584);
 VDSO_DATA_ASSERT(extra_offset, __builtin_offsetof(struct vdso_data, extra) == VDSO_EXTRA_OFFSET);
 VDSO_DATA_ASSERT(extra_end, VDSO_EXTRA_OFFSET + 8 * VDSO_EXTRA_WORDS == VDSO_DATA_SIZE);
 VDSO_DATA_ASSERT(size, sizeof(struct vdso_data) == VDSO_DATA_SIZE);
-VDSO_DATA_ASSERT(page_size, sizeof(union vdso_data_page) == VDSO_DATA_SIZE);
+VDSO_DATA_ASSERT(page_size, sizeof(union vdso_data_page) == VDSO_PAGE_SIZE);
 
 /*
  * One copy of a field that the other side may access at the same time: never split, repeated or left out. A volatile
@@ -342,7 +347,7 @@ static inline void vdso_data_follow(struct vdso_data *d, uint64_t counter)
 }
 
 /*
- * Makes a page of anything: clears all 4096 bytes, then starts MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE and BOOTTIME
+ * Makes a page of anything: clears all of vdso_data, then starts MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE and BOOTTIME
  * at counter * 10^9 / timebase_hz nanoseconds. REALTIME, REALTIME_COARSE and TAI have no time before set_realtime.
  *
  * Never on a page that is in use, that is, one that was initialised before and is mapped: a reader that slept through

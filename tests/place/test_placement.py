@@ -259,8 +259,8 @@ ALIGNMENTS = st.sampled_from((1, 2, 4, 8, 16, 64, 4096))
 
 
 @settings(derandomize=True, deadline=None, database=None, max_examples=150)
-@given(st.data(), st.sampled_from(sorted(SPECS)), st.sampled_from(DataPage))
-def test_whatever_is_placed_has_bytes_of_its_own(data: st.DataObject, spec: str, page: DataPage) -> None:
+@given(st.data(), st.sampled_from(sorted(SPECS)), st.sampled_from(DataPage), st.sampled_from((0x1000, 0x4000, 0x10000)))
+def test_whatever_is_placed_has_bytes_of_its_own(data: st.DataObject, spec: str, page: DataPage, page_size: int) -> None:
     base = read(SPECS[spec])
     kinds_of = {
         name: data.draw(st.sampled_from(("hide", "replace")), label=name) for name in (CLOCK, DAY, GETRES, CPU, CACHE, HWPROBE)
@@ -271,9 +271,10 @@ def test_whatever_is_placed_has_bytes_of_its_own(data: st.DataObject, spec: str,
     sizes = st.integers(1, 600) | st.integers(600, 6000)
     units = [unit(d.stub, size=data.draw(sizes), align=data.draw(ALIGNMENTS)) for d in made if d.stub]
     assume(units)
-    plan = place(base, made, units, page)
+    plan = place(base, made, units, page, page_size=page_size)
     refuse_overlaps(base, plan)
     assert [placed.size for placed in plan.units] == [unit.size for unit in units]
     assert [placed.address % unit.align for placed, unit in zip(plan.units, units, strict=True)] == [0] * len(units)
-    assert plan.data_offset == page.offset(plan.size)
+    assert plan.data_offset == page.offset(plan.size, page_size)
+    assert (plan.size % page_size, plan.data_offset % page_size, plan.page_size) == (0, 0, page_size)
     assert all(placed.span.end != base.exports[SIGRETURN].value for placed in plan.units)

@@ -28,6 +28,7 @@ IMAGE = Image(
     base_sha256="2" * 64,
     maker=Maker(own=False, linux="7.2.13"),
     base_pages=1,
+    page_size=0x1000,
     data_page=DataPage.AFTER,
     data_offset=0x1000,
     counter_offset=0,

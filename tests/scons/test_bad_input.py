@@ -162,6 +162,17 @@ BAD = (
         ("an image at 0x1000 with the data page before it is not in user space",),
     ),
     Bad("address not a number", ("BASE=minimal", "LOAD_ADDR=here"), ("LOAD_ADDR", "`here` is not a number")),
+    Bad(
+        "pages that the architecture has not",
+        ("BASE=minimal", "PAGE_SIZE=16384"),
+        ("PAGE_SIZE", "`16384`", "4096"),
+    ),
+    Bad("pages of no size", ("BASE=minimal", "PAGE_SIZE="), ("PAGE_SIZE", "``", "4096")),
+    Bad(
+        "address in the middle of a page",
+        ("BASE=minimal", "ARCH=loongarch64", "PAGE_SIZE=16384", "LOAD_ADDR=0x300001000"),
+        ("0x300001000", "a multiple of 0x4000", "take 0x300000000"),
+    ),
     Bad("frequency missing", ("BASE=minimal", "DATA_PAGE=none"), ("TIMEBASE_HZ", "missing")),
     Bad("frequency superfluous", ("BASE=minimal", "TIMEBASE_HZ=10000000"), ("TIMEBASE_HZ", "leave it out")),
     Bad(

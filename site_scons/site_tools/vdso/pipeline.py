@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from .arch.arch import HIDE, Arch
 from .data_page import DataPage
-from .elf.elf64 import pages
+from .elf.elf64 import PAGE, pages
 from .emit.blob import Image
 from .emit.outputs import outputs as blob
 from .errors import OTHER_BASE, VdsoError
@@ -56,12 +56,14 @@ def plan(
     overrides: Mapping[str, str],
     data_page: DataPage,
     counter: int | None = None,
+    page_size: int = PAGE,
 ) -> Plan:
     """Decide what becomes of each export, and give each stub its address.
 
     objects         the compiled stubs, ours and the user's
     overrides       export, without its prefix, to policy: what the user asked for
     counter         the offset of the counter in its page; None where an instruction reads the counter
+    page_size       of the kernel
 
     VdsoError for an override that can't be, and for stubs that can't be placed.
     """
@@ -69,7 +71,7 @@ def plan(
     defined = {symbol: file.source for file in objects for symbol in file.defined}
     decisions = decide(base, overrides, defined, users)
     stubs = [decision.stub for decision in decisions if decision.stub]
-    return place(base, decisions, units(objects, stubs, data_page, counter is not None), data_page, counter)
+    return place(base, decisions, units(objects, stubs, data_page, counter is not None), data_page, counter, page_size)
 
 
 def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str) -> Image:
@@ -90,7 +92,8 @@ def image(base: Vdso, plan: Plan, stubs: Linked, data_page: DataPage, name: str)
         build_id=read_vdso(name, spliced.image, base.arch).build_id,
         base_sha256=hashlib.sha256(base.file).hexdigest(),
         maker=base.maker,
-        base_pages=pages(len(base.data)),
+        base_pages=pages(len(base.data), plan.page_size),
+        page_size=plan.page_size,
         data_page=data_page,
         data_offset=plan.data_offset,
         counter_offset=plan.counter_offset,

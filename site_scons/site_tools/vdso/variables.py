@@ -52,34 +52,40 @@ def _one_of(name: str, allowed: tuple[str, ...], value: str) -> None:
         raise VdsoError(name, f"`{value}` is not known", choice(value, allowed))
 
 
-def load_addr(value: str) -> int:
-    """Return a page-aligned address of 64 bits. VdsoError for anything else."""
+def page_size(value: str, arch: Arch) -> int:
+    """Return a size of pages that kernels of the architecture may have. VdsoError for anything else."""
+    _one_of("PAGE_SIZE", tuple(map(str, arch.page_sizes)), str(value))
+    return int(value)
+
+
+def load_addr(value: str, page: int = PAGE) -> int:
+    """Return an address of 64 bits at which a page of `page` bytes begins. VdsoError for anything else."""
     try:
         address = int(str(value), 0)
     except ValueError:
         raise VdsoError("LOAD_ADDR", f"`{value}` is not a number", f"write it as {LOAD_ADDR}") from None
-    if address % PAGE or not 0 < address < 1 << 64:
-        what = f"{address:#x} is not a page-aligned address (a multiple of {PAGE:#x} below 2^64)"
-        raise VdsoError("LOAD_ADDR", what, f"take {_aligned(str(value), address):#x}")
+    if address % page or not 0 < address < 1 << 64:
+        what = f"{address:#x} is not a page-aligned address (a multiple of {page:#x} below 2^64)"
+        raise VdsoError("LOAD_ADDR", what, f"take {_aligned(str(value), address, page):#x}")
     return address
 
 
-def _aligned(value: str, address: int) -> int:
+def _aligned(value: str, address: int, page: int) -> int:
     """Return the address that may have been meant by one that can't be: its hex digits without 0x, or the page it is in."""
-    if value.isdecimal() and not int(value, 16) % PAGE and 0 < int(value, 16) < 1 << 64:
+    if value.isdecimal() and not int(value, 16) % page and 0 < int(value, 16) < 1 << 64:
         return int(value, 16)
-    below = address // PAGE * PAGE
+    below = address // page * page
     return below if 0 < below < 1 << 64 else int(LOAD_ADDR, 0)
 
 
-def _in_user_space(address: int, data_page: DataPage, counter: int | None, arch: Arch) -> None:
+def _in_user_space(address: int, page: int, data_page: DataPage, counter: int | None, arch: Arch) -> None:
     """Refuse, with VdsoError, an address from which the largest image, or a page beside it, would leave user space."""
-    offsets = data_page.offset(MOST_BYTES), data_page.counter_offset(MOST_BYTES, counter)
-    parts = [Span(0, MOST_BYTES + PAGE), *mapped_beside(*offsets)]
+    offsets = data_page.offset(MOST_BYTES, page), data_page.counter_offset(MOST_BYTES, page, counter)
+    parts = [Span(0, MOST_BYTES + page), *mapped_beside(*offsets, page)]
     end = max(arch.user_space.values())
-    if address + min(part.start for part in parts) < PAGE or address + max(part.end for part in parts) > end:
-        page = "" if data_page is DataPage.NONE else f" with the data page {data_page} it"
-        what = f"an image at {address:#x}{page} is not in user space ({PAGE:#x} to {end:#x})"
+    if address + min(part.start for part in parts) < page or address + max(part.end for part in parts) > end:
+        beside = "" if data_page is DataPage.NONE else f" with the data page {data_page} it"
+        what = f"an image at {address:#x}{beside} is not in user space ({page:#x} to {end:#x})"
         raise VdsoError("LOAD_ADDR", what, f"take {LOAD_ADDR}, or what your kernel leaves free")
 
 
@@ -156,6 +162,7 @@ OPTIONS = (
     Option("BASE", "debian", "the Linux vDSO to start from: a file, debian[:SUITE] or minimal", check_base, tool=False),
     Option("LOAD_ADDR", LOAD_ADDR, "page-aligned address that the header suggests", load_addr),
     Option("DATA_PAGE", "after", "where the data page lies: after, before or none", partial(_one_of, "DATA_PAGE", DATA_PAGES)),
+    Option("PAGE_SIZE", "4096", "bytes of the kernel's pages, where the architecture has others: 16384 or 65536"),
     Option("COUNTER", "", COUNTER_HELP),
     Option("TIMEBASE_HZ", "", "the counter's frequency; only with DATA_PAGE=none, and needed there"),
     Option("POLICY", "", "overrides, as in getcpu:syscall,getrandom:hide"),
@@ -182,6 +189,7 @@ def refuse_wrong(values: Mapping[str, str]) -> None:
             option.check(values[PREFIX + option.name])
     arch, data_page = ARCHES[values[PREFIX + "ARCH"]], DataPage(values[PREFIX + "DATA_PAGE"])
     counter = counter_word(values[PREFIX + "COUNTER"], arch)
-    _in_user_space(load_addr(values[PREFIX + "LOAD_ADDR"]), data_page, counter, arch)
+    page = page_size(values[PREFIX + "PAGE_SIZE"], arch)
+    _in_user_space(load_addr(values[PREFIX + "LOAD_ADDR"], page), page, data_page, counter, arch)
     _policy(values[PREFIX + "POLICY"], arch)
     timebase_hz(data_page, values[PREFIX + "TIMEBASE_HZ"])

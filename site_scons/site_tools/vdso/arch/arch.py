@@ -90,6 +90,7 @@ class Arch:
     counter         words about the counter
     counter_page    words about a counter that is a word of a page of a device (COUNTER=mmio:OFFSET); None: no such one is known
     code_unit       bytes: every instruction begins at a multiple of it, and none is shorter
+    page_sizes      of kernels of the architecture, the smallest first
     trap            fills unused room among code: executed, it raises an illegal instruction
     landing_pad     begins the functions of a vDSO with control flow integrity; None where that changes no code
     relocations     in an object file, those that the code holds at any address: relative to the place, or a difference
@@ -120,6 +121,7 @@ class Arch:
     counter: Counter
     counter_page: Counter | None
     code_unit: int
+    page_sizes: tuple[int, ...]
     trap: bytes
     landing_pad: Mark | None
     relocations: frozenset[int]

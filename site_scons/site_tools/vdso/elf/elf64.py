@@ -91,6 +91,6 @@ DYN = struct.Struct("<qQ")
 RELA = struct.Struct("<QQq")
 
 
-def pages(size: int) -> int:
+def pages(size: int, page_size: int = PAGE) -> int:
     """Return how many pages `size` bytes take."""
-    return align_up(size, PAGE) // PAGE
+    return align_up(size, page_size) // page_size

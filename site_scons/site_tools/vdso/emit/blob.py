@@ -12,7 +12,7 @@ from typing import Any
 from ..arch import ARCHES
 from ..arch.arch import Counter
 from ..data_page import DataPage, mapped_beside
-from ..elf.elf64 import PAGE, pages
+from ..elf.elf64 import pages
 from ..image.maker import Maker, from_version
 from ..ranges import Span
 from ..splice.changes import Change, Export
@@ -30,6 +30,7 @@ class Image:
     data            the bytes of the image, whole pages
     maker           who made the base
     base_pages      how many pages the base's load takes
+    page_size       of the kernel: `data` is whole pages of this size
     data_offset     of the data page, from the image's first byte; 0 where there is none
     counter_offset  of the counter where it is a word of a page; 0 where an instruction reads it
     rules           how many rules of `verify` the image was held to
@@ -41,6 +42,7 @@ class Image:
     base_sha256: str
     maker: Maker
     base_pages: int
+    page_size: int
     data_page: DataPage
     data_offset: int
     counter_offset: int
@@ -54,7 +56,7 @@ class Image:
 
     @property
     def pages(self) -> int:
-        return pages(len(self.data))
+        return pages(len(self.data), self.page_size)
 
     @property
     def counter(self) -> Counter:
@@ -65,17 +67,17 @@ class Image:
     @property
     def counter_page(self) -> int | None:
         """Return where the page lies whose word is the counter, from the image's first byte; None where there is none."""
-        return self.counter_offset // PAGE * PAGE if self.counter_offset else None
+        return self.counter_offset // self.page_size * self.page_size if self.counter_offset else None
 
     @property
     def counter_word(self) -> int:
         """Return the offset of the counter in its page."""
-        return self.counter_offset % PAGE
+        return self.counter_offset % self.page_size
 
     @property
     def map(self) -> Span:
         """Return the image and the pages beside it, which follow each other, from the image's first byte."""
-        parts = [Span(0, len(self.data)), *mapped_beside(self.data_offset, self.counter_offset)]
+        parts = [Span(0, len(self.data)), *mapped_beside(self.data_offset, self.counter_offset, self.page_size)]
         return Span.between(min(part.start for part in parts), max(part.end for part in parts))
 
     @property
@@ -163,6 +165,7 @@ class Blob:
             "inputs": dict(self.inputs),
             "linux": image.maker.version,
             "load_addr": self.load_addr,
+            "page_size": image.page_size,
             "rules": image.rules,
             "timebase_hz": self.timebase_hz,
             "schema": SCHEMA,
@@ -187,6 +190,7 @@ def blob_from_facts(facts: Mapping[str, Any], data: bytes) -> Blob:
         base_sha256=facts["base_sha256"],
         maker=from_version(facts["linux"]),
         base_pages=facts["base_pages"],
+        page_size=facts["page_size"],
         data_page=DataPage(facts["data_page"]),
         data_offset=facts["data_offset"],
         counter_offset=facts["counter_offset"],

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 
 from ..data_page import DataPage
 from ..elf import our_note, unwind
-from ..elf.elf64 import PAGE, pages
+from ..elf.elf64 import PAGE
 from ..errors import VdsoError
 from ..image.model import Vdso
 from ..policy.decide import Decision
-from ..ranges import Room, Span, merged, without
+from ..ranges import Room, Span, align_up, merged, without
 from ..tables import fresh, kinds, program_headers, section_table
 from .kept import kept_fdes, kept_spans
 from .plan import Area, Placed, Plan
 from .units import Unit
 
-MAX_PAGES = 16
+MOST = 0x10000
+"""Bytes of an image: at least one page of every size that there is."""
 SLOT, FREED, DEAD, GAP, TAIL, NEW = "slot", "freed slot", "dead code", "gap", "tail", "new page"
 
 
@@ -34,6 +35,7 @@ class _Survey:
     kept        bytes of kept functions
     untouchable headers and tables that stay in their place
     allowed     the span that code may lie in
+    page_size   an image is whole pages of this size
     """
 
     base: Vdso
@@ -41,6 +43,7 @@ class _Survey:
     kept: tuple[Span, ...]
     untouchable: tuple[Span, ...]
     allowed: Span
+    page_size: int
 
     def slot(self, stub: str) -> Span:
         """Return the bytes of the function that `stub` replaces; an empty span if it replaces none."""
@@ -56,33 +59,36 @@ def place(
     units: Sequence[Unit],
     data_page: DataPage,
     counter: int | None = None,
+    page_size: int = PAGE,
 ) -> Plan:
     """Return a plan with the fewest pages in which all of it fits.
 
     counter     the offset of the counter in its page; None where an instruction reads the counter
 
-    VdsoError where it does not fit into 16 pages.
+    page_size   of the kernel
+
+    VdsoError where it does not fit into MOST bytes.
     """
-    survey = _survey(base, decisions)
-    for count in range(1, MAX_PAGES + 1):
-        size = count * PAGE
-        plan = _try(survey, units, size, data_page.offset(size), data_page.counter_offset(size, counter))
+    survey = _survey(base, decisions, page_size)
+    for size in range(page_size, MOST + 1, page_size):
+        offsets = data_page.offset(size, page_size), data_page.counter_offset(size, page_size, counter)
+        plan = _try(survey, units, size, *offsets)
         if plan is not None:
             return plan
     largest = max(units, key=lambda unit: unit.size)
     raise VdsoError(
         f"{largest.source}: {', '.join(largest.functions) or 'constants'}",
         f"{largest.size:#x} bytes of code, {sum(u.size for u in units):#x} with all other stubs, do not fit "
-        f"(limit: an image of {MAX_PAGES * PAGE:#x} bytes)",
+        f"(limit: an image of {MOST:#x} bytes)",
         "make it smaller",
     )
 
 
-def _survey(base: Vdso, decisions: tuple[Decision, ...]) -> _Survey:
+def _survey(base: Vdso, decisions: tuple[Decision, ...], page_size: int) -> _Survey:
     untouchable = (program_headers.span(bool(base.fdes)), *(base.tables[name] for name in kinds.KEPT))
     start = min(span.start for span in (*base.reached, *(s.span for s in base.exports.values())))
-    stop = min((span.start for span in untouchable if span.start >= start), default=MAX_PAGES * PAGE)
-    return _Survey(base, decisions, kept_spans(base, decisions), untouchable, Span.between(start, stop))
+    stop = min((span.start for span in untouchable if span.start >= start), default=MOST)
+    return _Survey(base, decisions, kept_spans(base, decisions), untouchable, Span.between(start, stop), page_size)
 
 
 def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int, counter_offset: int) -> Plan | None:
@@ -98,7 +104,18 @@ def _try(survey: _Survey, units: Sequence[Unit], size: int, data_offset: int, co
     areas = _tables(survey, placed, text, loaded, our_note.name(data_offset, counter_offset))
     if areas is None:
         return None
-    return Plan(size, loaded, data_offset, counter_offset, text, survey.kept, survey.decisions, tuple(placed), areas)
+    return Plan(
+        size=size,
+        loaded=loaded,
+        page_size=survey.page_size,
+        data_offset=data_offset,
+        counter_offset=counter_offset,
+        text=text,
+        kept=survey.kept,
+        decisions=survey.decisions,
+        units=tuple(placed),
+        areas=areas,
+    )
 
 
 def _code(survey: _Survey, units: Sequence[Unit], loaded: int) -> list[Placed] | None:
@@ -155,14 +172,14 @@ def _elsewhere(survey: _Survey, room: Room, unit: Unit, loaded: int) -> int | No
 def _room_kind(survey: _Survey, unit: Unit, address: int) -> str:
     """Return the kind of room that most of the unit's bytes lie in."""
     base = survey.base
-    load_end, page_end = len(base.data), pages(len(base.data)) * PAGE
+    load_end, page_end = len(base.data), align_up(len(base.data), survey.page_size)
     rooms: tuple[tuple[str, Sequence[Span]], ...] = (
         (SLOT, [survey.slot(stub) for stub in unit.functions]),
         (FREED, [s.span for s in base.exports.values()]),
         (DEAD, base.reached),
         (GAP, [Span(0, load_end)]),
         (TAIL, [Span.between(load_end, page_end)]),
-        (NEW, [Span.between(page_end, MAX_PAGES * PAGE)]),
+        (NEW, [Span.between(page_end, MOST)]),
     )
     left = [Span(address, unit.size)]
     counts: dict[str, int] = {}

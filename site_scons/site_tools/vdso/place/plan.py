@@ -55,6 +55,7 @@ class Plan:
 
     size        of the image in bytes
     loaded      of them, those of its load; behind it lie the section table and its names
+    page_size   of the kernel: the image is whole pages of this size
     data_offset, counter_offset     of the data page, and of a counter that is a word of a page; 0: there is none
     text        its code: kept functions and stubs
     kept        the code that kept functions run, and the data in the image that they may read
@@ -62,6 +63,7 @@ class Plan:
 
     size: int
     loaded: int
+    page_size: int
     data_offset: int
     counter_offset: int
     text: Span
@@ -94,6 +96,7 @@ def plan_from_json(text: str) -> Plan:
     return Plan(
         size=facts["size"],
         loaded=facts["loaded"],
+        page_size=facts["page_size"],
         data_offset=facts["data_offset"],
         counter_offset=facts["counter_offset"],
         text=Span(**facts["text"]),

@@ -69,7 +69,7 @@ def builders(code: str) -> dict[str, Any]:
         "VdsoObject": _object(users=False),
         "VdsoUsersObject": _object(users=True),
         "VdsoPlace": ours(
-            _step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "COUNTER", "POLICY", starts_lief=True)
+            _step(lambda: _steps().place, "$VDSOPLACECOMSTR", "DATA_PAGE", "PAGE_SIZE", "COUNTER", "POLICY", starts_lief=True)
         ),
         "VdsoLink": _link(users=False),
         "VdsoUsersLink": _link(users=True),

@@ -101,8 +101,10 @@ def place(targets: Targets, sources: Sources, settings: Settings) -> None:
     arch = ARCHES[settings["ARCH"]]
     base = pipeline.base(str(sources[0].path), sources[0].read(), arch)
     objects = [read_object(s.path.name, s.read(), s.made_from, s.users, arch) for s in sources[1:]]
+    policy, data_page = parse_policy(settings["POLICY"], arch), DataPage(settings["DATA_PAGE"])
     counter = variables.counter_word(settings["COUNTER"], arch)
-    plan = pipeline.plan(base, objects, parse_policy(settings["POLICY"], arch), DataPage(settings["DATA_PAGE"]), counter)
+    page_size = variables.page_size(settings["PAGE_SIZE"], arch)
+    plan = pipeline.plan(base, objects, policy, data_page, counter, page_size)
     write_files({targets[0]: plan.to_json().encode(), targets[1]: linker_script(plan).encode()})
 
 
@@ -124,7 +126,7 @@ def emit(targets: Targets, sources: Sources, settings: Settings) -> None:
     ours = [*stub_sources(settings["ARCH"], image.maker.own), *output_templates(settings["ARCH"])]
     blob = Blob(
         image=image,
-        load_addr=variables.load_addr(settings["LOAD_ADDR"]),
+        load_addr=variables.load_addr(settings["LOAD_ADDR"], image.page_size),
         timebase_hz=variables.timebase_hz(image.data_page, settings["TIMEBASE_HZ"]),
         tools=tool_versions(SCons.__version__, settings["CC"], settings["LD"], settings["PATH"]),
         inputs=input_digests([*ours, *users, *included.included(source.read() for source in records)]),

@@ -95,8 +95,8 @@ def of_image(base: Vdso, plan: Plan, exports: Sequence[Export]) -> tuple[Region,
 
 def beside(image: Image) -> tuple[Region, ...]:
     """Return the pages that the kernel maps beside an image: the data page, and that of a counter which is a word of one."""
-    data = (Region(span, DATA, "data page") for span in mapped_beside(image.data_offset, 0))
-    counter = (Region(span, COUNTER, "page of the counter") for span in mapped_beside(0, image.counter_offset))
+    data = (Region(span, DATA, "data page") for span in mapped_beside(image.data_offset, 0, image.page_size))
+    counter = (Region(span, COUNTER, "page of the counter") for span in mapped_beside(0, image.counter_offset, image.page_size))
     return (*data, *counter)
 
 

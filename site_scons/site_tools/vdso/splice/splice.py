@@ -95,7 +95,7 @@ def _tables(base: Vdso, plan: Plan, code: fresh.Code, places: dict[str, Span]) -
 def _headers(base: Vdso, plan: Plan, places: dict[str, Span]) -> list[Patch]:
     """Return what changes in the ELF header, and all program headers."""
     unwinds = bool(base.fdes)
-    made = program_headers.program_headers(base, places, plan.loaded, unwinds)
+    made = program_headers.program_headers(base, places, plan.loaded, plan.page_size, unwinds)
     ehdr = EHDR.pack(
         *_ehdr(base)._replace(
             shoff=places[kinds.SECTIONS].start,

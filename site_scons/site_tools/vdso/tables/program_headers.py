@@ -21,9 +21,10 @@ def span(unwind: bool) -> Span:
     return Span(0, EHDR.size + (1 + len(_tables(unwind))) * PHDR.size)
 
 
-def program_headers(base: Vdso, places: Mapping[str, Span], loaded: int, unwind: bool) -> dict[str, Phdr]:
+def program_headers(base: Vdso, places: Mapping[str, Span], loaded: int, page_size: int, unwind: bool) -> dict[str, Phdr]:
     """Return the headers by their names, in their order, for tables at `places` and a load of `loaded` bytes."""
-    made = {"PT_LOAD": Phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, 0, 0, 0, loaded, loaded, base.load.align)}
+    align = max(base.load.align, page_size)
+    made = {"PT_LOAD": Phdr(elf64.PT_LOAD, elf64.PF_R | elf64.PF_X, 0, 0, 0, loaded, loaded, align)}
     for name, (kind, table, align) in _tables(unwind).items():
         at, size = places[table].start, places[table].size
         made[name] = Phdr(kind, elf64.PF_R, at, at, at, size, size, align)

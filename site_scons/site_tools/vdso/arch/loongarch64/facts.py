@@ -42,6 +42,7 @@ LOONGARCH64 = Arch(
     ),
     counter_page=None,
     code_unit=4,
+    page_sizes=(4096, 16384, 65536),
     trap=b"\x00\x00\x2a\x00",  # break 0; zeros are no instruction of today's manual, and no promise of tomorrow's
     landing_pad=None,
     # LoongArch psABI, "Relocations": ADD8 to SUB64, B16 to B26, PCALA_HI20 and PCALA_LO12, 32_PCREL, RELAX, ALIGN,

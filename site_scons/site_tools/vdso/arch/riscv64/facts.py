@@ -48,6 +48,7 @@ RISCV64 = Arch(
         frequency="the device tree",
     ),
     code_unit=2,
+    page_sizes=(4096,),
     trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
     landing_pad=Mark("lpad", 0xFFF, 0x017),  # auipc with rd = zero (RISC-V CFI extensions, Zicfilp)
     # RISC-V psABI, "Relocations": BRANCH to CALL_PLT, PCREL_HI20 to PCREL_LO12_S, ADD8 to SUB64, ALIGN to RVC_JUMP,
