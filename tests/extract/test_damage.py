@@ -12,8 +12,9 @@ import pytest
 from elf_builder import Spec, build
 from stub_build import PREFIX
 from vdso.arch.riscv64.facts import RISCV64
+from vdso.elf.headers import MAGIC
 from vdso.errors import VdsoError
-from vdso.extract.damage import refuse_reduced, refuse_rewritten
+from vdso.extract.damage import FEWEST, refuse_reduced, refuse_rewritten
 from vdso.extract.find import find
 
 # what is certainly in a vDSO, and in this made one: ends of lines, bytes from 0x80 on
@@ -58,6 +59,15 @@ def test_a_debug_file_is_told(tool: tuple[str, ...], tmp_path: Path) -> None:
 )
 def test_nothing_is_told_of_what_was_not_copied_so(data: bytes) -> None:
     refuse_rewritten("base.so", data)
+
+
+@pytest.mark.parametrize("mark", [b"\r\n", b"\xef\xbf\xbd"], ids=["an end of a line", "U+FFFD"])
+def test_a_mark_must_be_there_a_few_times(mark: bytes) -> None:
+    """Some of these bytes follow each other by chance."""
+    bare = MAGIC + b"\x80\0" * 40
+    refuse_rewritten("base.so", bare + mark * (FEWEST - 1))
+    with pytest.raises(VdsoError, match=r"^base\.so: copied as text: "):
+        refuse_rewritten("base.so", bare + mark * FEWEST)
 
 
 def test_a_whole_vdso_lacks_nothing() -> None:

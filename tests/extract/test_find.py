@@ -21,6 +21,7 @@ CFI = build(Spec(auxiliary="cf-protection=full"))
 COMPAT = build(Spec(bits=32, soname="linux-compat_vdso.so.1"))
 OTHER = build(Spec(machine=183))
 NOISE = bytes(range(256)) * 16
+PT_NULL = 0
 
 
 def error(data: bytes) -> str:
@@ -223,6 +224,15 @@ def test_no_table_makes_us_stumble(part: str, filler: bytes) -> None:
     built = assemble(Spec(hashes=("sysv",) if part == ".hash" else ("gnu",)) if "hash" in part else Spec())
     at, size = built.sections[part]
     sound(built.data[:at] + filler * size + built.data[at + size :])
+
+
+def test_a_vdso_inside_of_a_file_has_few_segments() -> None:
+    """Others of the many ELF magics in a kernel image begin no file; a file that is a vDSO may have as many as it wants."""
+    own = struct.unpack_from("<H", PLAIN, 56)[0]  # e_phnum
+    most, more = (build(Spec(first=(PT_NULL,) * (count - own))) for count in (64, 65))
+    assert find("input", NOISE + most, RISCV64) == most
+    assert find("input", more, RISCV64) == more
+    assert "neither an ELF file nor anything that holds a vDSO" in error(NOISE + more)
 
 
 def test_many_magics_are_passed_over_quickly() -> None:
