@@ -13,7 +13,7 @@ import zlib
 
 import lz4.block
 import pytest
-from container_builder import COMPRESS, LZ4_BLOCK, UNCHECKED, ar, deb, lz4_legacy, named, tar, zboot
+from container_builder import COMPRESS, LZ4_BLOCK, UNCHECKED, ar, bzimage, deb, lz4_legacy, named, tar, zboot
 from elf_builder import Spec, build
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
@@ -164,6 +164,40 @@ def test_truncated_zboot() -> None:
 
 KINDS = "gzip, xz, lzma, bzip2, zstd, lz4"
 LZO = b"\x89LZO\0\r\n\x1a\n" + bytes(100)
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+@pytest.mark.parametrize("sectors", [0, 1, 0x1B, 0x7F])
+def test_bzimage(kind: str, sectors: int) -> None:
+    """Linux writes the size of the content behind all streams but gzip's; it is part of the payload."""
+    image = bzimage(COMPRESS[kind](KERNEL) + struct.pack("<I", len(KERNEL)), sectors)
+    assert find("input", image + bytes(0x200), RISCV64) == PLAIN
+    assert [label for label, _ in payloads("input", image)] == [f"its bzImage payload ({named(kind)})"]
+
+
+def test_bzimage_that_is_not_compressed() -> None:
+    assert [label for label, _ in payloads("input", bzimage(KERNEL))] == ["its bzImage payload"]
+    assert find("input", bzimage(KERNEL), RISCV64) == PLAIN
+    assert "no vDSO in its bzImage payload (0x" in error(bzimage(bytes(0x1000)))
+
+
+@pytest.mark.parametrize("change", [{"protocol": 0x207}, {"protocol": 0}])
+def test_a_bzimage_that_says_nothing_of_its_payload_is_no_container(change: dict[str, int]) -> None:
+    assert [label for label, _ in payloads("input", bzimage(COMPRESS["gzip"](KERNEL), **change))] == [""]
+
+
+def test_truncated_bzimage() -> None:
+    image = bzimage(COMPRESS["gzip"](KERNEL))
+    for size in (0x208, 0x24F):
+        assert f"truncated: its bzImage header ends at 0x250 and the data at {size:#x}" in error(image[:size])
+    for size in range(0x250, len(image), 211):
+        assert f"its bzImage payload ends at {len(image):#x} and the data at {size:#x}" in error(image[:size])
+    assert f"its bzImage payload ends at {len(image) + 1:#x}" in error(bzimage(COMPRESS["gzip"](KERNEL), extra=1))
+
+
+def test_bzimage_with_another_compression() -> None:
+    what = f"bzImage payload compressed with lzo, which is none of {KINDS}; decompress it first"
+    assert what in error(bzimage(LZO))
 
 
 def test_zboot_with_another_compression() -> None:

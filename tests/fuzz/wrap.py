@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import container_builder
 import core_builder
-from container_builder import COMPRESS, ar, zboot
+from container_builder import COMPRESS, ar, bzimage, zboot
 
 from .choices import Choices
 
@@ -33,7 +33,10 @@ def stream(inner: bytes, choices: Choices) -> bytes:
 
 def kernel(inner: bytes, choices: Choices) -> bytes:
     kind = choices.pick(FAST)
-    return zboot(COMPRESS[kind](inner), kind, extra=choices.pick((0, 0, 0, 1, -1, 0x1000)))
+    extra = choices.pick((0, 0, 0, 1, -1, 0x1000))
+    if choices.chance(2):
+        return bzimage(COMPRESS[kind](inner), choices.pick((0, 1, 0xFF)), choices.pick((0x20F, 0x208, 0x207)), extra)
+    return zboot(COMPRESS[kind](inner), kind, extra)
 
 
 def core(inner: bytes, choices: Choices) -> bytes:

@@ -49,6 +49,18 @@ def zboot(payload: bytes, kind: str, extra: int = 0) -> bytes:
     return head.ljust(0x400, b"\0") + payload
 
 
+def bzimage(payload: bytes, sectors: int = 0x1B, protocol: int = 0x20F, extra: int = 0) -> bytes:
+    """Return a bzImage: boot sector, setup code of so many sectors (0 says 4), startup code, payload.
+
+    The header claims `extra` bytes that are not there.
+    """
+    head = bytearray(512 * (1 + (sectors or 4)))
+    head[0:2], head[0x1F1], head[0x1FE:0x200], head[0x202:0x206] = b"MZ", sectors, b"\x55\xaa", b"HdrS"
+    struct.pack_into("<H", head, 0x206, protocol)
+    struct.pack_into("<II", head, 0x248, 0x300, len(payload) + extra)
+    return bytes(head) + bytes(0x300) + payload
+
+
 def tar(**files: bytes) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
