@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bases import bases
-from elf_builder import FUNCTIONS, Function, Spec, assemble, build, landing_pad, sigreturn
+from elf_builder import FUNCTIONS, PREFIX, Function, Spec, assemble, build, landing_pad, sigreturn
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.errors import VdsoError
@@ -45,7 +45,7 @@ SPECS = {
     "no notes": Spec(linux=None, build_id=None),
     "two loads": Spec(second_load=True),
     "relocations": Spec(relocations=2),
-    "alternative": Spec(alternatives=3),
+    "patched at boot": Spec(patched=(PREFIX + "getcpu",)),
 }
 
 

@@ -65,7 +65,7 @@ def images() -> tuple[bytes, ...]:
 def strange() -> tuple[bytes, ...]:
     """Return bases that must be refused, that are of another kind, or that nobody relocates."""
     made = (
-        *(Spec(bits=32), Spec(endian=">"), Spec(second_load=True), Spec(relocations=2), Spec(alternatives=1)),
+        *(Spec(bits=32), Spec(endian=">"), Spec(second_load=True), Spec(relocations=2), Spec(patched=(FUNCTIONS[0].name,))),
         *(Spec(auxiliary="cf-protection=full"), Spec(machine=183)),
     )
     others = (path.read_bytes() for path in bases() if path.read_bytes() not in sound())

@@ -13,6 +13,7 @@ from elf_builder import FUNCTIONS, PREFIX, Spec, assemble, reader, sigreturn, th
 from elf_builder import build as build_base
 from image_builder import DT_DEBUG, Patch, note
 from spliced import plain_code
+from vdso.arch.arch import Alternatives, Entry
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.elf.elf64 import PAGE
@@ -50,7 +51,6 @@ def test_the_model_says_what_was_built() -> None:
         assert base.tables[name] == Span(*built.sections[name])
     assert base.tables[".dynamic"].start == built.sections[".dynamic"][0]
     assert base.tables[".eh_frame"].start == built.sections[".eh_frame"][0]
-    assert {".text", ".dynsym", ".comment", ".shstrtab"} <= set(base.section_names)
     assert base.headers == Span(0, 64 + 56 * len(base.phdrs))
     assert (base.maker.linux, base.build_id) == ("6.12.117", bytes(range(20)).hex())
     assert base.tag(elf64.DT_STRSZ) == built.sections[".dynstr"][1]
@@ -125,18 +125,75 @@ def test_bytes_behind_the_load_are_the_files_alone() -> None:
     assert b"behind" not in base.data
 
 
-def damaged(**fields: int) -> tuple[str, ...]:
-    """Return the names of the sections of a file whose ELF header is changed."""
-    return read(changed(lambda p: p.header(**fields), Spec())).section_names
+PATCHED = Spec(patched=(PREFIX + "getcpu", PREFIX + "clock_gettime"))
+LIST = RISCV64.alternatives.section
 
 
-def test_section_names_are_those_of_a_whole_table_only() -> None:
-    whole = read(build_base())
+def damaged(**fields: int) -> tuple[Span, ...]:
+    """Return the code that is patched at boot, by a file whose ELF header is changed."""
+    return read(changed(lambda p: p.header(**fields), PATCHED)).patched
+
+
+def test_code_that_is_patched_at_boot_is_known_by_a_whole_section_table_only() -> None:
+    whole = read(build_base(PATCHED))
     count = whole.ehdr.shnum
-    assert len(whole.section_names) == count - 1
+    assert whole.patched == tuple(Span(whole.exports[name].value, 4) for name in PATCHED.patched)
     assert damaged(shoff=0) == damaged(shentsize=40) == damaged(shstrndx=count) == ()
     assert damaged(shoff=whole.ehdr.shoff + 1) == damaged(shnum=count + 1) == ()
-    assert damaged(shnum=count) == whole.section_names
+    assert damaged(shnum=count) == whole.patched
+    assert read(build_base(replace(PATCHED, sections=False))).patched == ()
+
+
+def list_of(entries: bytes, *forms: Entry) -> tuple[Span, ...]:
+    """Return what a list of these bytes names, by an architecture whose entries have these forms, the newest first."""
+    form, _ = RISCV64.alternatives.entries[0]
+    count = -(-len(entries) // struct.calcsize(form))
+    spec = Spec(patched=(PREFIX + "getcpu",) * count)
+    at = assemble(spec).sections[LIST][0]
+
+    def change(patch: Patch) -> None:
+        patch.data[at : at + len(entries)] = entries
+        header = next(
+            place
+            for place in range(patch.ehdr.shoff, len(patch.data), elf64.SHDR.size)
+            if elf64.Shdr(*elf64.SHDR.unpack_from(patch.data, place)).addr == at
+        )
+        section = elf64.Shdr(*elf64.SHDR.unpack_from(patch.data, header))
+        elf64.SHDR.pack_into(patch.data, header, *section._replace(size=len(entries)))
+
+    arch = replace(RISCV64, alternatives=Alternatives(LIST, forms or RISCV64.alternatives.entries))
+    return read_vdso("base.so", changed(change, spec), arch).patched
+
+
+def test_the_form_of_entries_is_the_one_by_which_all_lead_to_the_load() -> None:
+    old, new = Entry("<iiHBB", 3), Entry("<iiHHBB", 4)
+    of_old = b"".join(struct.pack(old.form, 0x10 * i, 0, 1, 4 + i, 9) for i in range(7))  # 84 bytes, as 6 of the new form have
+    places = tuple(Span(span.start - list_start(len(of_old)), span.size) for span in list_of(of_old, new, old))
+    assert places == tuple(Span(0x1C * i, 4 + i) for i in range(7))
+
+
+def list_start(size: int) -> int:
+    form, _ = RISCV64.alternatives.entries[0]
+    return assemble(Spec(patched=(PREFIX + "getcpu",) * -(-size // struct.calcsize(form)))).sections[LIST][0]
+
+
+@pytest.mark.parametrize(
+    "entries", [struct.pack("<iiHHI", -0x100000, 0, 0, 4, 0), struct.pack("<iiHHI", 0, 0, 0, 0xFFFF, 0), b"x"]
+)
+def test_a_list_of_no_form_is_refused(entries: bytes) -> None:
+    what = rf"base\.so: {re.escape(LIST)} of {len(entries):#x} bytes has entries of no form that is known; take the vDSO of"
+    with pytest.raises(VdsoError, match=what):
+        list_of(entries)
+
+
+def test_a_label_of_assembly_is_an_export_but_an_absolute_one_is_not() -> None:
+    def bare(patch: Patch) -> None:
+        for name in (PREFIX + "getcpu", "LINUX_4.15"):
+            patch.symbol(name, info=elf64.STB_GLOBAL << 4 | elf64.STT_NOTYPE)
+
+    usual, labels = read(build_base()), read(changed(bare, Spec()))
+    assert labels.exports.keys() == usual.exports.keys()
+    assert labels.exports[PREFIX + "getcpu"].type == elf64.STT_NOTYPE
 
 
 def version(form: str, offset: int, value: int) -> Callable[[Patch], None]:

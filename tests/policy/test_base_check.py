@@ -40,6 +40,7 @@ def info(kind: int, bind: int) -> int:
 TAKEN: dict[str, Callable[[], bytes]] = {
     "as Linux makes it": lambda: build_base(Spec()),
     "a symbol of the kernel undefined": lambda: build_base(Spec(undefined="riscv_isa_ext_keys")),
+    "a function without a type": lambda: changed(lambda p: p.symbol(CPU, info=info(elf64.STT_NOTYPE, elf64.STB_GLOBAL))),
     "a weak function": lambda: changed(lambda p: p.symbol(CLOCK, info=info(elf64.STT_FUNC, STB_WEAK))),
     "a name that C can not have": lambda: build_base(with_functions(plain_code(PREFIX + "two words", 20))),
     "two names that C can not have": lambda: build_base(
@@ -50,10 +51,6 @@ TAKEN: dict[str, Callable[[], bytes]] = {
 }
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "one of our images": (ours, "already spliced: it carries a note of scons-vdso; give the base that it was made from"),
-    "code that is patched at boot": (
-        lambda: build_base(Spec(alternatives=1)),
-        "has code that Linux patches at boot (section .alternative); take it from a running Linux",
-    ),
     "two symbols of one name": (
         lambda: changed(lambda p: p.symbol(CPU, name=p.string(CACHE))),
         f"has two symbols {CACHE}; take the vDSO of another Linux, or BASE=minimal",

@@ -20,6 +20,7 @@ from vdso.errors import VdsoError
 from vdso.image.analysis import analyse
 from vdso.image.model import Vdso
 from vdso.image.reader import read_vdso
+from vdso.policy.base_check import refuse_base
 from vdso.policy.decide import Decision, decide, intended, parse_policy, unsafe
 from vdso.verify import verify
 
@@ -334,6 +335,58 @@ def test_code_that_reads_nothing_is_kept_beside_relocations() -> None:
 def test_code_that_is_to_be_relocated_itself_is_not_kept(offset: int) -> None:
     at = waiting(None, plain_code(CPU_NAME, 12)).exports[CPU_NAME].value + offset
     assert f"its code at {at:#x} waits for a relocation" in unsafe(waiting(at, plain_code(CPU_NAME, 12)), CPU_NAME)
+
+
+def test_second_names_of_exports_follow_them_in_silence(compiled: list[Path], tmp_path: Path) -> None:
+    """One decision for both: replaced, a system call, kept, and gone."""
+    names = [PREFIX + short for short in ("clock_gettime", "getcpu", "flush_icache", "riscv_hwprobe")]
+    made = spliced(build_base(Spec(aliases=tuple(names))), compiled, tmp_path, overrides="flush_icache:hide")
+    assert {d.export for d in made.plan.decisions} == set(made.base.exports)
+    assert {RISCV64.short(name) for name in names} == set(made.base.aliases)
+    symbols = {s.name: s for s in read_vdso("image.so", made.image.data, RISCV64).symbols}
+    assert symbols.keys() >= {"clock_gettime", "getcpu", "riscv_hwprobe", *names} - {names[2]}
+    assert not symbols.keys() & {"flush_icache", names[2]}
+    for name in set(names) - {names[2]}:
+        alias, symbol = symbols[RISCV64.short(name)], symbols[name]
+        assert (alias.value, alias.size, alias.info) == (symbol.value, symbol.size, symbol.info)
+    assert b"flush_icache" not in made.image.data
+    assert verify(made.image.data, RISCV64).findings == ()
+
+
+def test_a_name_without_the_prefix_that_leads_elsewhere_is_no_alias() -> None:
+    """It would be the same constant of vdso.h."""
+    with pytest.raises(VdsoError, match=f"exports {PREFIX}getcpu and getcpu, for which vdso.h can have no two names"):
+        refuse_base(base(plain_code("getcpu", 20)))
+
+
+def patched(*names: str) -> Vdso:
+    """Return the usual base, in which Linux patches the first instruction of these functions at boot."""
+    return read_vdso("base.so", build_base(Spec(patched=tuple(PREFIX + name for name in names))), RISCV64)
+
+
+def test_code_that_is_patched_at_boot_does_no_harm_where_it_goes() -> None:
+    """In what is replaced, hidden, or becomes a system call: unpatched it is whole code, and a running Linux has it patched."""
+    sites = ("clock_gettime", "gettimeofday", "riscv_hwprobe", "getcpu")
+    assert decide(patched(*sites), {"getcpu": "hide"}, OURS) == decide(base(), {"getcpu": "hide"}, OURS)
+    assert policies(patched(*sites), {"getcpu": "syscall"})["getcpu"] == "syscall"
+
+
+@pytest.mark.parametrize(
+    ("export", "todo"),
+    [("getcpu", "take syscall or hide for getcpu"), ("rt_sigreturn", "take the vDSO of another Linux, or BASE=minimal")],
+)
+def test_code_that_is_patched_at_boot_is_not_kept(export: str, todo: str) -> None:
+    vdso = patched(export)
+    at = vdso.exports[PREFIX + export].value
+    what = f"POLICY: `{export}:keep` is unsafe: Linux patches its code at {at:#x} at boot, to suit the CPU; {todo}"
+    with pytest.raises(VdsoError, match=f"^{re.escape(what)}$"):
+        decide(vdso, {}, OURS)
+
+
+def test_what_no_table_has_is_hidden_where_it_is_patched_at_boot() -> None:
+    spec = with_functions(replace(plain_code(PREFIX + "other", 20), gap=2))
+    for sites, kind in (((), "keep"), ((PREFIX + "other",), "hide")):
+        assert policies(read_vdso("base.so", build_base(replace(spec, patched=sites)), RISCV64))["other"] == kind
 
 
 def store_at(target: int, address: int) -> bytes:

@@ -54,7 +54,9 @@ BAD = (
     base("other architecture", build_base(Spec(machine=183)), "AArch64"),
     base("two loads", build_base(Spec(second_load=True)), "2 PT_LOAD"),
     base("relocations", packed_relocations(), "relocations of another form"),
-    base("alternatives", build_base(Spec(alternatives=1)), ".alternative", "patches at boot"),
+    base(
+        "kept code that is patched at boot", build_base(Spec(patched=("__vdso_getcpu",))), "`getcpu:keep`", "at boot", "syscall"
+    ),
     *(base(f"truncated at {at:#x}", GOOD[:at], "truncated") for at in (0x41, 0x123, 0x400, len(GOOD) - 1)),
     Bad("policy of no export", ("BASE=minimal", "POLICY=nothing:hide"), ("POLICY", "no export `nothing`", "getcpu")),
     Bad("policy of a misspelt export", ("BASE=minimal", "POLICY=getcp:hide"), ("no export `getcp`", "did you mean getcpu?")),

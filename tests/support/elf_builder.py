@@ -132,7 +132,8 @@ class Spec:
     property        a GNU property note in a PT_NOTE of its own, and PT_GNU_PROPERTY
     undefined       name of an undefined symbol in .dynsym
     relocations     entries of DT_RELA (Linux's own bases have DT_RELA with value 0)
-    alternatives    entries of `.alternative`
+    aliases         functions that have a weak symbol of their name without the prefix too, by their names
+    patched         functions whose first word Linux patches at boot, by their names: entries of the architecture's list
     auxiliary       string of DT_AUXILIARY
     bits, endian    32 or 64; "<" or ">"
     """
@@ -156,7 +157,8 @@ class Spec:
     section_symbol: bool = True
     undefined: str = ""
     relocations: int = 0
-    alternatives: int = 0
+    aliases: tuple[str, ...] = ()
+    patched: tuple[str, ...] = ()
     auxiliary: str = ""
     second_load: bool = False
     bits: int = 64
@@ -310,7 +312,8 @@ class _Base:
         self.word = spec.bits // 8
         self.parts: dict[str, _Part] = {}
         self.addresses: dict[str, int] = {}
-        exports = [f.name for f in spec.functions if f.export] + [spec.version]
+        self.aliases = {name.removeprefix(PREFIX): name for name in spec.aliases}
+        exports = [f.name for f in spec.functions if f.export] + [*self.aliases, spec.version]
         if "gnu" in spec.hashes:
             exports = _gnu_order(exports, 3)
         self.first = 1 + spec.section_symbol + bool(spec.undefined)
@@ -358,8 +361,7 @@ class _Base:
         if spec.eh_frame:
             self.add(_Part(".eh_frame_hdr", elf64.SHT_PROGBITS, len(self.frame_header()), self.frame_header, align=4))
             self.add(_Part(".eh_frame", elf64.SHT_PROGBITS, len(self.frames()[0]), lambda: self.frames()[0], align=4))
-        alternatives = bytes(12 * spec.alternatives)
-        self.add(_Part(".alternative", elf64.SHT_PROGBITS, len(alternatives), lambda: alternatives))
+        self.add(_Part(DEFAULT.alternatives.section, elf64.SHT_PROGBITS, len(self.alternatives()), self.alternatives, align=4))
 
     def place(self) -> None:
         """Give each table and each function its address, from the end of the program headers on."""
@@ -450,8 +452,9 @@ class _Base:
             elif name == self.spec.undefined:
                 out += self.form.sym(offset, elf64.STB_GLOBAL << 4, elf64.SHN_UNDEF, 0, 0)
             else:
-                info = elf64.STB_GLOBAL << 4 | elf64.STT_FUNC
-                out += self.form.sym(offset, info, self.index(".text"), self.addresses[name], sizes[name])
+                info = (elf64.STB_WEAK if name in self.aliases else elf64.STB_GLOBAL) << 4 | elf64.STT_FUNC
+                full = self.aliases.get(name, name)
+                out += self.form.sym(offset, info, self.index(".text"), self.addresses[full], sizes[full])
         return out
 
     def versym(self) -> bytes:
@@ -490,6 +493,16 @@ class _Base:
     def property_note(self) -> bytes:
         """Return a note that says of all code that it has landing pads (GNU_PROPERTY_RISCV_FEATURE_1_AND)."""
         return _note(self.form, b"GNU", elf64.NT_GNU_PROPERTY_TYPE_0, self.form.words(0xC0000000, 4, 1, 0))
+
+    def alternatives(self) -> bytes:
+        """Return an entry for each function that is patched; what comes in its place does not matter."""
+        form, size_at = DEFAULT.alternatives.entries[0]
+        out, start = b"", self.at(DEFAULT.alternatives.section)
+        for name in self.spec.patched:
+            fields = [0] * len(struct.unpack(form, bytes(struct.calcsize(form))))
+            fields[0], fields[size_at] = self.addresses.get(name, 0) - start - len(out), 4
+            out += struct.pack(form, *fields)
+        return out
 
     def frames(self) -> tuple[bytes, bytes]:
         where = {f.name: self.addresses.get(f.name, 0) for f in self.spec.functions}

@@ -160,6 +160,9 @@ class Patch:
         at = self.value(elf64.DT_SYMTAB) + 24 * self.index(symbol)
         elf64.SYM.pack_into(self.data, at, *elf64.Sym(*elf64.SYM.unpack_from(self.data, at))._replace(**fields))
 
+    def symbol_of(self, symbol: str) -> elf64.Sym:
+        return elf64.Sym(*elf64.SYM.unpack_from(self.data, self.value(elf64.DT_SYMTAB) + 24 * self.index(symbol)))
+
     @property
     def frames(self) -> int:
         """Return the address of .eh_frame_hdr."""

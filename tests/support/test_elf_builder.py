@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from elf_builder import (
     FUNCTIONS,
+    PREFIX,
     PT_GNU_STACK,
     PT_PHDR,
     Spec,
@@ -30,7 +31,8 @@ SPECS = {
     "two pages": Spec(load_size=0x1800),
     "undefined": Spec(undefined="riscv_isa_ext_keys"),
     "relocations": Spec(relocations=2),
-    "alternatives": Spec(alternatives=3),
+    "patched": Spec(patched=(PREFIX + "getcpu", PREFIX + "clock_gettime")),
+    "aliases": Spec(aliases=(PREFIX + "getcpu", PREFIX + "clock_gettime")),
     "auxiliary": Spec(auxiliary="cf-protection=full"),
     "two loads": Spec(second_load=True),
     "32-bit": Spec(bits=32),

@@ -346,6 +346,12 @@ SABOTAGES = (
     patched("symbol-inside", f"{DAY} from 0x10000", lambda p: p.symbol(DAY, value=FAR)),
     patched("symbol-inside", f"{DAY} from", lambda p: p.symbol(DAY, size=0)),
     patched("symbols-apart", f"{CLOCK} ends at", lambda p: p.symbol(CLOCK, size=20)),
+    patched(
+        "symbol-alias",
+        "getcpu is at 0x",
+        lambda p: p.symbol(CPU, value=p.symbol_of(DAY).value, size=p.symbol_of(DAY).size),
+        lambda: foreign(aliases=(CPU,)),
+    ),
     patched("symbol-section", "is in section 80", lambda p: p.symbol(DAY, shndx=80)),
     patched("symbol-section", "is not in code", lambda p: p.symbol(DAY, shndx=p.section_index(elf64.SHT_DYNSYM))),
     # sections

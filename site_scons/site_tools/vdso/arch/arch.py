@@ -62,6 +62,23 @@ class Mark(NamedTuple):
         return len(code) >= 4 and int.from_bytes(code[:4], "little") & self.mask == self.value
 
 
+class Entry(NamedTuple):
+    """The form of an entry for code that Linux patches at boot, as `struct` writes forms.
+
+    Its first field is the distance from the entry's first byte to that code. `size_at` is the index of the field with its size.
+    """
+
+    form: str
+    size_at: int
+
+
+class Alternatives(NamedTuple):
+    """The section of a vDSO that lists the code which Linux patches at boot to suit the CPU; the newest form comes first."""
+
+    section: str
+    entries: tuple[Entry, ...]
+
+
 class Emulation(NamedTuple):
     """The programs that build and run Linux programs and kernels on another machine, for the tests and `demo`.
 
@@ -93,6 +110,7 @@ class Arch:
     page_sizes      of kernels of the architecture, the smallest first
     trap            fills unused room among code: executed, it raises an illegal instruction
     landing_pad     begins the functions of a vDSO with control flow integrity; None where that changes no code
+    alternatives    the list of code that Linux patches at boot
     relocations     in an object file, those that the code holds at any address: relative to the place, or a difference
     zero_register   reads as 0 whatever is written to it; "" where there is none
     number_register, result_registers     of a system call: its number, and what it changes
@@ -124,6 +142,7 @@ class Arch:
     page_sizes: tuple[int, ...]
     trap: bytes
     landing_pad: Mark | None
+    alternatives: Alternatives
     relocations: frozenset[int]
     zero_register: str
     number_register: str

@@ -43,6 +43,13 @@ class Symbol:
     def span(self) -> Span:
         return Span(self.value, self.size)
 
+    @property
+    def callable(self) -> bool:
+        """Tell whether it is defined as code. Labels of assembly have no type (Linux's rt_sigreturn on some architectures)."""
+        if self.type == elf64.STT_NOTYPE:
+            return self.shndx not in (elf64.SHN_UNDEF, elf64.SHN_ABS)
+        return self.type == elf64.STT_FUNC and self.shndx != elf64.SHN_UNDEF
+
 
 @dataclass(frozen=True)
 class Note:
@@ -64,7 +71,7 @@ class Vdso:
     dynamic     (tag, value) in the order of the table, DT_NULL and all spare entries included
     tables      name to place of each table that PT_DYNAMIC and the program headers name
     relocated   words that a loader would have to relocate; none does
-    section_names     empty where there is no section table
+    patched     code that Linux patches at boot to suit the CPU, as far as a section table says it
     """
 
     name: str
@@ -79,16 +86,29 @@ class Vdso:
     fdes: tuple[Fde, ...]
     tables: dict[str, Span]
     relocated: tuple[Span, ...]
-    section_names: tuple[str, ...]
+    patched: tuple[Span, ...]
 
     @cached_property
     def exports(self) -> dict[str, Symbol]:
-        """Return the functions that programs can find, by name, in the order of their addresses."""
-        functions = (
-            s
-            for s in self.symbols
-            if s.type == elf64.STT_FUNC and s.bind != elf64.STB_LOCAL and s.shndx != elf64.SHN_UNDEF and s.name
-        )
+        """Return the functions that programs can find, by name, in the order of their addresses; none of its aliases."""
+        return {name: symbol for name, symbol in self._functions.items() if name not in self.aliases}
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """Return second names of exports: name without the prefix to the export that has it, which it follows.
+
+        Linux has such names, weak ones, on some architectures. Who finds one finds the same code as by the full name.
+        """
+        found = {}
+        for name, symbol in self._functions.items():
+            full = self._functions.get(self.arch.export(name))
+            if full is not None and full.value == symbol.value:
+                found[name] = full.name
+        return found
+
+    @cached_property
+    def _functions(self) -> dict[str, Symbol]:
+        functions = (s for s in self.symbols if s.callable and s.bind != elf64.STB_LOCAL and s.name)
         return {s.name: s for s in sorted(functions, key=lambda s: (s.value, s.name))}
 
     @cached_property

@@ -30,6 +30,7 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
     if elf64.DT_AUXILIARY in tags:
         raise VdsoError(name, "a vDSO for user-mode CFI (DT_AUXILIARY)", "take the plain one of the same kernel")
     relocated = table_reader.read_relocated(load, tags)
+    patched = table_reader.read_patched(load, [header for name, header in sections if name == arch.alternatives.section], arch)
     named = table_reader.find_tables(load, tags, phdrs, len(dynamic))
     symbols = table_reader.read_symbols(load, tags, named)
     fdes, frames = table_reader.read_fdes(load, named)
@@ -47,7 +48,7 @@ def read_vdso(name: str, file: bytes, arch: Arch) -> Vdso:
         fdes=fdes,
         tables=tables,
         relocated=relocated,
-        section_names=tuple(name for name, header in sections if header.size),
+        patched=patched,
     )
     table_reader.refuse_overlaps(load, vdso.headers, tables, symbols)
     return vdso

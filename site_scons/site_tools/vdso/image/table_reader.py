@@ -7,6 +7,7 @@ import itertools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..arch.arch import Arch, Entry
 from ..elf import elf64
 from ..elf.elf64 import DYN, RELA, SYM, Phdr, Shdr, Sym
 from ..elf.limits import MOST_SYMBOLS
@@ -103,6 +104,33 @@ def read_relocated(load: Load, tags: Tags) -> tuple[Span, ...]:
     return tuple(words)
 
 
+def read_patched(load: Load, sections: Sequence[Shdr], arch: Arch) -> tuple[Span, ...]:
+    """Return the code that Linux patches at boot, by the entries in `sections`, which are the architecture's list of it.
+
+    Nothing but the size of a list tells which form its entries have. In the wrong one the distances lead anywhere.
+    """
+    found: list[Span] = []
+    for section in sections:
+        forms = (_patched(load, section, entry) for entry in arch.alternatives.entries)
+        places = next((places for places in forms if places is not None), None)
+        if places is None:
+            raise load.error(f"{arch.alternatives.section} of {section.size:#x} bytes has entries of no form that is known")
+        found += places
+    return tuple(found)
+
+
+def _patched(load: Load, section: Shdr, entry: Entry) -> list[Span] | None:
+    """Return the code of the entries in `section`; None where they have another form than `entry`."""
+    size = struct.calcsize(entry.form)
+    if section.size % size or section.addr + section.size > len(load.data):
+        return None
+    places = []
+    for at in range(section.addr, section.addr + section.size, size):
+        fields = struct.unpack_from(entry.form, load.data, at)
+        places.append(Span(at + fields[0], fields[entry.size_at]))
+    return places if all(place.start >= 0 and place.end <= len(load.data) for place in places) else None
+
+
 def _hash_tables(load: Load, tags: Tags) -> dict[str, Span]:
     """Return where DT_HASH and DT_GNU_HASH lie, of which there is at least one."""
     found = {}
@@ -188,7 +216,7 @@ def read_symbols(load: Load, tags: Tags, found: Tables) -> tuple[Symbol, ...]:
         raw = Sym(*fields)
         name = _string(load, found, raw.name)
         symbol = Symbol(name, raw.name, raw.info, raw.other, raw.shndx, raw.value, raw.size, version)
-        if symbol.type == elf64.STT_FUNC and raw.shndx != elf64.SHN_UNDEF:
+        if symbol.callable:
             load.bytes(f"symbol {name}", symbol.span)
         read.append(symbol)
     if read and any(table[: SYM.size]):
@@ -238,7 +266,7 @@ def refuse_overlaps(load: Load, headers: Span, found: Tables, read: tuple[Symbol
     for symbol in read:
         function = symbol.span
         for span, name in parts:
-            if symbol.type == elf64.STT_FUNC and symbol.shndx != elf64.SHN_UNDEF and function.overlaps(span):
+            if symbol.callable and function.overlaps(span):
                 raise load.error(
                     f"{symbol.name} from {function.start:#x} to {function.end:#x} "
                     f"lies on {name} from {span.start:#x} to {span.end:#x}"

@@ -27,7 +27,7 @@ def nameable(export: str, arch: Arch) -> bool:
 
 def refuse_base(base: Vdso) -> None:
     """Refuse, with VdsoError, a base that no image can be made of."""
-    for check in (_ours, _patched_at_boot, _symbols, _undefined, _constants, _needed):
+    for check in (_ours, _symbols, _undefined, _constants, _needed):
         check(base)
 
 
@@ -37,13 +37,6 @@ def _ours(base: Vdso) -> None:
         raise VdsoError(base.name, what, "give the base that it was made from")
 
 
-def _patched_at_boot(base: Vdso) -> None:
-    for section in base.section_names:
-        if section.startswith((".alternative", ".altinstr")):
-            what = f"has code that Linux patches at boot (section {section})"
-            raise VdsoError(base.name, what, "take it from a running Linux, or " + OTHER_BASE.removeprefix("take "))
-
-
 def _symbols(base: Vdso) -> None:
     """Refuse two symbols of one name, and a symbol that is neither a function to export nor the name of a version."""
     defined = [symbol for symbol in base.symbols if symbol.name and symbol.shndx != elf64.SHN_UNDEF]
@@ -51,7 +44,7 @@ def _symbols(base: Vdso) -> None:
     for symbol in defined:
         if counts[symbol.name] > 1:
             raise VdsoError(base.name, f"has two symbols {symbol.name}", OTHER_BASE)
-        if symbol.name not in base.exports and not _names_version(symbol):
+        if symbol.name not in base.exports | base.aliases and not _names_version(symbol):
             what = f"has a symbol {symbol.name} of type {symbol.type:#x} and binding {symbol.bind:#x}, no function to export"
             raise VdsoError(base.name, what, OTHER_BASE)
 

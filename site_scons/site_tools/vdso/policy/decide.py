@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..arch.arch import ADD, HIDE, KEEP, REPLACE, SYSCALL, Arch
-from ..errors import VdsoError
+from ..errors import OTHER_BASE, VdsoError
 from ..image.analysis import Function, analyse, outside
 from ..image.model import Vdso
 from ..suggest import choice
@@ -100,7 +100,7 @@ def decide(
             raise VdsoError(_OPTION, f"`{short}:{kind}`: vdso.h and vdso.rs can have no such name", f"take hide for {short}")
         reason = unsafe(base, name) if kind == KEEP else ""
         if reason:
-            raise VdsoError(_OPTION, f"`{short}:keep` is unsafe: {reason}", f"take syscall or hide for {short}")
+            raise VdsoError(_OPTION, f"`{short}:keep` is unsafe: {reason}", _in_place_of_keep(base.arch, short))
         decisions.append(Decision(name, kind, _stub(base.arch, name, kind, replacements)))
     for short, kind in lacking(base).items():
         name = base.arch.export(short)
@@ -112,11 +112,27 @@ def decide(
     return tuple(decisions + [Decision(name, ADD, name) for name in added])
 
 
+def _in_place_of_keep(arch: Arch, short: str) -> str:
+    others = [kind for kind, can in ((SYSCALL, short in arch.syscalls), (HIDE, short not in NEEDED)) if can]
+    return f"take {' or '.join(others)} for {short}" if others else OTHER_BASE
+
+
 def unsafe(base: Vdso, export: str) -> str:
     """Say why the code of `export` can't be kept; "" where it provably reads nothing outside of the image."""
     symbol = base.exports[export]
     function = analyse(base.data, symbol.value, base.arch)
-    return _why_unsafe(function, len(base.data)) or _relocated(base, function)
+    return _why_unsafe(function, len(base.data)) or _relocated(base, function) or _patched(base, function)
+
+
+def _patched(base: Vdso, function: Function) -> str:
+    """Say which of the code is for one sort of CPU alone: as it lies in the base, Linux may have patched it or not.
+
+    All that an image does not keep may be so, and either is whole code.
+    """
+    for place in base.patched:
+        if any(span.overlaps(place) for span in function.covered):
+            return f"Linux patches its code at {place.start:#x} at boot, to suit the CPU"
+    return ""
 
 
 def _relocated(base: Vdso, function: Function) -> str:

@@ -34,12 +34,12 @@ def make_tables(
     ours    the name of our note
     """
     text = section_table.index(section_table.TEXT, bool(base.fdes))
-    moved = [
-        replace(s, info=FUNCTION, value=code.functions[s.name].start, size=code.functions[s.name].size, shndx=text)
-        if s.name in code.functions
-        else s
-        for s in visible(base, decisions) + added(base, decisions)
-    ]
+    moved = []
+    for symbol in visible(base, decisions) + added(base, decisions):
+        place = code.functions.get(base.aliases.get(symbol.name, symbol.name))
+        moved.append(
+            symbol if place is None else replace(symbol, info=FUNCTION, value=place.start, size=place.size, shndx=text)
+        )
     found = make_symbol_tables(moved)
     strings = make_dynstr(base, decisions)
     tables = {

@@ -20,6 +20,7 @@ FUNCTION = elf64.STB_GLOBAL << 4 | elf64.STT_FUNC
 def visible(base: Vdso, decisions: Sequence[Decision]) -> list[Symbol]:
     """Return the symbols that stay: defined and global, less those that are hidden. Undefined and section symbols go."""
     hidden = {d.export for d in decisions if d.policy == HIDE}
+    hidden |= {alias for alias, export in base.aliases.items() if export in hidden}
     return [
         s for s in base.symbols if s.bind != elf64.STB_LOCAL and s.shndx != elf64.SHN_UNDEF and s.name and s.name not in hidden
     ]

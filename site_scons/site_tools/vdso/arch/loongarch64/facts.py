@@ -3,7 +3,7 @@
 
 from types import MappingProxyType
 
-from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch, Counter, Emulation, Installed
+from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Alternatives, Arch, Counter, Emulation, Entry, Installed
 from ..compilers import LLVM, Compilers, Flags
 
 _CCFLAGS = ("-mabi=lp64s", "-mfpu=none", "-mcmodel=normal")  # with a floating point unit clang takes vector registers too
@@ -45,6 +45,8 @@ LOONGARCH64 = Arch(
     page_sizes=(4096, 16384, 65536),
     trap=b"\x00\x00\x2a\x00",  # break 0; zeros are no instruction of today's manual, and no promise of tomorrow's
     landing_pad=None,
+    # arch/loongarch/include/asm/alternative.h of Linux, struct alt_instr; no vDSO has had one
+    alternatives=Alternatives(".altinstructions", (Entry("<iiHBB", 3),)),
     # LoongArch psABI, "Relocations": ADD8 to SUB64, B16 to B26, PCALA_HI20 and PCALA_LO12, 32_PCREL, RELAX, ALIGN,
     # PCREL20_S2, ADD6 to SUB_ULEB128, 64_PCREL, CALL36
     relocations=frozenset({*range(47, 57), *range(64, 67), 71, 72, 99, 100, *range(102, 111)}),

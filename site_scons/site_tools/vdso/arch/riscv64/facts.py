@@ -3,7 +3,7 @@
 
 from types import MappingProxyType
 
-from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Arch, Counter, Emulation, Installed, Mark
+from ..arch import HIDE, KEEP, REPLACE, SYSCALL, Alternatives, Arch, Counter, Emulation, Entry, Installed, Mark
 from ..compilers import Compilers, Flags
 
 # Without `_zicsr`, which gcc 10 and clang 16 do not know: every assembler takes `rdtime` as it is.
@@ -51,6 +51,8 @@ RISCV64 = Arch(
     page_sizes=(4096,),
     trap=b"\x00\x00",  # the all-zero parcel is defined illegal (RISC-V unprivileged ISA, 1.5)
     landing_pad=Mark("lpad", 0xFFF, 0x017),  # auipc with rd = zero (RISC-V CFI extensions, Zicfilp)
+    # arch/riscv/include/asm/alternative.h of Linux, struct alt_entry; a vDSO has had it from 6.3 on
+    alternatives=Alternatives(".alternative", (Entry("<iiHHI", 3),)),
     # RISC-V psABI, "Relocations": BRANCH to CALL_PLT, PCREL_HI20 to PCREL_LO12_S, ADD8 to SUB64, ALIGN to RVC_JUMP,
     # RELAX to 32_PCREL, SET_ULEB128 and SUB_ULEB128
     relocations=frozenset({*range(16, 20), *range(23, 26), *range(33, 41), *range(43, 46), *range(51, 58), 60, 61}),

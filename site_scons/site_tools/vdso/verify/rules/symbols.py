@@ -129,6 +129,19 @@ def symbols_apart(s: Subject) -> Iterator[str]:
             yield f"{names[first]} ends at 0x{first[0] + first[1]:x}, {names[second]} begins at 0x{second[0]:x}"
 
 
+@rule("symbol-alias", (EVERY, "finds another function by its short name"))
+def symbol_alias(s: Subject) -> Iterator[str]:
+    """The name of an export without its prefix, where there is such a symbol too, leads to the same code.
+
+    Linux arch/x86/entry/vdso/: each function has its C library's name as a weak alias.
+    """
+    exports = {symbol.name: symbol for symbol in _defined(s)}
+    for name, symbol in exports.items():
+        full = exports.get(s.arch.export(name or ""))
+        if full is not None and full.value != symbol.value:
+            yield f"{symbol} is at 0x{symbol.value:x}, {full} at 0x{full.value:x}"
+
+
 @rule("symbol-section", (BINUTILS, "show the function without its name"))
 def symbol_section(s: Subject) -> Iterator[str]:
     """st_shndx of every export names an executable section that holds it. objdump -d and addr2line go by section."""
