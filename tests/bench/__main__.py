@@ -2,7 +2,7 @@
 """`python -m bench ROOT OUT`: prints instruction counts, cycles and build times, and leaves them in OUT/bench as JSON.
 
 The base is OUT/base.so, which the build of `scons bench` has made. The vDSOs of Linux in the folder that VDSO_BASES names,
-if there is one, run beside it. The status is 1 where a build with nothing to do imports LIEF; no other number fails a bench.
+if there is one, run beside it. The last lines are the limits (limits.py), and the status is 1 where an exact one is missed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import build_times, cycles, table
+from . import build_times, cycles, limits, table
 from .modes import MODES, Mode, make
 from .subject import Subject, ours, theirs
 
@@ -46,10 +46,15 @@ def main() -> int:
     cores, missing = cycles.rows([*compared, *linux], work / "cycles")
     print(cycles.text(cores, missing), flush=True)
     times = build_times.measure(root, out, work / "times", [])
-    print(build_times.text(times), end="", flush=True)
+    print(build_times.text(times), flush=True)
+    held = limits.of_instructions(
+        {made.mode.title: column for made, column in zip(blobs, columns, strict=False)}, limits.by_gcc_12(blobs[0].facts)
+    )
+    held += limits.of_cycles(cores) + limits.of_times(times)
+    print(limits.text(held), end="", flush=True)
     report = {"instructions": columns, "cycles": cores, "build times": times}
     (work / "bench.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return build_times.status(times)
+    return limits.status(held)
 
 
 sys.exit(main())
