@@ -155,6 +155,13 @@ def test_damaged_notes(at: int) -> None:
     assert "its note at 0x120 ends at 0x1000" in error(bytes(damaged))
 
 
+def test_an_auxiliary_vector_has_at_most_a_page() -> None:
+    """The first of two notes counts, and one without AT_SYSINFO_EHDR names no vDSO."""
+    assert "a process without vDSO" in error(build(replace(PROCESS, before=((b"CORE", NT_AUXV, bytes(0x1000)),))))
+    longer = build(replace(PROCESS, before=((b"CORE", NT_AUXV, bytes(0x1010)),)))
+    assert "its NT_AUXV note at 0x120 has 0x1010 bytes, no whole entries or more than 0x1000" in error(longer)
+
+
 def test_a_dump_of_a_whole_machine_is_searched() -> None:
     """vmcore and QEMU's dump-guest-memory: a core without NT_AUXV."""
     memory = Core({0x80000000: bytes(0x3000) + PAGES}, auxv=False, before=((b"QEMU", 0, bytes(0x1B0)),))

@@ -134,6 +134,19 @@ def test_not_plain(base: bytes, what: str) -> None:
     assert f"no plain riscv64 vDSO: found {what}; give a file with a plain 64-bit vDSO of riscv64" in text
 
 
+def test_what_is_as_large_as_a_library_is_no_vdso() -> None:
+    largest = build(Spec(load_size=1 << 20, sections=False))
+    assert find("input", largest, RISCV64) == largest
+    assert "with no vDSO inside" in error(build(Spec(load_size=(1 << 20) + 1, sections=False)))
+
+
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_the_first_eight_of_many_finds_are_named(more: int) -> None:
+    text = error(COMPAT * (8 + more))
+    assert text.count("32-bit compat vDSO") == 8
+    assert f"at {7 * len(COMPAT):#x}" + (f" and {more} more;" if more else ";") in text
+
+
 def test_all_that_was_found_is_named() -> None:
     text = error(NOISE + COMPAT + CFI)
     assert f"found 32-bit compat vDSO (RISC-V) at {len(NOISE):#x}, user-CFI vDSO" in text
