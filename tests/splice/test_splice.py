@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from elf_builder import Spec
 from elf_builder import build as build_base
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from linked_code import compile_source
 from spliced import REAL, SYNTHETIC, USERS, Made, given, spliced
@@ -148,6 +149,19 @@ def test_nothing_of_the_replaced_functions_is_left(made: Made) -> None:
     text = made.plan.text
     rest = [at for at in range(text.start, text.end) if not any(span.holds(at) for span in used)]
     assert all(made.image.data[at] == 0 for at in rest), "code room that is not used must trap"
+
+
+def test_sections_are_as_ld_makes_them(made: Made) -> None:
+    """Those of the base's names are; but for .dynamic, which ld calls writable and Linux maps as it maps the rest."""
+    old, new = (
+        {
+            section.name: (section["sh_type"], section["sh_flags"] & ~SH_FLAGS.SHF_WRITE, section["sh_entsize"])
+            for section in ELFFile(io.BytesIO(data)).iter_sections()
+        }
+        for data in (made.base.file, made.image.data)
+    )
+    for name in old.keys() & new.keys():
+        assert new[name] == old[name], name
 
 
 def test_tools_take_it_without_a_warning(made: Made, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ SYNTHETIC = {
     "a writable load": Spec(load_flags=7),
     "a short symbol": Spec(functions=(replace(FUNCTIONS[0], short=2), *FUNCTIONS[1:]), linux=None),
     "a nop before rt_sigreturn": Spec(functions=(*FUNCTIONS[1:], replace(FUNCTIONS[0], gap=2, lead=2))),
-    "aliases": Spec(aliases=tuple(PREFIX + name for name in ("clock_gettime", "getcpu", "riscv_hwprobe"))),
+    "aliases": Spec(aliases=tuple(RISCV64.export_prefix + name for name in ("clock_gettime", "getcpu", "riscv_hwprobe"))),
     "no clock": Spec(functions=tuple(f for f in FUNCTIONS if f.name.endswith(("sigreturn", "getcpu", "icache"))), linux=None),
 }
 REAL = [path for path in bases("riscv64*.so") if "cfi" not in path.name]
