@@ -3,6 +3,7 @@
 #ifndef VDSO_READ_PAGE_H
 #define VDSO_READ_PAGE_H
 
+#include "branch.h"
 #include "counter.h"
 #include "fence.h"
 #include "vdso_data.h"
@@ -33,7 +34,7 @@ static inline int vdso_time(int clock, struct vdso_time *now)
 		return 0;
 	row = vdso_row(clock);
 	state = VDSO_LOAD(row->state);
-	if (__builtin_expect(!vdso_row_is_valid(state), 0))
+	if (__builtin_expect(!vdso_is_negative(state), 0))
 		return 0; /* before the counter: where it may not be read, the program would die of it */
 	vdso_fence_load();
 	counter = vdso_counter_unordered();

@@ -169,7 +169,9 @@ static inline uint64_t vdso_row_units(uint64_t state, uint64_t base, uint64_t mu
 {
 	uint64_t units = vdso_mul_high((counter << (state & VDSO_STATE_SHIFT)) - base, mult);
 
-	return __builtin_expect(units < floor, 0) ? floor : units;
+	if (__builtin_expect(units < floor, 0))
+		units = floor; /* not by `?:`, of which clang makes no branch */
+	return units;
 }
 
 /* The nanoseconds of a second in `units`. */

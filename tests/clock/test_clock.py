@@ -148,14 +148,14 @@ def test_who_asks_the_kernel_reads_no_counter(made: Made) -> None:
         made.call("clock_getres", clock, BUFFER, counter=None)
 
 
-EARLY = """	if (__builtin_expect(!vdso_row_is_valid(state), 0))
+EARLY = """	if (__builtin_expect(!vdso_is_negative(state), 0))
 		return 0; /* before the counter: where it may not be read, the program would die of it */
 	vdso_fence_load();
 	counter = vdso_counter_unordered();
 """
 LATE = """	vdso_fence_load();
 	counter = vdso_counter_unordered();
-	if (__builtin_expect(!vdso_row_is_valid(state), 0))
+	if (__builtin_expect(!vdso_is_negative(state), 0))
 		return 0;
 """
 

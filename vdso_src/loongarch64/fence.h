@@ -33,13 +33,13 @@ static inline void vdso_fence_reload(void)
  */
 static inline const void *vdso_place_again(const void *place, uint64_t counter)
 {
-	uint64_t zero = counter;
+	uint64_t zero = 0;
 
 	vdso_fence_reload();
 #ifdef __loongarch__
-	__asm__ __volatile__("xor %0, %0, %0" : "+r"(zero)); /* a compiler would see that it is 0 */
+	__asm__("xor %0, %1, %1" : "=r"(zero) : "r"(counter)); /* a compiler would see that it is 0 */
 #else
-	zero = 0;
+	(void)counter;
 #endif
 	return (const char *)place + zero;
 }

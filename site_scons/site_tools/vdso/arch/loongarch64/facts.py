@@ -62,7 +62,7 @@ LOONGARCH64 = Arch(
     # The lower half of what page tables map (Linux, arch/loongarch/Kconfig), which has 2^(VALEN - 1) bytes at most (Reference
     # Manual, "Virtual Address Space"): no CPU is known with a VALEN of more than 48.
     user_space=MappingProxyType({"2 levels of 16 KiB": 1 << 36, "3 levels of 4 KiB": 1 << 39, "VALEN of 48": 1 << 47}),
-    budget=MappingProxyType({"clock_gettime": 160}),
+    budget=MappingProxyType({"clock_gettime": 144}),
     no_return=frozenset({93, 94, 139}),
     sigreturn=bytes.fromhex("0b2c820300002b00"),  # ori a7, zero, 139; syscall 0 (libgcc config/loongarch/linux-unwind.h)
     syscalls=MappingProxyType({"clock_gettime": 113, "clock_getres": 114, "getcpu": 168, "gettimeofday": 169}),
