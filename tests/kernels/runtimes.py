@@ -59,6 +59,11 @@ def launch(runtime: Runtime, image: Path, data_offset: int, log: Path, *options:
     command += [str(data_offset), runtime.program(), str(TOLERANCE_NS)]
     words = [str(word) for word in command]
     done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
+    return said(done, log)
+
+
+def said(done: subprocess.CompletedProcess[str], log: Path) -> Run:
+    """Return what a launched program said, and which system calls it made by what QEMU wrote to `log`."""
     last = (done.stdout + done.stderr).rstrip().rpartition("\n")[2]
     assert done.returncode <= 0 or last.startswith("ok"), f"{done}\n{log.read_text()[-2000:]}"
     _, launched, calls = log.read_text(errors="replace").partition("write(-1,")
