@@ -265,7 +265,7 @@ static uint64_t *build_stack(uint64_t *top, char **argv, char **envp, const Elf6
 	for (; own->a_type != AT_NULL; own++) {
 		for (i = 0; i < count && changes[i].a_type != own->a_type; i++)
 			;
-		if (i == count)
+		if (i == count && own->a_type != AT_SYSINFO_EHDR) /* newer QEMUs have a vDSO of their own */
 			word = mempcpy(word, own, sizeof(*own));
 	}
 	word = mempcpy(word, changes, count * sizeof(*changes));
