@@ -273,11 +273,14 @@ def test_one_function_of_two_names(objects: Objects, tmp_path: Path) -> None:
 
 
 def test_helpers_constants_and_calls(objects: Objects, tmp_path: Path) -> None:
-    """A static function with constants, called by two exports of two files; a switch; two strings."""
-    first = """#include "vdso_stub.h"
+    """A function with constants in a file of its own, called by two exports of two files; a switch; two strings."""
+    helper = """#include "vdso_stub.h"
 static const uint16_t table[] = {3, 1, 4, 1, 5, 9, 2, 6};
 uint64_t digit(unsigned n);
-__attribute__((noinline)) uint64_t digit(unsigned n) { return table[n % 8] * 0x123456789abcdefu; }
+uint64_t digit(unsigned n) { return table[n % 8] * 0x123456789abcdefu; }
+"""
+    first = """#include "vdso_stub.h"
+uint64_t digit(unsigned n);
 uint64_t __vdso_digit(unsigned n) { return digit(n) + 1; }
 """
     second = """#include "vdso_stub.h"
@@ -291,7 +294,7 @@ long __vdso_case(long n)
 }
 """
     for page in ("after", "before"):
-        made = spliced(base_of("minimal"), objects.of(first, second), tmp_path, page)
+        made = spliced(base_of("minimal"), objects.of(helper, first, second), tmp_path, page)
         assert verify(made.image.data, RISCV64).findings == ()
         assert "digit" not in {e.name for e in made.image.exports}
         machine = Machine(made.image.data, made.plan.data_offset, load=0x5_5555_5000)
@@ -359,6 +362,10 @@ REFUSED = {
     "libgcc": (["double __vdso_half(double x) { return x / 2; }"], "undefined symbol `__"),
     "two of one name": ([ONE, ONE], r"given1\.o: `__vdso_one` is defined in extra0_given0\.o too; leave one of them out"),
     "too many": ([many(250)], r"`__vdso_a_function_of_a_long_name_248` makes 256 exports \(limit: 255\); export fewer"),
+    "nothing to call": (
+        [ONE, "long own(long n);\nlong own(long n) { return n < 2 ? n : own(n - 1) + own(n - 2); }"],
+        r"given1\.o: no global function in it has a name that begins with __vdso_, so it exports nothing",
+    ),
     "variables": ([ONE + "static int n; long __vdso_n(void) { return n++; }"], "writable data"),
 }
 

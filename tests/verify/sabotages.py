@@ -87,6 +87,19 @@ def gnu_chain(patch: Patch, name: str | None = None) -> int:
     return at + 16 + 8 * bloom + 4 * buckets + 4 * (index - first)
 
 
+def end_gnu_chain_early(patch: Patch) -> None:
+    """Mark the first symbol of a chain of several as its end."""
+    at = patch.value(elf64.DT_GNU_HASH)
+    buckets, first, bloom = patch.get(at), patch.get(at + 4), patch.get(at + 8)
+    heads = at + 16 + 8 * bloom
+    chains = heads + 4 * buckets
+    starts = (
+        chains + 4 * (patch.get(heads + 4 * bucket) - first) for bucket in range(buckets) if patch.get(heads + 4 * bucket)
+    )
+    start = next(start for start in starts if not patch.get(start) & 1)
+    patch.put(start, "<I", patch.get(start) | 1)
+
+
 def gnu(patch: Patch, field: int, value: int) -> None:
     patch.put(patch.value(elf64.DT_GNU_HASH) + 4 * field, "<I", value)
 
@@ -314,6 +327,7 @@ SABOTAGES = (
     patched("gnu-hash-bloom", "rejects", lambda p: p.put(p.value(elf64.DT_GNU_HASH) + 16, "<Q", 0)),
     patched("gnu-hash-bloom", "by 0x20", lambda p: gnu(p, 3, 32)),
     patched("gnu-hash-lookup", f"does not lead to {CLOCK}", lambda p: bump(p, gnu_chain(p, CLOCK))),
+    patched("gnu-hash-lookup", "does not lead to __vdso_", end_gnu_chain_early),
     patched("gnu-hash-chain-end", "has no end", lambda p: bump(p, gnu_chain(p), -1)),
     # versions
     patched("dt-versym", "no DT_VERSYM", lambda p: p.retag(elf64.DT_VERSYM)),

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from image_builder import HEADER, Patch, foreign, functions, ours
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
+from vdso.elf.limits import PAGE
 from vdso.variables import pages_beside
 from vdso.verify import RULES, Beside, Report, identity, verify
 from vdso.verify import rule as registry
@@ -289,6 +290,20 @@ def test_addresses_are_listed_in_the_order_of_the_code_that_forms_them(count: in
     listed = [f"{target:#x} at 0x{place + 4:x}" for place, target in zip(places, targets, strict=False)]
     more = f" and {count - MOST_LISTED} more" if count > MOST_LISTED else ""
     assert f" forms {', '.join(listed[:MOST_LISTED])}{more} (image 0x0 to" in what
+
+
+@pytest.mark.parametrize(
+    ("target", "rule"),
+    [
+        (-16 * PAGE, "kernel-pages"),
+        (-16 * PAGE - 8, "code-inside"),
+        (17 * PAGE - 8, "kernel-pages"),
+        (17 * PAGE, "code-inside"),
+    ],
+)
+def test_pages_of_a_kernel_are_near(target: int, rule: str) -> None:
+    """Of an image without our note, sixteen pages on each side of its one may be the kernel's."""
+    assert check(foreign(functions=functions(target))).broken == (rule,)
 
 
 def test_pages_that_are_needed_are_one_finding_and_then_one_line() -> None:
