@@ -21,13 +21,16 @@ FOLDER = ROOT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.y*ml"))
 CI = FOLDER / "ci.yml"
 WEEKLY = FOLDER / "weekly.yml"
+ACTION_FILE = ROOT / "action.yml"
+"""What kernels' repositories call; its steps are run by tests/scons/test_ways_in.py."""
 TOOLS = Path(sys.executable).parent
 ACTION = re.compile(r"uses: [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 CALL = re.compile(r"\./sconsw ((?:[^ \n]+ ?)+)")
 
 
 def schema(file: Path) -> subprocess.CompletedProcess[str]:
-    command = [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", file]
+    kind = "actions" if file.name == "action.yml" else "workflows"
+    command = [TOOLS / "check-jsonschema", "--builtin-schema", f"vendor.github-{kind}", file]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -63,8 +66,8 @@ def bash(script: str, folder: Path, **environ: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=folder, env=os.environ | environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_workflows_are_valid_and_safe(file: Path) -> None:
+@pytest.mark.parametrize("file", [*FILES, ACTION_FILE], ids=lambda file: file.name)
+def test_workflows_and_the_action_are_valid_and_safe(file: Path) -> None:
     for done in (schema(file), zizmor(file)):
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -100,8 +103,26 @@ def test_a_hole_is_found(rule: str, old: str, new: str, tmp_path: Path) -> None:
     assert f"[{rule}]" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "status", "told"),
+    [
+        ("  using: composite", "  using: shell", 1, "Schema validation errors"),
+        ("@0057852bfaa89a56745cba8c7296529d2fc39830 # v4.3.0", "@v4", 0, "[unpinned-uses]"),
+        ('"ARCH=$ARCH"', '"ARCH=${{ inputs.arch }}"', 0, "[template-injection]"),
+    ],
+)
+def test_a_fault_of_the_action_is_found(old: str, new: str, status: int, told: str, tmp_path: Path) -> None:
+    text = ACTION_FILE.read_text()
+    assert old in text
+    file = tmp_path / "action.yml"
+    file.write_text(text.replace(old, new, 1))
+    done = schema(file)
+    assert (done.returncode, "validation errors" in done.stdout) == (status, bool(status))
+    assert told in (done if status else zizmor(file)).stdout
+
+
 def test_each_action_is_a_commit_with_its_version() -> None:
-    for file in FILES:
+    for file in (*FILES, ACTION_FILE):
         uses = [line.strip().removeprefix("- ") for line in file.read_text().splitlines() if "uses:" in line]
         assert uses
         assert [line for line in uses if not ACTION.fullmatch(line)] == []

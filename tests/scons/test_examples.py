@@ -38,7 +38,17 @@ class System(ABC):
     """A build system at work on its example, in a copy of the checkout. `base` and `load_addr` are what it is asked for."""
 
     def __init__(self, folder: Path) -> None:
-        parts = ("examples", "site_scons", "templates", "vdso_src", "SConstruct", "SConscript", "requirements.txt", "sconsw")
+        parts = (
+            "cmake",
+            "examples",
+            "site_scons",
+            "templates",
+            "vdso_src",
+            "SConstruct",
+            "SConscript",
+            "requirements.txt",
+            "sconsw",
+        )
         self.tree = with_scons_at_hand(fresh(folder, *parts))
         self.base = folder / "base.so"
         self.base.write_bytes(build_base(Spec()))
@@ -108,7 +118,7 @@ class CMake(System):
         return self.tree / "examples" / "cmake" / "build"
 
     def build(self) -> str:
-        settings = (f"-DVDSO_BASE={self.base}", f"-DVDSO_WORDS=LOAD_ADDR={self.load_addr}")
+        settings = (f"-DVDSO_BASE={self.base}", f"-DVDSO_WORDS=LOAD_ADDR;{self.load_addr}")
         self.run("cmake", "-B", "build", "-G", self.generator, "--toolchain", "riscv64.cmake", *settings, cwd="cmake")
         return self.run("cmake", "--build", "build", cwd="cmake")
 
@@ -252,6 +262,9 @@ def test_cargo_calls_the_scons_that_it_is_told(tmp_path: Path) -> None:
     system.load_addr = "0x280000000"
     assert system.made_anew() == {"hello"}
     assert system.made_anew() == set()
+    system.environ = {}
+    assert system.made_anew() == {"hello"}, "by the sconsw of the checkout that it finds itself"
+    assert system.made_anew() == set()
 
 
 @pytest.mark.xdist_group("qemu")
@@ -267,9 +280,15 @@ def test_cargo_takes_a_module_that_was_made(tmp_path: Path) -> None:
     module.write_text(module.read_text() + "// another\n")
     assert system.made_anew() == {"hello"}
 
-    system.environ = {"RUST_BACKTRACE": "0"}
-    with pytest.raises(AssertionError, match=r"set VDSO to a folder with a vdso\.rs, or SCONS to a scons"):
-        system.build()
+    for wrong, said in (
+        ({"SCONS": "/absent/scons"}, r"No such file .*; set CHECKOUT in build\.rs, or VDSO or SCONS"),
+        ({"SCONS": "false"}, r"exit status: 1; its words stand above"),
+        ({"VDSO": "/absent"}, r"/absent/vdso\.rs: No such file"),
+    ):
+        system.environ = {**wrong, "RUST_BACKTRACE": "1"}
+        with pytest.raises(AssertionError, match=said) as failed:
+            system.build()
+        assert not re.search("panicked|stack backtrace", str(failed.value))
 
 
 @pytest.mark.parametrize("name", BUILD_CODE)
