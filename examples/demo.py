@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Shows what a vDSO is worth on a kernel that is not Linux (`scons demo`).
 
-    demo.py OUT
+    demo.py OUT [NAME=VALUE...]
 
-Builds the example kernels with the vdso.h and vdso.rs in OUT, and a static glibc program; then boots each kernel with and
+Builds the example kernels with the vdso.h and vdso.rs in OUT, and a static program; then boots each kernel with and
 without the vDSO, in turns. The program measures the time of a call (see demo.c); of all boots the least counts. Two more
 boots count the instructions of a call, those of the kernel and the firmware included. The kernel counts the system calls, and
 the reads of the counter that trapped because user mode may not read it (firmware may answer them, silently and slowly).
@@ -22,11 +22,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qemu import GuestError, boot
+from machines import MACHINES, GuestError, Machine
+from machines.machine import includes
+from qemu import boot
 
 HERE = Path(__file__).resolve().parent
-CC = "riscv64-linux-gnu-gcc"
-SOURCES = HERE.parent / "vdso_src"
+ROOT = HERE.parent
 CALLS = 200_000  # of each boot, a multiple of demo.c's batch
 ROUNDS = 4  # boots with the vDSO, and as many without it
 SECONDS = 60
@@ -92,15 +93,15 @@ def run(*command: str | Path) -> None:
         raise DemoError(f"{command[0]}: status {status}; its words stand above")
 
 
-def make_c(out: Path, vdso: Path) -> None:
-    run("make", "-s", "-C", HERE / "kernel-c", f"OUT={out}", f"VDSO={vdso}")
+def make_c(arch: str, out: Path, vdso: Path) -> None:
+    run("make", "-s", "-C", HERE / "kernel-c", f"ARCH={arch}", f"OUT={out}", f"VDSO={vdso}")
 
 
-def make_rust(out: Path, vdso: Path) -> None:
-    run(HERE / "kernel-rust" / "build", out, f"VDSO={vdso}")
+def make_rust(arch: str, out: Path, vdso: Path) -> None:
+    run(HERE / "kernel-rust" / "build", out, f"ARCH={arch}", f"VDSO={vdso}")
 
 
-KERNELS: dict[str, Callable[[Path, Path], None]] = {"c": make_c, "rust": make_rust}
+KERNELS: dict[str, Callable[[str, Path, Path], None]] = {"c": make_c, "rust": make_rust}
 
 
 def start(name: str, kernel: Path, vdso: str, program: Path, log: Path, counter_page: bool, instructions: bool = False) -> Boot:
@@ -143,19 +144,34 @@ def verdict(found: Sequence[tuple[Result, Result]]) -> str:
     return f"clock_gettime by the vDSO is {kernels}, without a system call"
 
 
-def demo(out: Path) -> list[str]:
+def blob(out: Path, machine: Machine, words: list[str]) -> Path:
+    """Return the folder of the outputs that the kernels take: that of the build, or one that is made anew for larger pages.
+
+    words   the settings of the build
+    """
+    if json.loads((out / "vdso.json").read_text())["page_size"] >= machine.page_size:
+        return out
+    folder = out / "demo" / "vdso"
+    settings = [word for word in words if not word.startswith(("PAGE_SIZE=", "OUT=", "BASE="))]
+    own = (f"PAGE_SIZE={machine.page_size}", f"OUT={folder}", f"BASE={out / 'base.so'}")
+    run(sys.executable, "-m", "SCons", "-Q", "-s", "-C", ROOT, "vdso", *settings, *own)
+    return folder
+
+
+def demo(out: Path, words: list[str]) -> list[str]:
     """Print a line for each kernel with and without the vDSO, the ratios, and the verdict; return all that is wrong."""
     folder = out / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "program"
     facts = json.loads((out / "vdso.json").read_text())
     device = bool(facts["counter_offset"])
-    includes = [f"-I{folder}" for folder in (SOURCES, SOURCES / facts["arch"])]
-    run(CC, "-O2", "-static", *includes, "-o", program, HERE / "demo.c")
+    machine = MACHINES[facts["arch"]]
+    run(*machine.compile, *includes(machine.arch), "-o", program, HERE / "demo.c")
+    vdso = blob(out, machine, words)
     wrong: list[str] = []
     measured = []
     for name, build in KERNELS.items():
-        build(folder / f"kernel-{name}", out)
+        build(machine.arch, folder / f"kernel-{name}", vdso)
         kernel = folder / f"kernel-{name}" / "kernel.elf"
         on, off = measure(name, kernel, program, folder, counter_page=device)
         print(on, off, sep="\n")
@@ -170,11 +186,11 @@ def demo(out: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: demo.py OUT", file=sys.stderr)
+    if not arguments or not all("=" in word for word in arguments[1:]):
+        print("usage: demo.py OUT [NAME=VALUE...]", file=sys.stderr)
         return 2
     try:
-        wrong = demo(Path(arguments[0]).absolute())
+        wrong = demo(Path(arguments[0]).absolute(), arguments[1:])
     except (DemoError, GuestError) as error:
         wrong = [str(error)]
     for reason in wrong:

@@ -40,7 +40,8 @@ void program_end(int status)
 	if (__atomic_exchange_n(&ending, 1, __ATOMIC_ACQ_REL))
 		end_if_asked();
 	for (unsigned i = 0; i < machine.cpus; i++)
-		cpu_wake(&cpus[i]);
+		if (&cpus[i] != this_cpu())
+			cpu_wake(&cpus[i]);
 	stop();
 	while (__atomic_load_n(&stopped, __ATOMIC_ACQUIRE) != machine.cpus)
 		;

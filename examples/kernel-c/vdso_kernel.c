@@ -12,6 +12,7 @@
  */
 #include "kernel.h"
 
+#define VDSO_PAGE_SIZE PAGE /* so that an image for smaller pages is refused */
 #define VDSO_IMPLEMENTATION /* vdso_image[] itself comes into this file */
 #include "vdso.h"
 

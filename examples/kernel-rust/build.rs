@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Takes the vDSO of the kernel from the folder $VDSO, or lets scons-vdso make it from the base $BASE
-//! with the counter $COUNTER.
+//! Takes the vDSO of the kernel from the folder $VDSO, or lets scons-vdso make it from the base $BASE with the counter $COUNTER,
+//! for pages of $PAGE_SIZE bytes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::{env, fs};
 fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());
-    for name in ["VDSO", "BASE", "COUNTER", "OUT"] {
+    for name in ["VDSO", "BASE", "COUNTER", "PAGE_SIZE", "OUT"] {
         println!("cargo:rerun-if-env-changed={name}");
     }
     let module = match env::var_os("VDSO") {
@@ -28,8 +28,9 @@ fn main() {
     if fs::read_to_string(&module).unwrap().contains("const COUNTER_OFFSET") {
         println!("cargo:rustc-cfg=counter_page");
     }
-    println!("cargo:rerun-if-changed=src/riscv64/kernel.lds");
-    println!("cargo:rustc-link-arg=-T{}", here.join("src/riscv64/kernel.lds").display());
+    let script = here.join("src").join(arch()).join("kernel.lds");
+    println!("cargo:rerun-if-changed={}", script.display());
+    println!("cargo:rustc-link-arg=-T{}", script.display());
 }
 
 /// Makes the vDSO in `out`, again if a source of scons-vdso has changed. Returns its module for Rust.
@@ -38,10 +39,17 @@ fn scons_vdso(root: &Path, out: &Path) -> PathBuf {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }
     let base = env::var("BASE").unwrap_or_else(|_| "minimal".into());
-    let counter = env::var("COUNTER").unwrap_or_else(|_| "rdtime".into());
     let mut command = Command::new(root.join("sconsw"));
-    command.args(["vdso", &format!("OUT={}", out.display()), &format!("BASE={base}"), &format!("COUNTER={counter}")]);
+    command.args(["vdso", &format!("OUT={}", out.display()), &format!("BASE={base}"), &format!("ARCH={}", arch())]);
+    for name in ["COUNTER", "PAGE_SIZE"] {
+        command.args(env::var(name).map(|value| format!("{name}={value}")));
+    }
     let status = command.status();
     assert!(status.is_ok_and(|status| status.success()), "{command:?} failed; its words stand above");
     out.join("vdso.rs")
+}
+
+/// The architecture, whose folder has what is the machine's.
+fn arch() -> String {
+    env::var("CARGO_CFG_TARGET_ARCH").unwrap()
 }

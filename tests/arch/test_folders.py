@@ -13,7 +13,13 @@ from repository import ROOT
 from vdso.arch import ARCHES
 
 PRODUCT = ("site_scons", "vdso_src", "templates", "SConstruct", "SConscript", "sconsw")
-KERNELS = ("examples/kernel-c/*.c", "examples/kernel-c/*.h")
+KERNEL_SOURCES = (
+    "examples/kernel-c/*.c",
+    "examples/kernel-c/*.h",
+    "examples/kernel-rust/src/*.rs",
+    "examples/qemu.py",
+    "examples/demo.py",
+)
 WORDS = {
     "riscv64": r"riscv|risc-v|rdtime(?![.lh])|scounteren|mcounteren|ecall|auipc|lpad|zimop|sscratch|harts?(?![a-z])",
     "loongarch64": r"loong|rdtime\.d|drdtl|cpucfg|dbar|iocsr|pcalau|pcadd|lddir|ldpte",
@@ -22,6 +28,9 @@ WORDS = {
 COMMON = "__vdso_"
 """What several say, but not all: how names of exports begin."""
 FOLDERS = (
+    "examples/kernel-c/{}",
+    "examples/kernel-rust/src/{}",
+    "examples/machines/{}",
     "site_scons/site_tools/vdso/arch/{}",
     "templates/{}",
     "tests/arch/{}",
@@ -30,9 +39,8 @@ FOLDERS = (
     "vdso_src/{}/selftest",
 )
 """What each architecture has."""
-KERNELS = ("examples/kernel-c/riscv64", "examples/kernel-rust/src/riscv64")
-"""What those have that have example kernels."""
 LISTS = {
+    "examples/kernel-rust/src/main.rs": r"#\[cfg_attr\(target_arch = .*",
     "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\(RISCV64, LOONGARCH64\)|DEFAULT = RISCV64",
     "site_scons/site_tools/vdso/extract/dump_vdso.py": r"MACHINES = \{.*\}",
 }
@@ -71,12 +79,12 @@ def test_each_architecture_has_its_words() -> None:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_each_architecture_has_its_folders(arch: str) -> None:
-    folders = [*(folder.format(arch) for folder in FOLDERS), *(folder for folder in KERNELS if folder.endswith(f"/{arch}"))]
+    folders = [folder.format(arch) for folder in FOLDERS]
     assert [folder for folder in folders if not any((ROOT / folder).iterdir())] == []
 
 
 def test_no_other_source_speaks_of_one() -> None:
-    sources = dict(tracked(*PRODUCT, *KERNELS))
+    sources = dict(tracked(*PRODUCT, *KERNEL_SOURCES))
     assert len(sources) > 100
     assert [word for name, text in sources.items() for word in words(name, text)] == []
 

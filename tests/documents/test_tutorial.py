@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("qemu")
 DOC = (ROOT / "docs" / "tutorial.md").read_text()
 KERNELS = {
     "c": ("examples/kernel-c/vdso_kernel.c", "examples/kernel-c/elf.c", "examples/kernel-c/riscv64/cpu.h"),
-    "rust": ("examples/kernel-rust/src/vdso_kernel.rs",),
+    "rust": ("examples/kernel-rust/src/vdso_kernel.rs", "examples/kernel-rust/src/riscv64/hart.rs"),
 }
 NEXT = "-- the next block --"
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qemu import QEMU, execute
+from machines import MACHINES
+from qemu import execute
 from vdso.elf.elf64 import PAGE
 from vdso.ranges import align_up
 
@@ -57,7 +58,7 @@ def boot(folder: Path, kernel: bytes, programs: Mapping[str, Path], commands: Se
     initrd.write_bytes(initramfs({name: path.read_bytes() for name, path in programs.items()}))
     arguments = " : ".join(" ".join([f"/{name}", *rest]) for name, *rest in commands)
     line = f"console=ttyS0 loglevel=4 panic=-1 -- {arguments}"
-    command = [QEMU, "-M", "virt", "-smp", "2", "-m", "256M", "-nographic", "-no-reboot"]
+    command = [*MACHINES["riscv64"].qemu, "-smp", "2", "-no-reboot"]
     status = execute([*command, "-kernel", str(image), "-initrd", str(initrd), "-append", line], log, SECONDS)
     text = log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
     assert status == 0, f"status {status}:\n{text[-3000:]}"

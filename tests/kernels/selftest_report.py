@@ -84,8 +84,8 @@ def copyout_into_image(vdso: Path) -> str:
 
 
 @cache
-def selftest() -> Path:
-    out = session_folder() / "selftest"
-    done = scons("selftest", f"OUT={out}")
+def selftest(arch: str = "riscv64") -> Path:
+    out = session_folder() / f"selftest-{arch}"
+    done = scons("selftest", f"OUT={out}", f"ARCH={arch}")
     assert done.returncode == 0, done.stdout + done.stderr
     return out / "vdso-selftest"

@@ -15,7 +15,7 @@ from qemu import Run, boot
 pytestmark = pytest.mark.xdist_group("qemu")
 
 CLOCK_GETTIME, CLOCK_GETRES, RT_SIGRETURN = 113, 114, 139
-HARTS = 4
+CPUS = 4
 FORBIDDEN = "counter=off"
 KILLED = 128 + 11
 
@@ -34,7 +34,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def clocks(elf: Path, folder: Path, *words: str, libc: str = "glibc", counter_page: bool = False) -> tuple[Run, dict[str, int]]:
     """Run the program that compares every clock with system calls, in threads. Return the run and what the program counted."""
     guest, log = static("clocks", libc), folder / "guest.txt"
-    run = boot(elf, guest, words, ["0", "4"], harts=HARTS, log=log, seconds=120, counter_page=counter_page)
+    run = boot(elf, guest, words, ["0", "4"], cpus=CPUS, log=log, seconds=120, counter_page=counter_page)
     said = re.search(r"^ok (.*)$", run.text, re.M)
     assert run.exit == 0, run.text
     assert said, run.text
@@ -54,7 +54,7 @@ def test_on_a_disabled_page_no_program_reads_a_counter_that_is_forbidden(name: s
 @kernels
 def test_the_selftest_does_not_ask_for_a_counter_that_nobody_reads(name: str, tmp_path: Path) -> None:
     words = ["vdso=on", FORBIDDEN, "page=off"]
-    run = boot(kernel(name), selftest(), words, harts=2, log=tmp_path / "guest.txt", seconds=120)
+    run = boot(kernel(name), selftest(), words, cpus=2, log=tmp_path / "guest.txt", seconds=120)
     found = read_tap(run.text)
     assert (run.exit, found.failures) == (0, {}), found.text
     assert set(found.skips) == {COST, "gettimeofday", *CLOCKS}, found.text
@@ -63,7 +63,7 @@ def test_the_selftest_does_not_ask_for_a_counter_that_nobody_reads(name: str, tm
 
 @kernels
 def test_a_counter_of_a_device(name: str, devices: dict[str, Path], tmp_path: Path) -> None:
-    """The time is right on four harts, no clock that is served makes a system call, and no read of the counter traps."""
+    """The time is right on four cpus, no clock that is served makes a system call, and no read of the counter traps."""
     run, counts = clocks(devices[name], tmp_path, FORBIDDEN, counter_page=True)
     assert run.syscalls(RT_SIGRETURN) == 0
     assert run.values["counter_traps"] == 0
@@ -75,7 +75,7 @@ def test_a_counter_of_a_device(name: str, devices: dict[str, Path], tmp_path: Pa
 @kernels
 def test_the_selftest_with_a_counter_of_a_device(name: str, devices: dict[str, Path], tmp_path: Path) -> None:
     log = tmp_path / "guest.txt"
-    run = boot(devices[name], selftest(), ["vdso=on", FORBIDDEN], harts=2, log=log, seconds=120, counter_page=True)
+    run = boot(devices[name], selftest(), ["vdso=on", FORBIDDEN], cpus=2, log=log, seconds=120, counter_page=True)
     found = read_tap(run.text)
     assert (run.exit, found.failures, found.skips) == (0, {}, {}), found.text
 

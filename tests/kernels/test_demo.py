@@ -72,7 +72,7 @@ def test_the_verdict_is_a_sentence() -> None:
 def outcome(kernel: Path, blob: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """Return the status and the error lines of a demo with fewer calls, and with one kernel, in place of that in C."""
 
-    def make(out: Path, _vdso: Path) -> None:
+    def make(_arch: str, out: Path, _vdso: Path) -> None:
         out.mkdir(parents=True)
         (out / "kernel.elf").write_bytes(kernel.read_bytes())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The example kernels: what the device tree says holds, user mode reaches what it may, and several harts do no harm."""
+"""The example kernels: what the device tree says holds, user mode reaches what it may, and several cpus do no harm."""
 
 from __future__ import annotations
 
@@ -10,9 +10,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from kernel_builds import EXAMPLES, KERNELS, PROGRAMS, Replace, build_kernel, build_vdso, kernel, program, run
-from qemu import QEMU, GuestError, Run, boot
-from repository import INCLUDES, ROOT
+from kernel_builds import (
+    ALL_KERNELS,
+    EXAMPLES,
+    KERNELS,
+    PROGRAMS,
+    Replace,
+    build_kernel,
+    build_vdso,
+    kernel,
+    program,
+    run,
+)
+from machines import MACHINES, machine_of
+from qemu import GuestError, Run, boot
+from repository import ROOT
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
@@ -22,35 +34,36 @@ READS = 994  # how often the demo's program reads the counter itself, in a batch
 IMAGE = 0x300000000
 
 kernels = pytest.mark.parametrize("name", KERNELS)
+all_kernels = pytest.mark.parametrize("name", ALL_KERNELS)
 
 
-def demo(guest: Path, calls: int, log: Path, *words: str, harts: int = 1, more: tuple[str, ...] = ()) -> tuple[Run, float]:
+def demo(guest: Path, calls: int, log: Path, *words: str, cpus: int = 1, more: tuple[str, ...] = ()) -> tuple[Run, float]:
     """Run the demo's program. Return the run, and the nanoseconds of a call that the program measured."""
-    source = program(EXAMPLES / "demo.c", *INCLUDES)
-    done = boot(guest, source, words, [str(calls)], harts=harts, log=log, more=more)
+    source = program(EXAMPLES / "demo.c", arch=machine_of(guest).arch)
+    done = boot(guest, source, words, [str(calls)], cpus=cpus, log=log, more=more)
     said = re.search(rf"^demo: calls={calls} ns_per_call=(-?[0-9.]+) ns_per_counter=-?[0-9.]+$", done.text, re.M)
     assert done.exit == 0, done.text
     assert said, done.text
     return done, float(said[1])
 
 
-@kernels
-@pytest.mark.parametrize("harts", [1, 4])
+@all_kernels
+@pytest.mark.parametrize("cpus", [1, 4])
 @pytest.mark.parametrize(("vdso", "calls"), [("on", 0), ("off", 1000)])
-def test_system_calls_are_counted_exactly(name: str, harts: int, vdso: str, calls: int, tmp_path: Path) -> None:
-    done, _ = demo(kernel(name), 1000, tmp_path / "guest.txt", f"vdso={vdso}", harts=harts)
+def test_system_calls_are_counted_exactly(name: str, cpus: int, vdso: str, calls: int, tmp_path: Path) -> None:
+    done, _ = demo(kernel(name), 1000, tmp_path / "guest.txt", f"vdso={vdso}", cpus=cpus)
     assert done.syscalls(CLOCK_GETTIME) == calls
     assert done.values["counter_traps"] == 0
 
 
-@kernels
+@all_kernels
 def test_the_vdso_is_on_where_nothing_is_said(name: str, tmp_path: Path) -> None:
     assert demo(kernel(name), 1000, tmp_path / "guest.txt")[0].syscalls(CLOCK_GETTIME) == 0
 
 
 COUNTER_OFF: dict[str, Replace] = {
     "c": {"vdso_kernel.c": ("counter_allow(1);", "counter_allow(0);")},
-    "rust": {"src/vdso_kernel.rs": ('csr!("csrs", "scounteren", COUNTEREN_TM);', 'csr!("csrc", "scounteren", COUNTEREN_TM);')},
+    "rust": {"src/vdso_kernel.rs": ("machine::allow_counter(true);", "machine::allow_counter(false);")},
 }
 
 
@@ -67,7 +80,7 @@ def test_a_counter_that_user_mode_may_not_read_shows_in_the_traps(name: str, tmp
 def test_the_frequency_is_that_of_the_device_tree(name: str, tmp_path: Path) -> None:
     """With a tree that says a tenth of the frequency, the same calls take ten times as long by the program's clock."""
     tree = tmp_path / "virt.dtb"
-    run(QEMU, "-M", f"virt,dumpdtb={tree}", "-m", "256M", "-nographic")
+    run(*MACHINES["riscv64"].qemu, "-machine", f"dumpdtb={tree}")
     blob, real = tree.read_bytes(), (10_000_000).to_bytes(4, "big")
     assert blob.count(real) == 1
     tree.write_bytes(blob.replace(real, (100_000).to_bytes(4, "big")))
@@ -80,7 +93,7 @@ def test_the_frequency_is_that_of_the_device_tree(name: str, tmp_path: Path) -> 
 @kernels
 def test_without_a_real_time_clock_it_is_1970(name: str, tmp_path: Path) -> None:
     tree, source = tmp_path / "virt.dtb", tmp_path / "now.c"
-    run(QEMU, "-M", f"virt,dumpdtb={tree}", "-m", "256M", "-nographic")
+    run(*MACHINES["riscv64"].qemu, "-machine", f"dumpdtb={tree}")
     blob = tree.read_bytes()
     assert blob.count(b"rtc@") == 1
     tree.write_bytes(blob.replace(b"rtc@", b"xyz@"))
@@ -129,11 +142,11 @@ def test_without_the_vdso_nothing_is_mapped(name: str, tmp_path: Path) -> None:
         assert done.exit == KILLED
 
 
-# ---- Several harts
+# ---- Several cpus
 
 
 def threads(guest: Path, log: Path) -> Run:
-    return boot(guest, program(PROGRAMS / "threads.c"), args=["6", "60"], harts=4, log=log)
+    return boot(guest, program(PROGRAMS / "threads.c"), args=["6", "60"], cpus=4, log=log)
 
 
 @kernels
@@ -164,9 +177,11 @@ def test_the_program_sees_what_a_kernel_forgets(file: str, old: str, new: str, f
 # ---- How it is made, and how it ends
 
 
-def test_make_calls_scons_vdso(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arch", MACHINES)
+def test_make_calls_scons_vdso(arch: str, tmp_path: Path) -> None:
     """Door 1: Make calls scons-vdso, which knows what is up to date; nothing is compiled twice."""
-    command = ["make", "-C", str(EXAMPLES / "kernel-c"), f"OUT={tmp_path}", f"SCONSW={sys.executable} -m SCons -Q -C {ROOT}"]
+    command = ["make", "-C", str(EXAMPLES / "kernel-c"), f"ARCH={arch}", f"OUT={tmp_path}"]
+    command.append(f"SCONSW={sys.executable} -m SCons -Q -C {ROOT}")
     first, second = (subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2))
     assert first.returncode == 0, first.stdout + first.stderr
     assert "minimal" in (tmp_path / "vdso" / "vdso.h").read_text()
@@ -175,15 +190,15 @@ def test_make_calls_scons_vdso(tmp_path: Path) -> None:
     assert demo(tmp_path / "kernel.elf", 1000, tmp_path / "guest.txt")[0].syscalls(CLOCK_GETTIME) == 0
 
 
-@kernels
+@all_kernels
 def test_the_data_page_before_the_image(name: str, tmp_path: Path) -> None:
-    blob = build_vdso(tmp_path / "vdso", "DATA_PAGE=before", "LOAD_ADDR=0x723456000")
+    blob = build_vdso(tmp_path / "vdso", "DATA_PAGE=before", "LOAD_ADDR=0x723450000", arch=ALL_KERNELS[name].arch)
     guest = build_kernel(name, tmp_path / "kernel", vdso=blob)
     done, _ = demo(guest, 1000, tmp_path / "guest.txt")
     assert (done.syscalls(CLOCK_GETTIME), done.values["counter_traps"]) == (0, 0)
 
 
-@kernels
+@all_kernels
 def test_what_is_no_program_is_refused(name: str, tmp_path: Path) -> None:
     log = tmp_path / "guest.txt"
     with pytest.raises(GuestError, match=rf"^(QEMU ended with status|the guest ended without saying).* in {log}$"):
@@ -212,6 +227,14 @@ def test_an_endless_program_is_killed_and_its_words_are_kept(tmp_path: Path) -> 
 
 
 def test_a_missing_qemu_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest = kernel("c")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GuestError, match=r"^qemu-system-riscv64: not found; ./sconsw --install demo"):
-        boot(tmp_path / "kernel", tmp_path / "program", log=tmp_path / "log")
+        boot(guest, tmp_path / "program", log=tmp_path / "log")
+
+
+def test_what_is_for_no_machine_is_said(tmp_path: Path) -> None:
+    with pytest.raises(
+        GuestError, match=rf"^{sys.executable}: e_machine is 0x3e, which is none of riscv64, loongarch64; name a kernel"
+    ):
+        boot(Path(sys.executable), tmp_path / "program", log=tmp_path / "log")

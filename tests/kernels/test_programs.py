@@ -27,8 +27,8 @@ libcs = pytest.mark.parametrize("libc", ["glibc", "musl"])
 
 
 def run(guest: Path, program: str, libc: str, *args: str, log: Path, vdso: str = "on") -> tuple[Run, dict[str, int]]:
-    """Boot a kernel with two harts. Return the run, and the values of the program's last line, ok NAME=VALUE..."""
-    done = boot(guest, static(program, libc), [f"vdso={vdso}"], args, harts=2, log=log)
+    """Boot a kernel with two cpus. Return the run, and the values of the program's last line, ok NAME=VALUE..."""
+    done = boot(guest, static(program, libc), [f"vdso={vdso}"], args, cpus=2, log=log)
     lines = [line for line in done.text.splitlines() if line.startswith("ok ")]
     assert done.exit == 0, done.text
     assert len(lines) == 1, done.text

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from kernel_builds import EXAMPLES, KERNELS, PROGRAMS, build_kernel, build_vdso, program, session_folder
 from kernels.selftest_report import read_tap, selftest
+from machines import MACHINES
 from qemu import Run, boot
-from repository import ROOT
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
@@ -43,16 +43,11 @@ def kernel(name: str) -> Path:
 
 
 def guest() -> Path:
-    reader = ROOT / "vdso_src" / "selftest"
-    include = [
-        f"-I{folder}" for folder in (reader, reader.parent / "riscv64" / "selftest", reader.parent / "riscv64", reader.parent)
-    ]
-    parts = [str(reader / name) for name in ("symbols.c", "image.c", "strings.c")]
-    return program(PROGRAMS / "user_functions.c", *include, *parts)
+    return program(PROGRAMS / "user_functions.c", *MACHINES["riscv64"].reader)
 
 
-def calls(guest_kernel: Path, log: Path, *words: str, harts: int) -> tuple[Run, Said]:
-    done = boot(guest_kernel, guest(), words, [str(CALLS)], harts=harts, log=log)
+def calls(guest_kernel: Path, log: Path, *words: str, cpus: int) -> tuple[Run, Said]:
+    done = boot(guest_kernel, guest(), words, [str(CALLS)], cpus=cpus, log=log)
     assert done.exit == 0, done.text
     line = r"^user_functions: timebase_hz=(\d+) cpu=(\d+) node=(\d+) null=(-?\d+) libc=(-?\d+)$"
     found = re.search(line, done.text, re.M)
@@ -61,9 +56,9 @@ def calls(guest_kernel: Path, log: Path, *words: str, harts: int) -> tuple[Run, 
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize(("harts", "words"), [(1, ()), (2, ("write=20",))], ids=["one hart", "one for programs"])
-def test_no_system_call_where_one_cpu_runs_programs(name: str, harts: int, words: tuple[str, ...], tmp_path: Path) -> None:
-    done, said = calls(kernel(name), tmp_path / "guest.txt", *words, harts=harts)
+@pytest.mark.parametrize(("cpus", "words"), [(1, ()), (2, ("write=20",))], ids=["one hart", "one for programs"])
+def test_no_system_call_where_one_cpu_runs_programs(name: str, cpus: int, words: tuple[str, ...], tmp_path: Path) -> None:
+    done, said = calls(kernel(name), tmp_path / "guest.txt", *words, cpus=cpus)
     assert said == Said(hz=HZ, cpu=0, node=0, null=0, libc=0)
     assert done.syscalls(GETCPU) == 0
     assert done.values["counter_traps"] == 0
@@ -71,7 +66,7 @@ def test_no_system_call_where_one_cpu_runs_programs(name: str, harts: int, words
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_kernel_is_asked_where_more_do(name: str, tmp_path: Path) -> None:
-    done, said = calls(kernel(name), tmp_path / "guest.txt", harts=4)
+    done, said = calls(kernel(name), tmp_path / "guest.txt", cpus=4)
     assert (said.hz, said.node, said.null) == (HZ, 0, 0)
     assert 0 <= said.cpu < 4
     assert 0 <= said.libc < 4
@@ -81,14 +76,14 @@ def test_the_kernel_is_asked_where_more_do(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_selftest_is_content(name: str, tmp_path: Path) -> None:
     """It holds `getcpu` against the system call, and looks through all exports and both hash tables."""
-    done = boot(kernel(name), selftest(), log=tmp_path / "guest.txt", harts=1)
+    done = boot(kernel(name), selftest(), log=tmp_path / "guest.txt", cpus=1)
     found = read_tap(done.text)
     assert (done.exit, found.failures) == (0, {}), found.text
 
 
 def test_with_the_data_page_before_the_image(tmp_path: Path) -> None:
     before = build_kernel("c", tmp_path / "kernel", vdso=blob("before"))
-    done, said = calls(before, tmp_path / "guest.txt", harts=1)
+    done, said = calls(before, tmp_path / "guest.txt", cpus=1)
     assert (said.hz, done.syscalls(GETCPU)) == (HZ, 0)
 
 
@@ -96,5 +91,5 @@ def test_a_kernel_that_writes_nothing_is_asked(tmp_path: Path) -> None:
     """Zero, as vdso_data_init leaves the words, is the answer that is right on every kernel."""
     store = "\tVDSO_STORE(page.data.extra[WORD_ONLY_CPU], program_cpus == 1 ? 0 + 1 : 0);\n"
     silent = build_kernel("c", tmp_path / "kernel", {"vdso_kernel.c": (store, "\t(void)program_cpus;\n")}, blob("after"))
-    done, said = calls(silent, tmp_path / "guest.txt", harts=1)
+    done, said = calls(silent, tmp_path / "guest.txt", cpus=1)
     assert (said.cpu, done.syscalls(GETCPU)) == (0, CALLS + MORE)

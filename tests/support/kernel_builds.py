@@ -10,9 +10,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from machines import MACHINES
+from machines.machine import includes
 from repository import ROOT, TESTS
 from scons_build import scons
 
@@ -20,7 +23,7 @@ Replace = Mapping[str, tuple[str, str]]
 
 EXAMPLES = ROOT / "examples"
 PROGRAMS = TESTS / "kernels" / "programs"
-CC = "riscv64-linux-gnu-gcc"
+CC = MACHINES["riscv64"].compile[0]
 
 
 @cache
@@ -44,8 +47,10 @@ def patch(folder: Path, replace: Replace) -> None:
         (folder / name).write_text(text.replace(old, new))
 
 
-def build_vdso(out: Path, *words: str, replace: Replace | None = None) -> Path:
+def build_vdso(out: Path, *words: str, replace: Replace | None = None, arch: str = "riscv64") -> Path:
     """Return `out` with the outputs of `scons vdso BASE=minimal words`; `replace` is relative to a copy of the repository."""
+    if arch != "riscv64":
+        words = (f"ARCH={arch}", f"PAGE_SIZE={MACHINES[arch].page_size}", *words)
     root = ROOT
     if replace:
         root = out / "repository"
@@ -60,25 +65,41 @@ def build_vdso(out: Path, *words: str, replace: Replace | None = None) -> Path:
 
 
 @cache
-def minimal() -> Path:
-    """Return the folder of the blob from BASE=minimal, as it is."""
-    return build_vdso(session_folder() / "vdso")
+def minimal(arch: str = "riscv64") -> Path:
+    """Return the folder of the blob from BASE=minimal, as the kernels of an architecture take it."""
+    return build_vdso(session_folder() / f"vdso-{arch}", arch=arch)
 
 
-def make_c(sources: Path, out: Path, vdso: Path) -> None:
-    run("make", "-s", "-C", sources, f"OUT={out}", f"VDSO={vdso}")
+def make_c(arch: str, sources: Path, out: Path, vdso: Path) -> None:
+    run("make", "-s", "-C", sources, f"ARCH={arch}", f"OUT={out}", f"VDSO={vdso}")
 
 
-def make_rust(sources: Path, out: Path, vdso: Path) -> None:
+def make_rust(arch: str, sources: Path, out: Path, vdso: Path) -> None:
     # `core` is compiled once for all kernels of a session, or of all sessions if the user names a folder
     os.environ.setdefault("CARGO_TARGET_DIR", str(session_folder() / "cargo"))
-    run(sources / "build", out, f"VDSO={vdso}")
+    run(sources / "build", out, f"ARCH={arch}", f"VDSO={vdso}")
 
 
-KERNELS: dict[str, tuple[Path, Callable[[Path, Path, Path], None]]] = {
-    "c": (EXAMPLES / "kernel-c", make_c),
-    "rust": (EXAMPLES / "kernel-rust", make_rust),
+@dataclass(frozen=True)
+class Example:
+    """An example kernel: for which architecture, in which language, its sources, and what builds them."""
+
+    arch: str
+    language: str
+    sources: Path
+    build: Callable[[str, Path, Path, Path], None]
+
+
+KERNELS = ("c", "rust")
+"""The kernels of riscv64, on which every program of Debian's C libraries runs."""
+ALL_KERNELS = {
+    "c": Example("riscv64", "c", EXAMPLES / "kernel-c", make_c),
+    "rust": Example("riscv64", "rust", EXAMPLES / "kernel-rust", make_rust),
+    "c-loongarch64": Example("loongarch64", "c", EXAMPLES / "kernel-c", make_c),
+    "rust-loongarch64": Example("loongarch64", "rust", EXAMPLES / "kernel-rust", make_rust),
 }
+"""Those of all architectures. On loongarch64 the C library of a program is examples/libc: QEMU 7.2 has no LSX, which
+Debian's C libraries there are compiled for."""
 
 
 def outputs(folder: str, names: list[str]) -> list[str]:
@@ -88,11 +109,12 @@ def outputs(folder: str, names: list[str]) -> list[str]:
 
 def build_kernel(name: str, out: Path, replace: Replace | None = None, vdso: Path | None = None) -> Path:
     """Build kernel.elf of an example in `out`. `replace` is relative to a copy of its sources; `vdso`: see build_vdso."""
-    sources, build = KERNELS[name]
+    example = ALL_KERNELS[name]
+    sources = example.sources
     if replace:
         sources = shutil.copytree(sources, out / "sources", ignore=outputs)
         patch(sources, replace)
-    build(sources, out, vdso or minimal())
+    example.build(example.arch, sources, out, vdso or minimal(example.arch))
     return out / "kernel.elf"
 
 
@@ -103,11 +125,12 @@ def kernel(name: str) -> Path:
 
 
 @cache
-def program(source: Path, *flags: str) -> Path:
-    """Return a static program with Debian's cross glibc, built once."""
+def program(source: Path, *flags: str, arch: str = "riscv64") -> Path:
+    """Return a static program as the examples build it, built once: with Debian's cross glibc, or with examples/libc."""
+    machine = MACHINES[arch]
     # flags may name files, and all of them together be longer than a file's name may be
     out = session_folder() / "-".join(
-        [source.stem, *([hashlib.sha256(repr(flags).encode()).hexdigest()[:12]] if flags else [])]
+        [source.stem, arch, *([hashlib.sha256(repr(flags).encode()).hexdigest()[:12]] if flags else [])]
     )
-    run(CC, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", *flags, "-o", out, source)
+    run(*machine.compile, *includes(arch), "-Wall", "-Wextra", "-Werror", *flags, "-o", out, source)
     return out

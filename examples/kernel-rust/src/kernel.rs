@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! The state of the one program and its threads, under one lock.
 
-use crate::cpu::{counter, Registers, A0};
-use crate::fdt::Machine;
 use crate::lock::{Guard, Lock};
-use crate::memory::{Pages, Space};
-use crate::sbi;
+use crate::machine::{self, counter, FpRegisters, Registers, A0, NO_FP};
+use crate::memory::{self, Pages, Space};
 use crate::signal::{self, Action, Signals};
 use crate::syscall::{Errno, EAGAIN, EINTR, ETIMEDOUT};
 
-pub const MAX_HARTS: usize = 8;
+pub const MAX_CPUS: usize = 8;
 const MAX_THREADS: usize = 64; // a bit each in a u64
 const SYSCALLS: usize = 512;
 
@@ -19,7 +17,7 @@ pub const PROCESS: usize = 1;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Free,
-    /// On the hart with this index; its registers are there.
+    /// On the CPU with this index; its registers are there.
     Runs(usize),
     Ready,
     /// In nanosleep, which writes to `rest` how much is left when it is interrupted.
@@ -37,12 +35,35 @@ pub enum State {
 pub struct Thread {
     pub state: State,
     pub registers: Registers,
-    pub fp: [u64; 33],
+    pub fp: FpRegisters,
     pub signals: Signals,
     /// The address at which its end writes 0, and wakes.
     pub clear_tid: usize,
     /// The time at which it stops waiting, if it is in `Kernel::timed`.
     deadline: u64,
+}
+
+/// The machine, as its folder reads it. A range is start and end.
+pub struct Machine {
+    pub counter_hz: u64,
+    /// As the machine names them; the first is the one that boots.
+    pub cpus: [usize; MAX_CPUS],
+    pub cpu_count: usize,
+    pub memory_end: usize,
+    pub program: (usize, usize),
+    /// What is in use between the end of the kernel and that of memory.
+    pub reserved: [(usize, usize); 2],
+    /// Nanoseconds since 1970, if there is a clock.
+    pub wall_ns: Option<u64>,
+    pub words: &'static str,
+}
+
+impl Machine {
+    pub const fn new() -> Self {
+        let cpus = [0; MAX_CPUS];
+        let (program, reserved) = ((0, 0), [(0, 0); 2]);
+        Self { counter_hz: 0, cpus, cpu_count: 0, memory_end: 0, program, reserved, wall_ns: None, words: "" }
+    }
 }
 
 pub struct Kernel {
@@ -54,18 +75,18 @@ pub struct Kernel {
     pub program_break: usize,
     pub break_start: usize,
     pub mmap_end: usize,
-    pub timebase_hz: u64,
-    pub harts: [usize; MAX_HARTS],
-    pub hart_count: usize,
-    /// Harts that run threads, with the indices 0 to user_harts - 1.
-    pub user_harts: usize,
+    pub counter_hz: u64,
+    pub cpus: [usize; MAX_CPUS],
+    pub cpu_count: usize,
+    /// CPUs that run threads, with the indices 0 to user_cpus - 1.
+    pub user_cpus: usize,
     /// The address that signal handlers return to.
     pub handler_return: usize,
     /// The status of the program that is over.
     pub exit: Option<usize>,
     pub over: bool,
     random: u64,
-    /// A bit for each thread that is Ready, for each that has a deadline, for each hart that waits for a thread.
+    /// A bit for each thread that is Ready, for each that has a deadline, for each CPU that waits for a thread.
     ready: u64,
     timed: u64,
     idle: u64,
@@ -80,10 +101,10 @@ static KERNEL: Lock<Kernel> = Lock::new(Kernel {
     program_break: 0,
     break_start: 0,
     mmap_end: 0,
-    timebase_hz: 0,
-    harts: [0; MAX_HARTS],
-    hart_count: 0,
-    user_harts: 0,
+    counter_hz: 0,
+    cpus: [0; MAX_CPUS],
+    cpu_count: 0,
+    user_cpus: 0,
     handler_return: 0,
     exit: None,
     over: false,
@@ -95,7 +116,7 @@ static KERNEL: Lock<Kernel> = Lock::new(Kernel {
 
 impl Thread {
     const fn new() -> Self {
-        Self { state: State::Free, registers: [0; 32], fp: [0; 33], signals: Signals::new(), clear_tid: 0, deadline: 0 }
+        Self { state: State::Free, registers: [0; 32], fp: NO_FP, signals: Signals::new(), clear_tid: 0, deadline: 0 }
     }
 }
 
@@ -105,7 +126,7 @@ impl Kernel {
     }
 
     /// Makes a new thread, ready to run.
-    pub fn spawn(&mut self, registers: Registers, fp: [u64; 33], blocked: u64, clear_tid: usize) -> Result<usize, Errno> {
+    pub fn spawn(&mut self, registers: Registers, fp: FpRegisters, blocked: u64, clear_tid: usize) -> Result<usize, Errno> {
         let index = self.threads.iter().position(|thread| thread.state == State::Free).ok_or(EAGAIN)?;
         let mut thread = Thread { registers, fp, clear_tid, ..Thread::new() };
         thread.signals.blocked = blocked;
@@ -119,13 +140,13 @@ impl Kernel {
         self.ready |= 1 << index;
         self.timed &= !(1 << index);
         if self.idle != 0 {
-            let hart = self.idle.trailing_zeros() as usize;
+            let cpu = self.idle.trailing_zeros() as usize;
             self.idle &= self.idle - 1;
-            sbi::interrupt(self.harts[hart]);
+            machine::interrupt(self.cpus[cpu]);
         }
     }
 
-    /// Lets a thread that has left its hart wait, at most until the deadline.
+    /// Lets a thread that has left its CPU wait, at most until the deadline.
     pub fn wait(&mut self, index: usize, state: State, deadline: Option<u64>) {
         self.threads[index].state = state;
         if let Some(deadline) = deadline {
@@ -150,8 +171,8 @@ impl Kernel {
         self.ready != 0
     }
 
-    pub fn set_idle(&mut self, hart: usize, idle: bool) {
-        self.idle = self.idle & !(1 << hart) | u64::from(idle) << hart;
+    pub fn set_idle(&mut self, cpu: usize, idle: bool) {
+        self.idle = self.idle & !(1 << cpu) | u64::from(idle) << cpu;
     }
 
     fn timed_threads(&self) -> impl Iterator<Item = usize> {
@@ -199,26 +220,26 @@ impl Kernel {
         woken + requeued
     }
 
-    /// Tells a thread of a signal: ends its wait, or calls the hart that it runs on. `restart`: as with SA_RESTART.
+    /// Tells a thread of a signal: ends its wait, or calls the CPU that it runs on. `restart`: as with SA_RESTART.
     pub fn interrupt(&mut self, index: usize, restart: bool) {
         let untimed = self.timed >> index & 1 == 0;
         let left = self.threads[index].deadline.saturating_sub(counter());
         let registers = &mut self.threads[index].registers;
         match self.threads[index].state {
             State::Waits { address, .. } if restart && untimed => {
-                registers[crate::cpu::PC] -= 4;
+                registers[machine::PC] -= 4;
                 registers[A0] = address;
             }
             State::Waits { .. } => registers[A0] = EINTR.result(),
             State::Sleeps { rest } => {
                 registers[A0] = EINTR.result();
-                let ns = (u128::from(left) * 1_000_000_000).div_ceil(u128::from(self.timebase_hz)) as usize;
+                let ns = (u128::from(left) * 1_000_000_000).div_ceil(u128::from(self.counter_hz)) as usize;
                 if rest != 0 {
                     // An error for a bad address is dropped: the call was interrupted anyhow.
                     let _ = self.space.write_words(rest, [ns / 1_000_000_000, ns % 1_000_000_000]);
                 }
             }
-            State::Runs(hart) => return sbi::interrupt(self.harts[hart]),
+            State::Runs(cpu) => return machine::interrupt(self.cpus[cpu]),
             State::Ready | State::Free => return,
         }
         self.make_ready(index);
@@ -234,11 +255,12 @@ impl Kernel {
     }
 
     pub fn take_machine(&mut self, machine: &Machine, kernel_end: usize, writers: usize) {
-        self.harts = machine.harts;
-        self.hart_count = machine.hart_count;
-        self.user_harts = machine.hart_count - writers;
-        self.timebase_hz = machine.timebase_hz;
-        self.pages.start(kernel_end, machine.memory.1, [machine.program, machine.tree]);
+        self.cpus = machine.cpus;
+        self.cpu_count = machine.cpu_count;
+        self.user_cpus = machine.cpu_count - writers;
+        self.counter_hz = machine.counter_hz;
+        self.pages.start(kernel_end, machine.memory_end, machine.reserved);
         self.space.start(&mut self.pages);
+        memory::name_cpus(&machine.cpus);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! A spinlock. The kernel takes no interrupts, so that a holder is never interrupted on its own hart.
+//! A spinlock. The kernel takes no interrupts, so that a holder is never interrupted on its own CPU.
 
 use core::cell::UnsafeCell;
 use core::hint::spin_loop;

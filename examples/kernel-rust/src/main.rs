@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
-//! A small kernel that runs one program of Linux on riscv64, to show what a kernel does for its vDSO: `vdso_kernel.rs`.
+//! A small kernel that runs one program of Linux, to show what a kernel does for its vDSO: `vdso_kernel.rs`.
 //!
 //! Boot words: `vdso=off` maps no vDSO; `counter=off` forbids programs to read the counter, `page=off` lets the data page
-//! say that they must ask the kernel; `write=MS` makes a hart change the clock for so many milliseconds; the words behind
-//! `--` are the program's arguments. The program is the initial RAM disk.
+//! say that they must ask the kernel; `write=MS` makes a CPU change the clock for so many milliseconds; the words behind
+//! `--` are the program's arguments. The machine says where the program is.
 
 #![no_std]
 #![no_main]
 #![deny(warnings)]
 
-mod fdt;
-mod hart;
+mod console;
+mod cpu;
 mod kernel;
 mod lock;
+#[cfg_attr(target_arch = "loongarch64", path = "loongarch64/mod.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "riscv64/mod.rs")]
 mod machine;
 mod memory;
@@ -20,6 +21,7 @@ mod program;
 mod signal;
 mod syscall;
 mod torture;
+mod trap;
 mod vdso_kernel;
 
 #[allow(dead_code)] // it offers more than this kernel uses
@@ -27,59 +29,49 @@ mod vdso {
     include!(concat!(env!("OUT_DIR"), "/vdso.rs"));
 }
 
-use crate::hart::Hart;
-use crate::kernel::{Kernel, MAX_HARTS};
-use crate::machine::{cpu, sbi};
+use crate::cpu::Cpu;
+use crate::kernel::{Kernel, MAX_CPUS};
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const STACK: usize = 32 << 10;
 
 #[repr(C, align(16))]
-struct Stacks([[u8; STACK]; MAX_HARTS]);
+struct Stacks([[u8; STACK]; MAX_CPUS]);
 
 #[no_mangle]
-static mut STACKS: Stacks = Stacks([[0; STACK]; MAX_HARTS]);
-
-/// Harts that have taken a stack.
-#[no_mangle]
-static ARRIVED: AtomicU32 = AtomicU32::new(0);
+static mut STACKS: Stacks = Stacks([[0; STACK]; MAX_CPUS]);
 
 static WRITE_TICKS: AtomicU64 = AtomicU64::new(0);
-static SATP: AtomicUsize = AtomicUsize::new(0);
+/// The address of the first page table.
+static ROOT: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" {
     fn _start();
     static kernel_end: u8;
 }
 
-/// Goes on with the first hart: sets up what all share, and starts the others when the program is ready to run.
+/// Goes on with the first CPU: sets up what all share, and starts the others when the program is ready to run.
 #[no_mangle]
-extern "C" fn boot(hart: usize, tree: usize) -> ! {
-    // SAFETY: the firmware's device tree is there, and nobody writes it.
-    let mut machine = fdt::machine(unsafe { fdt::tree(tree) });
-    let found = &mut machine.harts[..machine.hart_count];
-    let first = found.iter().position(|other| *other == hart).expect("the hart is in the device tree");
+extern "C" fn boot(cpu: usize, argument: usize) -> ! {
+    // SAFETY: the argument is what the machine's boot.rs got.
+    let mut machine = unsafe { machine::read(argument) };
+    let found = &mut machine.cpus[..machine.cpu_count];
+    let first = found.iter().position(|other| *other == cpu).expect("the machine knows this CPU");
     found.swap(0, first);
-    // SAFETY: QEMU's clock (goldfish-rtc), read before there is a page table. A read of its first word latches the second.
-    let wall_ns = machine.rtc.map(|rtc| unsafe {
-        let low = (rtc as *const u32).read_volatile();
-        u64::from((rtc as *const u32).add(1).read_volatile()) << 32 | u64::from(low)
-    });
-
     let (words, arguments) = machine.words.split_once("--").unwrap_or((machine.words, ""));
     let word = |name: &str| words.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     let write: Option<u64> = word("write").map(|ms| ms.parse().expect("write=MS"));
     let writers = usize::from(write.is_some());
-    assert!(writers < machine.hart_count, "write= needs a second hart");
-    vdso_kernel::start_clock(machine.timebase_hz, wall_ns, machine.hart_count - writers);
+    assert!(writers < machine.cpu_count, "write= needs a second CPU");
+    vdso_kernel::start_clock(machine.counter_hz, machine.wall_ns, machine.cpu_count - writers);
     if word("page") == Some("off") {
         vdso_kernel::unreliable();
     }
-    hart::COUNTER.store(word("counter") != Some("off"), Ordering::Relaxed);
+    cpu::COUNTER.store(word("counter") != Some("off"), Ordering::Relaxed);
 
     let mut kernel = Kernel::lock();
-    // SAFETY: the linker's symbol is not read, and the firmware's loader put the program there.
+    // SAFETY: the linker's symbol is not read, and the machine says where the program is.
     let (end, elf) = unsafe {
         let program = machine.program;
         (&raw const kernel_end as usize, core::slice::from_raw_parts(program.0 as *const u8, program.1 - program.0))
@@ -87,44 +79,44 @@ extern "C" fn boot(hart: usize, tree: usize) -> ! {
     kernel.take_machine(&machine, end, writers);
     program::start(&mut kernel, elf, arguments, word("vdso") != Some("off"));
     if let Some(ms) = write {
-        WRITE_TICKS.store(ms * machine.timebase_hz / 1000, Ordering::Relaxed);
+        WRITE_TICKS.store(ms * machine.counter_hz / 1000, Ordering::Relaxed);
     }
-    SATP.store(kernel.space.satp(), Ordering::Release);
-    for index in 1..machine.hart_count {
-        sbi::start_hart(machine.harts[index], _start as *const () as usize);
+    ROOT.store(kernel.space.root(), Ordering::Release);
+    for index in 1..machine.cpu_count {
+        machine::start_cpu(machine.cpus[index], _start as *const () as usize);
     }
     drop(kernel);
     run(0)
 }
 
-/// Goes on with each other hart, which waits here until the first has made everything ready.
+/// Goes on with each other CPU, which waits here until the first has made everything ready.
 #[no_mangle]
-extern "C" fn boot_next(hart: usize) -> ! {
+extern "C" fn boot_next(cpu: usize) -> ! {
     let index = {
         let kernel = Kernel::lock();
-        kernel.harts[..kernel.hart_count].iter().position(|other| *other == hart).expect("the hart is in the device tree")
+        kernel.cpus[..kernel.cpu_count].iter().position(|other| *other == cpu).expect("the machine knows this CPU")
     };
     run(index)
 }
 
 fn run(index: usize) -> ! {
-    let mut hart = Hart::new(index, SATP.load(Ordering::Acquire));
-    let (user_harts, timebase_hz) = {
+    let mut cpu = Cpu::new(index, ROOT.load(Ordering::Acquire));
+    let (user_cpus, counter_hz) = {
         let kernel = Kernel::lock();
-        (kernel.user_harts, kernel.timebase_hz)
+        (kernel.user_cpus, kernel.counter_hz)
     };
-    if index < user_harts {
-        hart.run_threads();
+    if index < user_cpus {
+        cpu.run_threads();
     }
-    torture::run(timebase_hz, WRITE_TICKS.load(Ordering::Relaxed));
-    hart.report();
+    torture::run(counter_hz, WRITE_TICKS.load(Ordering::Relaxed));
+    cpu.report();
     loop {
-        cpu::wait_for_interrupt();
+        machine::wait_for_interrupt();
     }
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
     println!("kernel: {info}");
-    sbi::shut_down(true)
+    machine::shut_down(true)
 }

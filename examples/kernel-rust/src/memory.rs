@@ -1,49 +1,72 @@
 // SPDX-License-Identifier: MIT
-//! Physical pages, and the one address space (Sv39): the program's, with the kernel in a gigapage of its own.
+//! Physical pages, and the one address space: the program's.
 //!
 //! The kernel lies at its physical addresses, so every physical address is a pointer. It never follows an address of the
 //! program: it walks the page table as the processor would for user mode, and takes the physical address.
 
+use crate::kernel::MAX_CPUS;
+use crate::machine::{self, page_of, KERNEL, OWNED, PAGE, READ, SHIFTS, VALID, WRITE};
 use crate::syscall::{Errno, EACCES, EFAULT, EINVAL, ENOMEM};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-pub const PAGE: usize = 4096;
-
-/// The access of user mode to a page: bits of a page table entry.
-pub const READ: usize = 1 << 1;
-pub const WRITE: usize = 1 << 2;
-pub const EXECUTE: usize = 1 << 3;
-
-const VALID: usize = 1 << 0;
-const USER: usize = 1 << 4;
-const ACCESSED: usize = 1 << 6;
-const DIRTY: usize = 1 << 7;
-/// The page is from `Pages` and goes back there; the hardware ignores this bit. An entry may be OWNED and not VALID.
-const OWNED: usize = 1 << 8;
-
-const SV39: usize = 8 << 60;
-const GIGAPAGE: usize = 1 << 30;
-const USER_END: usize = 1 << 38;
-
-/// Where the kernel finds the devices of the first gigapage of physical addresses, read-only.
-const DEVICES: usize = !(USER_END - 1);
-
-/// The gigapage of the kernel, which lies between those of the program.
-pub const KERNEL_START: usize = 0x8000_0000;
-pub const KERNEL_END: usize = KERNEL_START + GIGAPAGE;
+pub const USER_END: usize = 1 << 38;
+const ENTRIES: usize = PAGE / 8;
 
 pub fn is_user(address: usize, size: usize) -> bool {
     let end = address.saturating_add(size);
-    end <= KERNEL_START || (KERNEL_END <= address && end <= USER_END)
+    end <= KERNEL.0 || (KERNEL.1 <= address && end <= USER_END)
 }
 
-/// Returns where the kernel finds the device at a physical address of the first gigapage, with a page table and without.
-#[cfg(counter_page)]
-pub fn device(physical: usize) -> usize {
-    if crate::cpu::has_page_table() {
-        DEVICES + physical
-    } else {
-        physical
+/// Where a CPU is, for those that change the page table.
+struct Presence {
+    /// As the machine names it.
+    id: AtomicUsize,
+    in_user: AtomicBool,
+    /// The last of CHANGES that its translations are from.
+    seen: AtomicU64,
+}
+
+static CPUS: [Presence; MAX_CPUS] =
+    [const { Presence { id: AtomicUsize::new(0), in_user: AtomicBool::new(false), seen: AtomicU64::new(0) } }; MAX_CPUS];
+
+/// Counts the changes of the page table.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+pub fn name_cpus(ids: &[usize]) {
+    for (presence, id) in CPUS.iter().zip(ids) {
+        presence.id.store(*id, Ordering::Relaxed);
+    }
+}
+
+/// Forgets old translations on the way to user mode. A CPU first says that it is there, and then looks for a change; who
+/// changes something does it the other way round, so at least one of the two sees the other.
+pub fn enter_user(cpu: usize) {
+    let presence = &CPUS[cpu];
+    presence.in_user.store(true, Ordering::SeqCst);
+    let changes = CHANGES.load(Ordering::SeqCst);
+    if presence.seen.load(Ordering::Relaxed) != changes {
+        machine::flush_translations_here();
+        presence.seen.store(changes, Ordering::SeqCst);
+    }
+}
+
+pub fn leave_user(cpu: usize) {
+    CPUS[cpu].in_user.store(false, Ordering::SeqCst);
+}
+
+/// Makes every CPU forget old translations, and what it fetched as code, before it runs the program again, and returns when
+/// none is in user mode with old ones.
+fn flush() {
+    let changes = CHANGES.fetch_add(1, Ordering::SeqCst) + 1;
+    for presence in &CPUS {
+        let is_behind = || presence.in_user.load(Ordering::SeqCst) && presence.seen.load(Ordering::SeqCst) < changes;
+        if is_behind() {
+            machine::interrupt(presence.id.load(Ordering::Relaxed));
+        }
+        while is_behind() {
+            spin_loop();
+        }
     }
 }
 
@@ -96,7 +119,7 @@ impl Pages {
 
 /// Memory that the kernel reaches at its physical address.
 fn bytes(physical: usize, size: usize) -> &'static mut [u8] {
-    // SAFETY: only pages from `Pages` and of the vDSO come here, and the lock of the kernel keeps other harts from them.
+    // SAFETY: only pages from `Pages` and of the vDSO come here, and the lock of the kernel keeps other CPUs from them.
     // User mode may write to them meanwhile, so the kernel never reads a byte twice and expects it unchanged.
     unsafe { core::slice::from_raw_parts_mut(physical as *mut u8, size) }
 }
@@ -107,32 +130,24 @@ fn word(physical: usize) -> &'static mut usize {
     unsafe { &mut *(physical as *mut usize) }
 }
 
-fn page_of(entry: usize) -> usize {
-    entry >> 10 << 12
-}
-
 /// The address space. All sizes are in whole pages.
 pub struct Space {
     root: usize,
-    /// Harts that run a thread, a bit each by the firmware's number: only they may have translations in their TLB.
-    users: usize,
 }
 
 impl Space {
     pub const fn new() -> Self {
-        Self { root: 0, users: 0 }
+        Self { root: 0 }
     }
 
     pub fn start(&mut self, pages: &mut Pages) {
         self.root = pages.take().expect("a page");
-        let kernel = KERNEL_START >> 12 << 10 | VALID | READ | WRITE | EXECUTE | ACCESSED | DIRTY;
-        *word(self.root + KERNEL_START / GIGAPAGE * 8) = kernel;
-        *word(self.root + DEVICES / GIGAPAGE % 512 * 8) = VALID | READ | ACCESSED | DIRTY;
+        machine::map_kernel(|index, entry| *word(self.root + index * 8) = entry);
     }
 
-    /// Returns the value for `satp`.
-    pub fn satp(&self) -> usize {
-        SV39 | self.root >> 12
+    /// Returns the address of the first table.
+    pub fn root(&self) -> usize {
+        self.root
     }
 
     /// Returns the last-level entry of a user address, which may be zero. Missing tables are made if `pages` are given.
@@ -141,20 +156,20 @@ impl Space {
             return Err(EFAULT);
         }
         let mut table = self.root;
-        for shift in [30, 21] {
-            let entry = word(table + (address >> shift & 511) * 8);
+        for shift in SHIFTS {
+            let entry = word(table + (address >> shift) % ENTRIES * 8);
             if *entry == 0 {
                 let pages = pages.as_deref_mut().ok_or(EFAULT)?;
-                *entry = pages.take()? >> 12 << 10 | VALID;
+                *entry = machine::table(pages.take()?);
             }
             table = page_of(*entry);
         }
-        Ok(word(table + (address >> 12 & 511) * 8))
+        Ok(word(table + address / PAGE % ENTRIES * 8))
     }
 
     /// Maps a page that always belongs to the kernel, as those of the vDSO.
     pub fn map(&mut self, pages: &mut Pages, address: usize, physical: usize, access: usize) -> Result<(), Errno> {
-        *self.entry(address, Some(pages))? = physical >> 12 << 10 | VALID | USER | ACCESSED | DIRTY | access;
+        *self.entry(address, Some(pages))? = machine::leaf(physical, access) | VALID;
         Ok(())
     }
 
@@ -174,14 +189,14 @@ impl Space {
                 entry => page_of(entry),
             };
             let valid = if access == 0 { 0 } else { VALID };
-            *entry = page >> 12 << 10 | OWNED | USER | ACCESSED | DIRTY | access | valid;
+            *entry = machine::leaf(page, access) | OWNED | valid;
         }
-        self.flush();
+        flush();
         Ok(())
     }
 
     pub fn unmap(&mut self, pages: &mut Pages, address: usize, size: usize) {
-        // The pages are used again only after no hart has the old translations.
+        // The pages are used again only after no CPU has the old translations.
         let mut freed = 0;
         for address in (address..address + size).step_by(PAGE) {
             if let Ok(entry) = self.entry(address, None) {
@@ -193,29 +208,11 @@ impl Space {
                 *entry = 0;
             }
         }
-        self.flush();
+        flush();
         while freed != 0 {
             let next = *word(freed);
             pages.give_back(freed);
             freed = next;
-        }
-    }
-
-    /// Enters a hart that is about to run a thread here, and starts without translations.
-    pub fn enter(&mut self, hart: usize) {
-        self.users |= 1 << hart;
-        crate::cpu::flush_translations_here();
-    }
-
-    pub fn leave(&mut self, hart: usize) {
-        self.users &= !(1 << hart);
-    }
-
-    /// Makes every hart forget old translations before it returns.
-    fn flush(&self) {
-        crate::cpu::flush_translations_here();
-        if self.users.count_ones() > 1 {
-            crate::sbi::flush_translations(self.users);
         }
     }
 
@@ -227,7 +224,7 @@ impl Space {
     /// Returns the place of a user address, if user mode has the access.
     fn translate(&self, address: usize, access: usize) -> Result<usize, Errno> {
         let entry = *self.entry(address, None)?;
-        let needed = VALID | USER | access;
+        let needed = VALID | access;
         if entry & needed == needed {
             Ok(page_of(entry) + address % PAGE)
         } else {

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: MIT
 //! Starts the program: loads a static ELF file, and makes a stack as the C library expects it.
 
-use crate::cpu::{Registers, PC, SP};
 use crate::kernel::Kernel;
-use crate::memory::{page_up, EXECUTE, KERNEL_END, PAGE, READ, WRITE};
+use crate::machine::{self, Registers, EXECUTE, NO_FP, PAGE, PC, PROGRAM_END, READ, SP, WRITE};
+use crate::memory::{page_up, USER_END};
 use crate::vdso::{MAP_ADDR, MAP_SIZE};
 use crate::vdso_kernel;
 
 // From the bottom up: the program and what brk gives it, the kernel, the vDSO, mmap, the stack.
 pub const MMAP_START: usize = 0x10_0000_0000;
 const MMAP_END: usize = 0x3f_0000_0000;
-const STACK_END: usize = 0x3f_ffff_e000;
+const STACK_END: usize = SIGRETURN_PAGE - PAGE;
 pub const STACK_SIZE: usize = 512 << 10;
 /// Without a vDSO, a page with the code that signal handlers return to.
-const SIGRETURN_PAGE: usize = 0x3f_ffff_f000;
-const _: () = assert!(KERNEL_END <= MAP_ADDR && MAP_ADDR + MAP_SIZE <= MMAP_START, "the vDSO has its place there");
-
-const LI_A7_139_ECALL: [u8; 8] = [0x93, 0x08, 0xb0, 0x08, 0x73, 0, 0, 0];
+const SIGRETURN_PAGE: usize = USER_END - PAGE;
+const _: () = assert!(PROGRAM_END <= MAP_ADDR && MAP_ADDR + MAP_SIZE <= MMAP_START, "the vDSO has its place there");
 
 const PT_LOAD: u32 = 1;
 const PF: [(u32, usize); 3] = [(1, EXECUTE), (2, WRITE), (4, READ)];
@@ -31,7 +29,6 @@ const AT_CLKTCK: usize = 17;
 const AT_SECURE: usize = 23;
 const AT_RANDOM: usize = 25;
 const AT_EXECFN: usize = 31;
-const HWCAP_IMAFDC: usize = 0x112d;
 
 const MAX_ARGUMENTS: usize = 32;
 
@@ -41,7 +38,8 @@ fn number(bytes: &[u8], offset: usize, size: usize) -> usize {
 
 /// Loads the program with the arguments in `words`, and makes its first thread.
 pub fn start(kernel: &mut Kernel, elf: &[u8], words: &str, vdso: bool) {
-    assert!(elf.starts_with(b"\x7fELF\x02\x01") && number(elf, 16, 2) == 2, "the program is no ELF at a fixed address");
+    let is_ours = elf.starts_with(b"\x7fELF\x02\x01") && number(elf, 16, 2) == 2 && number(elf, 18, 2) == machine::ELF;
+    assert!(is_ours, "the program is no ELF of this machine at a fixed address");
     let headers = load(kernel, elf);
     let Kernel { space, pages, .. } = &mut *kernel;
     let mut auxv = Auxv { words: [0; 32], count: 0 };
@@ -52,7 +50,7 @@ pub fn start(kernel: &mut Kernel, elf: &[u8], words: &str, vdso: bool) {
         kernel.handler_return = vdso_kernel::sigreturn();
     } else {
         space.protect(pages, SIGRETURN_PAGE, PAGE, READ | EXECUTE).expect("memory");
-        space.load(SIGRETURN_PAGE, &LI_A7_139_ECALL).expect("memory");
+        space.load(SIGRETURN_PAGE, &machine::SIGRETURN).expect("memory");
         kernel.handler_return = SIGRETURN_PAGE;
     }
     kernel.mmap_end = MMAP_END;
@@ -61,13 +59,13 @@ pub fn start(kernel: &mut Kernel, elf: &[u8], words: &str, vdso: bool) {
     auxv.push(AT_PHNUM, number(elf, 56, 2));
     auxv.push(AT_PAGESZ, PAGE);
     auxv.push(AT_ENTRY, number(elf, 24, 8));
-    auxv.push(AT_HWCAP, HWCAP_IMAFDC);
+    auxv.push(AT_HWCAP, machine::hwcap());
     auxv.push(AT_CLKTCK, 100);
     auxv.push(AT_SECURE, 0);
     let mut registers: Registers = [0; 32];
     registers[PC] = number(elf, 24, 8);
     registers[SP] = build_stack(kernel, words, auxv);
-    kernel.spawn(registers, [0; 33], 0, 0).expect("a thread");
+    kernel.spawn(registers, NO_FP, 0, 0).expect("a thread");
 }
 
 /// Maps the segments, and returns the address of the program headers.

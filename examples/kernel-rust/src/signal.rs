@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-//! Signals, with the frame on the stack that Linux makes (arch/riscv/include/uapi/asm/ucontext.h and sigcontext.h).
+//! Signals, with the frame on the stack that Linux makes (arch/*/include/uapi/asm/ucontext.h).
 
-use crate::cpu::{self, A0, PC, RA, SP};
-use crate::hart::Hart;
+use crate::cpu::Cpu;
 use crate::kernel::{Kernel, State, PROCESS};
+use crate::machine::{self, A0, CONTEXT_WORDS, PC, RA, SP};
 use crate::syscall::{Errno, EINVAL, ESRCH};
+use crate::trap::Trap;
 
 const SIGILL: usize = 4;
 const SIGTRAP: usize = 5;
@@ -28,13 +29,12 @@ const SEGV_MAPERR: usize = 1;
 const SEGV_ACCERR: usize = 2;
 const SS_DISABLE: usize = 2;
 
-// struct rt_sigframe in words of 64 bits: siginfo, then ucontext, whose end is sigcontext
-const FRAME: usize = 136;
+// struct rt_sigframe in words of 64 bits: siginfo, then ucontext, whose end is the machine's sigcontext
+const FRAME: usize = REGISTERS + CONTEXT_WORDS;
 const CONTEXT: usize = 16;
 const STACK_FLAGS: usize = CONTEXT + 3;
 const MASK: usize = CONTEXT + 5;
 const REGISTERS: usize = CONTEXT + 22;
-const FP_REGISTERS: usize = REGISTERS + 32;
 
 const fn bit(signal: usize) -> u64 {
     1 << (signal - 1)
@@ -160,9 +160,9 @@ pub fn end_wait(kernel: &mut Kernel, index: usize) {
     }
 }
 
-/// Starts the handlers of the signals that are pending for the thread on this hart. One without a handler ends the program.
-pub fn deliver(kernel: &mut Kernel, hart: &mut Hart) {
-    let Some(thread) = hart.current else { return };
+/// Starts the handlers of the signals that are pending for the thread on this CPU. One without a handler ends the program.
+pub fn deliver(kernel: &mut Kernel, cpu: &mut Cpu) {
+    let Some(thread) = cpu.current else { return };
     loop {
         let signals = &mut kernel.threads[thread].signals;
         let open = signals.open();
@@ -173,52 +173,49 @@ pub fn deliver(kernel: &mut Kernel, hart: &mut Hart) {
         signals.pending &= !bit(signal);
         let code = if signals.directed & bit(signal) != 0 { SI_TKILL } else { SI_USER };
         if !kernel.actions[signal].ignores(signal) {
-            call_handler(kernel, hart, signal, code, PROCESS);
+            call_handler(kernel, cpu, signal, code, PROCESS);
         }
     }
 }
 
 /// Sends the signal for a fault of the program at once; it can be neither blocked nor ignored.
-pub fn fault(kernel: &mut Kernel, hart: &mut Hart, cause: usize, address: usize) {
-    let pc = hart.frame.registers[PC];
-    let (signal, code, address) = match cause {
-        2 => (SIGILL, 1, pc),
-        3 => (SIGTRAP, 1, pc),
-        4 | 6 => (SIGBUS, 1, address),
-        _ if kernel.space.is_mapped(address) => (SIGSEGV, SEGV_ACCERR, address),
-        _ => (SIGSEGV, SEGV_MAPERR, address),
+pub fn fault(kernel: &mut Kernel, cpu: &mut Cpu, trap: Trap) {
+    let pc = cpu.frame.registers[PC];
+    let (signal, code, address) = match trap {
+        Trap::Breakpoint => (SIGTRAP, 1, pc),
+        Trap::Misaligned(address) => (SIGBUS, 1, address),
+        Trap::Fault(address) if kernel.space.is_mapped(address) => (SIGSEGV, SEGV_ACCERR, address),
+        Trap::Fault(address) => (SIGSEGV, SEGV_MAPERR, address),
+        _ => (SIGILL, 1, pc),
     };
-    let blocked = kernel.threads[hart.thread()].signals.blocked & bit(signal) != 0;
+    let blocked = kernel.threads[cpu.thread()].signals.blocked & bit(signal) != 0;
     if blocked || kernel.actions[signal].handler == SIG_IGN {
         kernel.exit = Some(128 + signal);
     } else {
-        call_handler(kernel, hart, signal, code, address);
+        call_handler(kernel, cpu, signal, code, address);
     }
 }
 
-/// Makes the thread of this hart go on in its handler. `value`: the third word of siginfo.
-fn call_handler(kernel: &mut Kernel, hart: &mut Hart, signal: usize, code: usize, value: usize) {
+/// Makes the thread of this CPU go on in its handler. `value`: the third word of siginfo.
+fn call_handler(kernel: &mut Kernel, cpu: &mut Cpu, signal: usize, code: usize, value: usize) {
     let action = kernel.actions[signal];
     if action.handler == SIG_DFL {
         kernel.exit = Some(128 + signal);
         return;
     }
-    let thread = &mut kernel.threads[hart.thread()];
+    let thread = &mut kernel.threads[cpu.thread()];
     // SAFETY: stores the registers there, and changes none.
-    unsafe { cpu::save_fp(&mut thread.fp) };
+    unsafe { machine::save_fp(&mut thread.fp) };
     let mut frame = [0; FRAME];
     frame[..3].copy_from_slice(&[signal, code, value]);
     frame[STACK_FLAGS] = SS_DISABLE;
     frame[MASK] = thread.signals.blocked as usize;
-    frame[REGISTERS..FP_REGISTERS].copy_from_slice(&hart.frame.registers);
-    for (word, register) in frame[FP_REGISTERS..].iter_mut().zip(thread.fp) {
-        *word = register as usize;
-    }
+    machine::store_context(&mut frame[REGISTERS..], &cpu.frame.registers, &thread.fp);
     thread.signals.blocked |= (action.mask | if action.flags & SA_NODEFER == 0 { bit(signal) } else { 0 }) & !UNBLOCKABLE;
     if action.flags & SA_RESETHAND != 0 {
         kernel.actions[signal].handler = SIG_DFL;
     }
-    let registers = &mut hart.frame.registers;
+    let registers = &mut cpu.frame.registers;
     let stack = registers[SP].wrapping_sub(8 * FRAME) & !15;
     registers[A0..A0 + 3].copy_from_slice(&[signal, stack, stack.wrapping_add(8 * CONTEXT)]);
     registers[PC] = action.handler;
@@ -230,19 +227,14 @@ fn call_handler(kernel: &mut Kernel, hart: &mut Hart, signal: usize, code: usize
 }
 
 /// rt_sigreturn: the thread goes on as the frame at its stack pointer says.
-pub fn sigreturn(kernel: &mut Kernel, hart: &mut Hart) {
-    let thread = &mut kernel.threads[hart.thread()];
-    let Ok(frame) = kernel.space.read_words::<FRAME>(hart.frame.registers[SP]) else {
+pub fn sigreturn(kernel: &mut Kernel, cpu: &mut Cpu) {
+    let thread = &mut kernel.threads[cpu.thread()];
+    let Ok(frame) = kernel.space.read_words::<FRAME>(cpu.frame.registers[SP]) else {
         kernel.exit = Some(128 + SIGSEGV);
         return;
     };
     thread.signals.blocked = frame[MASK] as u64 & !UNBLOCKABLE;
-    hart.frame.registers.copy_from_slice(&frame[REGISTERS..FP_REGISTERS]);
-    for (register, word) in thread.fp.iter_mut().zip(&frame[FP_REGISTERS..]) {
-        *register = *word as u64;
-    }
-    // fcsr is a word of 32 bits, of which 8 have a meaning.
-    thread.fp[32] &= 0xff;
+    machine::load_context(&frame[REGISTERS..], &mut cpu.frame.registers, &mut thread.fp);
     // SAFETY: the kernel itself does not use floating-point registers.
-    unsafe { cpu::restore_fp(&thread.fp) };
+    unsafe { machine::restore_fp(&thread.fp) };
 }

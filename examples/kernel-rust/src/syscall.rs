@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! The system calls of Linux that static programs of glibc and musl with threads make.
 
-use crate::cpu::{counter, save_fp, A0, A7, SP, TP};
-use crate::hart::Hart;
+use crate::console::Console;
+use crate::cpu::Cpu;
 use crate::kernel::{Kernel, State, PROCESS};
-use crate::memory::{is_user, page_up, EXECUTE, KERNEL_START, PAGE, READ, WRITE};
+use crate::machine::{
+    counter, save_fp, A0, A7, CLONE_CHILD, CLONE_TLS, EXECUTE, NO_FP, PAGE, PROGRAM_END, READ, SP, TP, WRITE,
+};
+use crate::memory::{is_user, page_up};
 use crate::program::{MMAP_START, STACK_SIZE};
-use crate::sbi::Console;
 use crate::{signal, vdso_kernel};
 
 /// An error number of Linux.
@@ -64,54 +66,54 @@ const IOV_MAX: usize = 1024;
 /// A time that is too far for any program, but not for the timer.
 const FOREVER: u64 = u64::MAX >> 1;
 
-/// Serves the system call of the thread on this hart.
-pub fn handle(kernel: &mut Kernel, hart: &mut Hart) {
-    let number = hart.frame.registers[A7];
+/// Serves the system call of the thread on this CPU.
+pub fn handle(kernel: &mut Kernel, cpu: &mut Cpu) {
+    let number = cpu.frame.registers[A7];
     if let Some(count) = kernel.syscalls.get_mut(number) {
         *count += 1;
     }
-    let arguments = core::array::from_fn(|index| hart.frame.registers[A0 + index]);
-    let [a, b, c, d, e, _] = arguments;
-    let thread = hart.thread();
+    let arguments: [usize; 6] = core::array::from_fn(|index| cpu.frame.registers[A0 + index]);
+    let [a, b, c, d, ..] = arguments;
+    let thread = cpu.thread();
     let result = match number {
         /* write */ 64 => write(kernel, a, b, c),
         /* writev */ 66 => writev(kernel, a, b, c),
         /* readlinkat */ 78 => Err(ENOENT),
         /* newfstatat */ 79 => stat(kernel, a, b, c),
         /* fstat */ 80 => write_stat(kernel, a, b),
-        /* exit */ 93 => exit_thread(kernel, hart, a),
+        /* exit */ 93 => exit_thread(kernel, cpu, a),
         /* exit_group */ 94 => exit(kernel, a),
         /* set_tid_address */ 96 => set_clear_tid(kernel, thread, a),
-        /* futex */ 98 => futex(kernel, hart, arguments),
+        /* futex */ 98 => futex(kernel, cpu, arguments),
         /* set_robust_list */ 99 => Ok(0),
-        /* nanosleep */ 101 => sleep(kernel, hart, CLOCK_MONOTONIC, false, a, b),
+        /* nanosleep */ 101 => sleep(kernel, cpu, CLOCK_MONOTONIC, false, a, b),
         /* clock_gettime */ 113 => write_time(kernel, vdso_kernel::clock_gettime(a as i32), b),
         /* clock_getres */ 114 => getres(kernel, a, b),
-        /* clock_nanosleep */ 115 => sleep(kernel, hart, a, b & TIMER_ABSTIME != 0, c, d),
+        /* clock_nanosleep */ 115 => sleep(kernel, cpu, a, b & TIMER_ABSTIME != 0, c, d),
         /* sched_getaffinity */ 123 => affinity(kernel, b, c),
-        /* sched_yield */ 124 => give_way(kernel, hart),
+        /* sched_yield */ 124 => give_way(kernel, cpu),
         /* kill */ 129 => signal::send_to_process(kernel, b),
         /* tkill */ 130 => signal::send_to_thread(kernel, a, b),
         /* tgkill */ 131 => signal::send_to_thread(kernel, b, c),
         /* rt_sigaction */ 134 => signal::set_action(kernel, a, b, c),
         /* rt_sigprocmask */ 135 => signal::set_mask(kernel, thread, a, b, c),
-        /* rt_sigreturn */ 139 => return signal::sigreturn(kernel, hart),
-        /* getcpu */ 168 => getcpu(kernel, hart, a, b),
+        /* rt_sigreturn */ 139 => return signal::sigreturn(kernel, cpu),
+        /* getcpu */ 168 => getcpu(kernel, cpu.index, a, b),
         /* gettimeofday */ 169 => gettimeofday(kernel, a, b),
         /* getpid */ 172 => Ok(PROCESS),
         /* gettid */ 178 => Ok(thread + 1),
         /* brk */ 214 => Ok(set_break(kernel, a)),
         /* munmap */ 215 => munmap(kernel, a, b),
-        /* clone */ 220 => clone(kernel, hart, [a, b, c, d, e]),
+        /* clone */ 220 => clone(kernel, cpu, arguments),
         /* mmap */ 222 => mmap(kernel, a, b, c, d),
         /* mprotect */ 226 => mprotect(kernel, a, b, c),
         /* prlimit64 */ 261 => limits(kernel, b, c, d),
         /* getrandom */ 278 => random(kernel, a, b),
         _ => Err(ENOSYS),
     };
-    // A thread that has left the hart gets its result when it is woken.
-    if hart.current == Some(thread) {
-        hart.frame.registers[A0] = result.unwrap_or_else(Errno::result);
+    // A thread that has left the CPU gets its result when it is woken.
+    if cpu.current == Some(thread) {
+        cpu.frame.registers[A0] = result.unwrap_or_else(Errno::result);
     }
 }
 
@@ -165,8 +167,8 @@ fn exit(kernel: &mut Kernel, status: usize) -> Result<usize, Errno> {
     Ok(0)
 }
 
-fn exit_thread(kernel: &mut Kernel, hart: &mut Hart, status: usize) -> Result<usize, Errno> {
-    let index = hart.leave(kernel);
+fn exit_thread(kernel: &mut Kernel, cpu: &mut Cpu, status: usize) -> Result<usize, Errno> {
+    let index = cpu.leave(kernel);
     let clear_tid = kernel.threads[index].clear_tid;
     if clear_tid != 0 && kernel.space.write(clear_tid, &[0; 4]).is_ok() {
         kernel.wake_futex(clear_tid, 1, u32::MAX, 0, 0);
@@ -183,27 +185,28 @@ fn set_clear_tid(kernel: &mut Kernel, thread: usize, address: usize) -> Result<u
     Ok(thread + 1)
 }
 
-fn give_way(kernel: &mut Kernel, hart: &mut Hart) -> Result<usize, Errno> {
-    hart.frame.registers[A0] = 0;
-    hart.give_way(kernel);
+fn give_way(kernel: &mut Kernel, cpu: &mut Cpu) -> Result<usize, Errno> {
+    cpu.frame.registers[A0] = 0;
+    cpu.give_way(kernel);
     Ok(0)
 }
 
-fn clone(kernel: &mut Kernel, hart: &mut Hart, arguments: [usize; 5]) -> Result<usize, Errno> {
-    let [flags, stack, parent_tid, tls, child_tid] = arguments;
+fn clone(kernel: &mut Kernel, cpu: &mut Cpu, arguments: [usize; 6]) -> Result<usize, Errno> {
+    let [flags, stack, parent_tid, ..] = arguments;
+    let (tls, child_tid) = (arguments[CLONE_TLS], arguments[CLONE_CHILD]);
     if flags & CLONE_THREAD != CLONE_THREAD {
         return Err(ENOSYS);
     }
-    let mut registers = hart.frame.registers;
+    let mut registers = cpu.frame.registers;
     registers[A0] = 0;
     registers[SP] = stack;
     if flags & CLONE_SETTLS != 0 {
         registers[TP] = tls;
     }
-    let mut fp = [0; 33];
+    let mut fp = NO_FP;
     // SAFETY: stores the registers there, and changes none.
     unsafe { save_fp(&mut fp) };
-    let blocked = kernel.threads[hart.thread()].signals.blocked;
+    let blocked = kernel.threads[cpu.thread()].signals.blocked;
     let clear_tid = if flags & CLONE_CHILD_CLEARTID != 0 { child_tid } else { 0 };
     let tid = kernel.spawn(registers, fp, blocked, clear_tid)? + 1;
     for (flag, address) in [(CLONE_PARENT_SETTID, parent_tid), (CLONE_CHILD_SETTID, child_tid)] {
@@ -218,11 +221,11 @@ fn affinity(kernel: &Kernel, size: usize, to: usize) -> Result<usize, Errno> {
     if size < 8 {
         return Err(EINVAL);
     }
-    kernel.space.write_words(to, [(1 << kernel.user_harts) - 1]).map(|()| 8)
+    kernel.space.write_words(to, [(1 << kernel.user_cpus) - 1]).map(|()| 8)
 }
 
-fn getcpu(kernel: &Kernel, hart: &Hart, cpu: usize, node: usize) -> Result<usize, Errno> {
-    for (address, value) in [(cpu, hart.index as u32), (node, 0)] {
+fn getcpu(kernel: &Kernel, index: usize, cpu: usize, node: usize) -> Result<usize, Errno> {
+    for (address, value) in [(cpu, index as u32), (node, 0)] {
         if address != 0 {
             kernel.space.write(address, &value.to_le_bytes())?;
         }
@@ -230,7 +233,7 @@ fn getcpu(kernel: &Kernel, hart: &Hart, cpu: usize, node: usize) -> Result<usize
     Ok(0)
 }
 
-fn futex(kernel: &mut Kernel, hart: &mut Hart, arguments: [usize; 6]) -> Result<usize, Errno> {
+fn futex(kernel: &mut Kernel, cpu: &mut Cpu, arguments: [usize; 6]) -> Result<usize, Errno> {
     let [address, operation, value, fourth, second, third_value] = arguments;
     let expect = |kernel: &Kernel, value: usize| match kernel.space.read_futex(address)? {
         found if found == value as u32 => Ok(()),
@@ -242,7 +245,7 @@ fn futex(kernel: &mut Kernel, hart: &mut Hart, arguments: [usize; 6]) -> Result<
             let absolute = command == FUTEX_WAIT_BITSET;
             let clock = if operation & FUTEX_CLOCK_REALTIME != 0 { CLOCK_REALTIME } else { CLOCK_MONOTONIC };
             let deadline = if fourth == 0 { None } else { Some(deadline(kernel, clock, absolute, fourth)?) };
-            let index = hart.leave(kernel);
+            let index = cpu.leave(kernel);
             let mask = if absolute { third_value as u32 } else { u32::MAX };
             kernel.wait(index, State::Waits { address, mask }, deadline);
             Ok(0)
@@ -270,20 +273,20 @@ fn deadline(kernel: &Kernel, clock: usize, absolute: bool, address: usize) -> Re
     let (now_sec, now_nsec) = vdso_kernel::clock_gettime(clock as i32).ok_or(EINVAL)?;
     let start = if absolute { total(now_sec, now_nsec) } else { 0 };
     let left = (total(sec as i64, nsec as u32) - start).max(0) as u128;
-    let ticks = (left * u128::from(kernel.timebase_hz)).div_ceil(NSEC_PER_SEC as u128);
+    let ticks = (left * u128::from(kernel.counter_hz)).div_ceil(NSEC_PER_SEC as u128);
     Ok(counter().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX)).min(FOREVER))
 }
 
 fn sleep(
     kernel: &mut Kernel,
-    hart: &mut Hart,
+    cpu: &mut Cpu,
     clock: usize,
     absolute: bool,
     time: usize,
     rest: usize,
 ) -> Result<usize, Errno> {
     let deadline = deadline(kernel, clock, absolute, time)?;
-    let index = hart.leave(kernel);
+    let index = cpu.leave(kernel);
     kernel.wait(index, State::Sleeps { rest: if absolute { 0 } else { rest } }, Some(deadline));
     Ok(0)
 }
@@ -320,7 +323,7 @@ fn access(protection: usize) -> usize {
 
 fn set_break(kernel: &mut Kernel, end: usize) -> usize {
     let (old, new) = (page_up(kernel.program_break), page_up(end));
-    if end < kernel.break_start || new > KERNEL_START {
+    if end < kernel.break_start || new > PROGRAM_END {
         return kernel.program_break;
     }
     let Kernel { space, pages, .. } = kernel;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! `write=MS`, a load for tests: one hart runs no thread, and changes the clock as fast as it can for so many milliseconds.
+//! `write=MS`, a load for tests: one CPU runs no thread, and changes the clock as fast as it can for so many milliseconds.
 
-use crate::cpu::counter;
+use crate::machine::counter;
 use crate::{println, vdso_kernel};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -17,16 +17,16 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 static UPDATES: AtomicU64 = AtomicU64::new(0);
 
 /// Writes for `ticks` of the counter, or until the program is over.
-pub fn run(timebase_hz: u64, ticks: u64) {
+pub fn run(counter_hz: u64, ticks: u64) {
     ASKED.store(true, Ordering::Relaxed);
     let (end, mut updates) = (counter() + ticks, 0);
     while counter() < end && !STOPPED.load(Ordering::Relaxed) {
         let done = vdso_kernel::update(|update, now| match updates % 6 {
-            0 => update.set_realtime(now, (FIRST + now / timebase_hz) as i64, nsec(now, timebase_hz)),
+            0 => update.set_realtime(now, (FIRST + now / counter_hz) as i64, nsec(now, counter_hz)),
             1 => update.adjust(now, PPB),
             2 => {
-                let base = now.saturating_sub(timebase_hz * 3 / 2);
-                update.set_realtime(base, (SECOND + base / timebase_hz) as i64, nsec(base, timebase_hz))
+                let base = now.saturating_sub(counter_hz * 3 / 2);
+                update.set_realtime(base, (SECOND + base / counter_hz) as i64, nsec(base, counter_hz))
             }
             3 => update.adjust(now, -PPB),
             4 => update.suspend(now),
@@ -38,8 +38,8 @@ pub fn run(timebase_hz: u64, ticks: u64) {
     UPDATES.store(updates, Ordering::Relaxed);
 }
 
-fn nsec(counter: u64, timebase_hz: u64) -> u32 {
-    (counter % timebase_hz * 1_000_000_000 / timebase_hz) as u32
+fn nsec(counter: u64, counter_hz: u64) -> u32 {
+    (counter % counter_hz * 1_000_000_000 / counter_hz) as u32
 }
 
 /// Notes that the program is over.
@@ -47,7 +47,7 @@ pub fn stop() {
     STOPPED.store(true, Ordering::Relaxed);
 }
 
-/// Prints the counts, once all harts have reported.
+/// Prints the counts, once all CPUs have reported.
 pub fn report() {
     if ASKED.load(Ordering::Relaxed) {
         println!("kernel: updates={}", UPDATES.load(Ordering::Relaxed));

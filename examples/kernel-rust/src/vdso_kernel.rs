@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! Everything that a kernel does for its vDSO. Copy this file into yours; `vdso.rs`, which scons-vdso makes, goes beside it.
 
-use crate::cpu::csr;
 use crate::lock::Lock;
-use crate::memory::{EXECUTE, PAGE, READ};
+use crate::machine::{self, EXECUTE, PAGE, READ};
 use crate::vdso::{self, sym, Refused, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
 use core::sync::atomic::Ordering;
 
 const AT_SYSINFO_EHDR: usize = 33;
-const COUNTEREN_TM: usize = 1 << 1;
 
 /// The data page. The kernel reaches it here, where it may write; user space has a mapping of its own.
 static DATA: VdsoDataPage = VdsoDataPage::new();
@@ -20,15 +18,12 @@ static CLOCK: Lock<()> = Lock::new(());
 const WORD_ONLY_CPU: usize = 0;
 const WORD_TIMEBASE_HZ: usize = 1;
 
-/// The page of mtime on QEMU's `virt`, and on many boards: one of the CLINT at 0x2000000.
-#[cfg(counter_page)]
-const MTIME_PAGE: usize = 0x200_b000;
-
-/// Reads the counter that user mode reads. COUNTER=mmio:0xff8 makes it mtime, a word of a page that is mapped into each program.
+/// Reads the counter that user mode reads. With COUNTER=mmio:OFFSET it is a word of a page of a device, which is mapped into
+/// each program; `machine` knows which.
 #[cfg(counter_page)]
 fn counter() -> u64 {
     // SAFETY: the page is there, and nobody writes the counter.
-    unsafe { vdso::counter(crate::memory::device(MTIME_PAGE) as *const u8) }
+    unsafe { vdso::counter(machine::device(machine::COUNTER_PAGE) as *const u8) }
 }
 
 /// Reads the counter that user mode reads.
@@ -58,7 +53,7 @@ pub fn map<E>(mut map: impl FnMut(usize, usize, usize) -> Result<(), E>) -> Resu
     let image = &raw const IMAGE as usize;
     let data = &raw const DATA as usize;
     #[cfg(counter_page)]
-    map(LOAD_ADDR.wrapping_add_signed(vdso::COUNTER_OFFSET), MTIME_PAGE, READ)?;
+    map(LOAD_ADDR.wrapping_add_signed(vdso::COUNTER_OFFSET), machine::COUNTER_PAGE, READ)?;
     for offset in (0..IMAGE_PAGES).map(|page| page * PAGE) {
         map(LOAD_ADDR + offset, image + offset, IMAGE_ACCESS)?;
     }
@@ -75,14 +70,13 @@ pub fn sigreturn() -> usize {
     LOAD_ADDR + sym::RT_SIGRETURN
 }
 
-/// Call it on each hart, before user mode: it allows `rdtime` there.
+/// Call it on each CPU, before user mode: it lets programs read the counter; `machine` knows how.
 pub fn allow_counter() {
-    // Without this the program dies of SIGILL, or the firmware emulates each read silently and slowly.
-    csr!("csrs", "scounteren", COUNTEREN_TM);
+    machine::allow_counter(true);
 }
 
 /// Changes the clock: `change` gets an update, whose methods are those of the page, and the counter. The counter is read
-/// after `begin`; otherwise MONOTONIC could go back on another hart, which has read a later counter and the old values.
+/// after `begin`; otherwise MONOTONIC could go back on another CPU, which has read a later counter and the old values.
 pub fn update(change: impl FnOnce(&Update<'_>, u64) -> Result<(), Refused>) -> Result<(), Refused> {
     let _lock = CLOCK.lock();
     let update = DATA.0.begin();

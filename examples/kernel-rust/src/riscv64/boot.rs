@@ -3,6 +3,11 @@
 
 use crate::STACK;
 use core::arch::global_asm;
+use core::sync::atomic::AtomicU32;
+
+/// Harts that have taken a stack.
+#[no_mangle]
+static ARRIVED: AtomicU32 = AtomicU32::new(0);
 
 // The firmware starts any one hart, which is the first. The first starts the others, at the same place: OpenSBI 1.1 marks a
 // hart as started before it stores the address, so a hart that looks just then comes here, whatever was asked for.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! Calls of the firmware (RISC-V Supervisor Binary Interface).
 
+use super::wait_for_interrupt;
 use core::arch::asm;
-use core::fmt;
 
 const LEGACY_PUTCHAR: usize = 1; // OpenSBI before 1.2 has no other console
 const TIME: usize = 0x5449_4d45;
 const IPI: usize = 0x73_5049;
-const RFENCE: usize = 0x5246_4e43;
 const HSM: usize = 0x48_534d;
 const SRST: usize = 0x5352_5354;
 const PMU: usize = 0x50_4d55;
@@ -39,55 +38,37 @@ pub fn interrupt(hart: usize) {
     call(IPI, 0, [1, hart, 0, 0, 0]).expect("SBI IPI");
 }
 
-/// Empties the TLBs of these harts, a bit each, before it returns.
-pub fn flush_translations(harts: usize) {
-    call(RFENCE, 1, [harts, 0, 0, usize::MAX, 0]).expect("SBI RFENCE");
-}
-
-pub fn start_hart(hart: usize, entry: usize) {
+pub fn start_cpu(hart: usize, entry: usize) {
     call(HSM, 0, [hart, entry, 0, 0, 0]).expect("SBI HSM");
 }
 
 pub fn shut_down(failed: bool) -> ! {
     let _ = call(SRST, 0, [0, usize::from(failed), 0, 0, 0]);
     loop {
-        crate::cpu::wait_for_interrupt();
+        wait_for_interrupt();
     }
 }
 
-/// A firmware counter of this hart: the illegal instructions that reached machine mode.
-pub fn count_illegal_instructions() -> usize {
-    let counters = call(PMU, 0, [0; 5]).expect("SBI PMU");
-    let all = usize::MAX >> (usize::BITS as usize - counters);
-    call(PMU, 2, [0, all, PMU_CLEAR_AND_START, PMU_FIRMWARE_ILLEGAL_INSN, 0]).expect("SBI PMU, ILLEGAL_INSN")
-}
+/// A firmware counter of this hart: the illegal instructions that reached machine mode. Here only reads of a forbidden counter
+/// are such, and those that a program makes on purpose.
+pub struct TrapCount(usize);
 
-pub fn read_firmware_counter(counter: usize) -> usize {
-    call(PMU, 5, [counter, 0, 0, 0, 0]).expect("SBI PMU, a firmware counter")
-}
+impl TrapCount {
+    pub fn start() -> Self {
+        let counters = call(PMU, 0, [0; 5]).expect("SBI PMU");
+        let all = usize::MAX >> (usize::BITS as usize - counters);
+        let counter = call(PMU, 2, [0, all, PMU_CLEAR_AND_START, PMU_FIRMWARE_ILLEGAL_INSN, 0]);
+        Self(counter.expect("SBI PMU, ILLEGAL_INSN"))
+    }
 
-pub struct Console;
+    /// The firmware counts.
+    pub fn add(&mut self) {}
 
-impl Console {
-    pub fn write(bytes: &[u8]) {
-        for byte in bytes {
-            let _ = call(LEGACY_PUTCHAR, 0, [usize::from(*byte), 0, 0, 0, 0]);
-        }
+    pub fn read(&self) -> usize {
+        call(PMU, 5, [self.0, 0, 0, 0, 0]).expect("SBI PMU, a firmware counter")
     }
 }
 
-impl fmt::Write for Console {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        Self::write(text.as_bytes());
-        Ok(())
-    }
-}
-
-#[macro_export]
-macro_rules! println {
-    ($($arguments:tt)*) => {{
-        use core::fmt::Write;
-        // The console takes all bytes.
-        let _ = writeln!($crate::sbi::Console, $($arguments)*);
-    }};
+pub fn put(byte: u8) {
+    let _ = call(LEGACY_PUTCHAR, 0, [usize::from(byte), 0, 0, 0, 0]);
 }

@@ -133,11 +133,13 @@ class CommandLine:
         root, out, arch = self._env.Dir("#").abspath, self.out, self._env["ARCH"]
         policy, words, data = self._env["POLICY"], self._env["TEST"], self._env["DATA"]
         image = self.image
+        given = {**self.settings, "VDSO_EXTRA_SRC": " ".join(self.settings["VDSO_EXTRA_SRC"])}
+        settings = [f"{name.removeprefix(variables.PREFIX)}={value}" for name, value in given.items() if value]
         outputs = [self.file(name) for name in layout.OUTPUTS]
         commands: dict[str, tuple[Any, Callable[..., int]]] = {
             "info": (self.file(layout.BASE), lambda commands, base: commands.info(base, arch, policy)),
             "check": ([], lambda commands: commands.check(image, arch, data)),
-            "demo": (outputs, lambda commands, *_: commands.demo(root, out)),
+            "demo": (outputs, lambda commands, *_: commands.demo(root, out, settings)),
             "bench": (outputs, lambda commands, *_: commands.bench(root, out)),
             "test": ([], lambda commands: commands.test(root, words)),
         }

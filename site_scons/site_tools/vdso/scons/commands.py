@@ -55,9 +55,9 @@ def test(root: str, arguments: str) -> int:
     return _python(root, "-m", "pytest", *words, *shlex.split(arguments))
 
 
-def demo(root: str, out: str) -> int:
-    """Run the example kernels under QEMU, with and without the vDSO that lies in `out`."""
-    return _python(root, str(Path(root, "examples", "demo.py")), out)
+def demo(root: str, out: str, settings: list[str]) -> int:
+    """Run the example kernels under QEMU, with and without the vDSO that lies in `out` and was made with these settings."""
+    return _python(root, str(Path(root, "examples", "demo.py")), out, *settings)
 
 
 def bench(root: str, out: str) -> int:

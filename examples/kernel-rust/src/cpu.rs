@@ -1,45 +1,40 @@
 // SPDX-License-Identifier: MIT
-//! The work of each hart: run threads, take their traps, and end.
+//! The work of each CPU: run threads, take their traps, and end.
 
-use crate::cpu::{self, counter, Frame, PC};
 use crate::kernel::{Kernel, State};
 use crate::lock::Guard;
-use crate::{println, sbi, signal, syscall, torture, vdso_kernel};
+use crate::machine::{self, counter, Frame, PC};
+use crate::trap::Trap;
+use crate::{memory, println, signal, syscall, torture, vdso_kernel};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const TICKS_PER_SECOND: u64 = 100;
 
-const INTERRUPT: usize = 1 << 63;
-const SOFTWARE_INTERRUPT: usize = INTERRUPT | 1;
-const TIMER_INTERRUPT: usize = INTERRUPT | 5;
-const SYSTEM_CALL: usize = 8;
-
 /// May programs read the counter?
 pub static COUNTER: AtomicBool = AtomicBool::new(true);
 
-/// At the end each hart adds its count and reports.
+/// At the end each CPU adds its count and reports.
 static COUNTER_TRAPS: AtomicUsize = AtomicUsize::new(0);
 static REPORTED: AtomicUsize = AtomicUsize::new(0);
 
-pub struct Hart {
+pub struct Cpu {
     pub index: usize,
     pub frame: Frame,
     /// The thread that runs here.
     pub current: Option<usize>,
     last: usize,
-    illegal_instructions: usize,
+    traps: machine::TrapCount,
 }
 
-impl Hart {
-    pub fn new(index: usize, satp: usize) -> Self {
-        cpu::set_up_hart(satp);
+impl Cpu {
+    pub fn new(index: usize, root: usize) -> Self {
+        machine::set_up_cpu(root);
         vdso_kernel::allow_counter();
         if !COUNTER.load(Ordering::Relaxed) {
-            cpu::forbid_counter();
+            machine::allow_counter(false);
         }
-        let illegal_instructions = sbi::count_illegal_instructions();
-        Self { index, frame: Frame::new(), current: None, last: 0, illegal_instructions }
+        Self { index, frame: Frame::new(), current: None, last: 0, traps: machine::TrapCount::start() }
     }
 
     pub fn run_threads(&mut self) -> ! {
@@ -51,27 +46,30 @@ impl Hart {
                 self.end(kernel);
             }
             drop(kernel);
-            // SAFETY: the frame holds a user thread's registers, and sstatus says user mode.
-            unsafe { cpu::enter_user(&mut self.frame) };
-            let (cause, address) = cpu::trap_cause();
-            if cause == SOFTWARE_INTERRUPT {
-                // Cleared before the lock: an interrupt that comes meanwhile makes a trap of its own.
-                cpu::forget_software_interrupt();
-            }
+            memory::enter_user(self.index);
+            // SAFETY: the frame holds a user thread's registers.
+            unsafe { machine::enter_user(&mut self.frame) };
+            memory::leave_user(self.index);
+            // An interrupt is taken back before the lock: one that comes meanwhile makes a trap of its own.
+            let trap = machine::trap();
             kernel = Kernel::lock();
-            self.serve(&mut kernel, cause, address);
+            self.serve(&mut kernel, trap);
         }
     }
 
-    fn serve(&mut self, kernel: &mut Kernel, cause: usize, address: usize) {
-        match cause {
-            SYSTEM_CALL => {
+    fn serve(&mut self, kernel: &mut Kernel, trap: Trap) {
+        match trap {
+            Trap::SystemCall => {
                 self.frame.registers[PC] += 4;
                 syscall::handle(kernel, self);
             }
-            TIMER_INTERRUPT => self.give_way(kernel),
-            SOFTWARE_INTERRUPT => (),
-            _ => signal::fault(kernel, self, cause, address),
+            Trap::Timer => self.give_way(kernel),
+            Trap::Called => (),
+            Trap::CounterRead => {
+                self.traps.add();
+                signal::fault(kernel, self, trap);
+            }
+            _ => signal::fault(kernel, self, trap),
         }
     }
 
@@ -80,14 +78,13 @@ impl Hart {
         self.current.expect("a thread")
     }
 
-    /// Takes the thread off this hart; the caller decides what becomes of it.
+    /// Takes the thread off this CPU; the caller decides what becomes of it.
     pub fn leave(&mut self, kernel: &mut Kernel) -> usize {
         let index = self.current.take().expect("a thread");
         let thread = &mut kernel.threads[index];
         thread.registers = self.frame.registers;
         // SAFETY: stores the registers there, and changes none.
-        unsafe { cpu::save_fp(&mut thread.fp) };
-        kernel.space.leave(kernel.harts[self.index]);
+        unsafe { machine::save_fp(&mut thread.fp) };
         self.last = index;
         index
     }
@@ -102,27 +99,25 @@ impl Hart {
         }
     }
 
-    /// Waits until this hart has a thread, or the program is over.
+    /// Waits until this CPU has a thread, or the program is over.
     fn choose(&mut self, mut kernel: Guard<'static, Kernel>) -> Guard<'static, Kernel> {
         kernel.expire();
         while self.current.is_none() && kernel.exit.is_none() {
             if let Some(index) = kernel.take_ready(self.last) {
                 set_tick(&kernel);
-                let hart = kernel.harts[self.index];
-                kernel.space.enter(hart);
                 let thread = &mut kernel.threads[index];
                 thread.state = State::Runs(self.index);
                 self.frame.registers = thread.registers;
                 // SAFETY: the kernel itself does not use floating-point registers.
-                unsafe { cpu::restore_fp(&thread.fp) };
+                unsafe { machine::restore_fp(&thread.fp) };
                 self.current = Some(index);
                 break;
             }
             kernel.set_idle(self.index, true);
-            sbi::set_timer(kernel.next_deadline());
+            machine::set_timer(kernel.next_deadline());
             drop(kernel);
-            cpu::wait_for_interrupt();
-            cpu::forget_software_interrupt();
+            machine::wait_for_interrupt();
+            machine::forget_call();
             kernel = Kernel::lock();
             kernel.set_idle(self.index, false);
             kernel.expire();
@@ -130,27 +125,26 @@ impl Hart {
         kernel
     }
 
-    /// Adds what this hart has counted.
+    /// Adds what this CPU has counted.
     pub fn report(&self) {
-        let traps = sbi::read_firmware_counter(self.illegal_instructions);
-        COUNTER_TRAPS.fetch_add(traps, Ordering::Relaxed);
+        COUNTER_TRAPS.fetch_add(self.traps.read(), Ordering::Relaxed);
         REPORTED.fetch_add(1, Ordering::Release);
     }
 
-    /// Ends: the program is over. The first hart here calls the others, prints the counts, and shuts down.
+    /// Ends: the program is over. The first CPU here calls the others, prints the counts, and shuts down.
     fn end(&self, mut kernel: Guard<'static, Kernel>) -> ! {
         let first = !core::mem::replace(&mut kernel.over, true);
-        for hart in kernel.harts.iter().take(kernel.hart_count).filter(|_| first) {
-            sbi::interrupt(*hart);
+        for cpu in (0..kernel.cpu_count).filter(|cpu| first && *cpu != self.index) {
+            machine::interrupt(kernel.cpus[cpu]);
         }
-        let harts = kernel.hart_count;
+        let cpus = kernel.cpu_count;
         drop(kernel);
         torture::stop();
         self.report();
         while !first {
-            cpu::wait_for_interrupt();
+            machine::wait_for_interrupt();
         }
-        while REPORTED.load(Ordering::Acquire) < harts {
+        while REPORTED.load(Ordering::Acquire) < cpus {
             spin_loop();
         }
         let kernel = Kernel::lock();
@@ -160,11 +154,11 @@ impl Hart {
         }
         println!("kernel: counter_traps={}", COUNTER_TRAPS.load(Ordering::Relaxed));
         torture::report();
-        sbi::shut_down(false);
+        machine::shut_down(false);
     }
 }
 
 fn set_tick(kernel: &Kernel) {
-    let tick = counter() + kernel.timebase_hz / TICKS_PER_SECOND;
-    sbi::set_timer(tick.min(kernel.next_deadline()));
+    let tick = counter() + kernel.counter_hz / TICKS_PER_SECOND;
+    machine::set_timer(tick.min(kernel.next_deadline()));
 }

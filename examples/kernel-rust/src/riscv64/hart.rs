@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The registers of a hart, and the way into user mode and back.
 
+use crate::trap::Trap;
 use core::arch::{asm, global_asm};
 
 /// The registers of a user thread in the order of Linux's user_regs_struct: pc, then x1 to x31.
@@ -14,6 +15,22 @@ pub const A7: usize = 17;
 
 /// f0 to f31, then fcsr.
 pub type FpRegisters = [u64; 33];
+pub const NO_FP: FpRegisters = [0; 33];
+
+/// The arguments of clone with TLS and with the address of the child's tid.
+pub const CLONE_TLS: usize = 3;
+pub const CLONE_CHILD: usize = 4;
+
+/// e_machine
+pub const ELF: usize = 243;
+
+/// li a7, 139; ecall
+pub const SIGRETURN: [u8; 8] = [0x93, 0x08, 0xb0, 0x08, 0x73, 0, 0, 0];
+
+/// The letters of the ISA that AT_HWCAP tells: a, c, d, f, i, m.
+pub fn hwcap() -> usize {
+    0x112d
+}
 
 /// The record of the path into user mode; the assembly below knows its layout.
 #[repr(C)]
@@ -137,7 +154,6 @@ macro_rules! csr {
         unsafe { core::arch::asm!(concat!($instruction, " ", $csr, ", {}"), in(reg) $value) }
     };
 }
-pub(crate) use csr;
 
 macro_rules! read_csr {
     ($csr:literal) => {{
@@ -152,12 +168,15 @@ const SSTATUS_SPP: usize = 1 << 8;
 const SSTATUS_SPIE: usize = 1 << 5;
 const SIE_SOFTWARE: usize = 1 << 1;
 const SIE_TIMER: usize = 1 << 5;
-const SCOUNTEREN_TIME: usize = 1 << 1;
+const COUNTEREN_TM: usize = 1 << 1;
+
+const SV39: usize = 8 << 60;
+const INTERRUPT: usize = 1 << 63;
 
 /// Turns the page table on, and interrupts for user mode only.
-pub fn set_up_hart(satp: usize) {
+pub fn set_up_cpu(root: usize) {
     // The kernel lies at the same addresses in this page table.
-    csr!("csrw", "satp", satp);
+    csr!("csrw", "satp", SV39 | root >> 12);
     flush_translations_here();
     // sret goes to user mode, where interrupts are on.
     csr!("csrc", "sstatus", SSTATUS_SPP);
@@ -165,9 +184,14 @@ pub fn set_up_hart(satp: usize) {
     csr!("csrw", "sie", SIE_SOFTWARE | SIE_TIMER);
 }
 
+/// Returns where the kernel finds the device at a physical address of the first gigapage, with a page table and without.
 #[cfg(counter_page)]
-pub fn has_page_table() -> bool {
-    read_csr!("satp") != 0
+pub fn device(physical: usize) -> usize {
+    if read_csr!("satp") != 0 {
+        super::paging::DEVICES + physical
+    } else {
+        physical
+    }
 }
 
 pub fn flush_translations_here() {
@@ -181,14 +205,19 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("wfi") }
 }
 
-pub fn forget_software_interrupt() {
-    // An interrupt that comes after this is pending again.
+/// Takes back the call of another hart; one that comes after this is pending again.
+pub fn forget_call() {
     csr!("csrc", "sip", SIE_SOFTWARE);
 }
 
-/// What `vdso_kernel::allow_counter` allows, forbidden again.
-pub fn forbid_counter() {
-    csr!("csrc", "scounteren", SCOUNTEREN_TIME);
+/// Lets programs read the counter, or not. Where they may not, the program dies of SIGILL, or the firmware answers each read,
+/// silently and slowly.
+pub fn allow_counter(allowed: bool) {
+    if allowed {
+        csr!("csrs", "scounteren", COUNTEREN_TM);
+    } else {
+        csr!("csrc", "scounteren", COUNTEREN_TM);
+    }
 }
 
 pub fn counter() -> u64 {
@@ -198,13 +227,25 @@ pub fn counter() -> u64 {
     counter
 }
 
-/// Returns the cause of the last trap, and its address.
-pub fn trap_cause() -> (usize, usize) {
-    (read_csr!("scause"), read_csr!("stval"))
+/// Says what the last trap was; a call of another hart is taken back.
+pub fn trap() -> Trap {
+    let address = read_csr!("stval");
+    match read_csr!("scause") {
+        cause if cause == INTERRUPT | 1 => {
+            forget_call();
+            Trap::Called
+        }
+        cause if cause == INTERRUPT | 5 => Trap::Timer,
+        2 => Trap::Illegal,
+        3 => Trap::Breakpoint,
+        4 | 6 => Trap::Misaligned(address),
+        8 => Trap::SystemCall,
+        _ => Trap::Fault(address),
+    }
 }
 
 #[no_mangle]
 extern "C" fn trap_in_kernel() -> ! {
-    let (cause, value) = trap_cause();
+    let (cause, value) = (read_csr!("scause"), read_csr!("stval"));
     panic!("a trap of the kernel: cause {cause:#x}, value {value:#x}, pc {:#x}", read_csr!("sepc"));
 }

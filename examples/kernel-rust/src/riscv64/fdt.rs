@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! Reads what this kernel needs in the firmware's device tree (Devicetree Specification, chapter 5).
 
-use crate::kernel::MAX_HARTS;
+use crate::kernel::{Machine, MAX_CPUS};
 
 const BEGIN_NODE: u32 = 1;
 const END_NODE: u32 = 2;
 const PROPERTY: u32 = 3;
 const NOP: u32 = 4;
-
-/// The facts of the machine that the kernel needs. Addresses are physical; a range is start and end.
-pub struct Machine {
-    pub timebase_hz: u64,
-    pub harts: [usize; MAX_HARTS],
-    pub hart_count: usize,
-    pub memory: (usize, usize),
-    pub program: (usize, usize),
-    pub tree: (usize, usize),
-    pub rtc: Option<usize>,
-    pub words: &'static str,
-}
 
 fn number(value: &[u8]) -> u64 {
     value.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
@@ -33,44 +21,38 @@ fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(&bytes[..end]).expect("text in the device tree")
 }
 
-/// Returns the tree as bytes; its second word is its size.
+/// Reads the machine from the tree at an address; its second word is its size.
 ///
 /// # Safety
-/// A device tree lies at `address`, and nobody writes it.
-pub unsafe fn tree(address: usize) -> &'static [u8] {
+/// A device tree lies there, and nobody writes it. There is no page table yet.
+pub unsafe fn read(address: usize) -> Machine {
     let head = core::slice::from_raw_parts(address as *const u8, 8);
-    core::slice::from_raw_parts(address as *const u8, word(head, 4) as usize)
-}
-
-pub fn machine(tree: &'static [u8]) -> Machine {
-    let start = tree.as_ptr() as usize;
-    let mut machine = Machine {
-        timebase_hz: 0,
-        harts: [0; MAX_HARTS],
-        hart_count: 0,
-        memory: (0, 0),
-        program: (0, 0),
-        tree: (start, start + tree.len()),
-        rtc: None,
-        words: "",
-    };
+    let tree = core::slice::from_raw_parts(address as *const u8, word(head, 4) as usize);
+    let (mut machine, mut rtc) = (Machine::new(), None);
     for_each_property(tree, |path, name, value| match (path, name) {
-        (["cpus"], "timebase-frequency") => machine.timebase_hz = number(value),
-        (["cpus", cpu], "reg") if cpu.starts_with("cpu@") && machine.hart_count < MAX_HARTS => {
-            machine.harts[machine.hart_count] = number(value) as usize;
-            machine.hart_count += 1;
+        (["cpus"], "timebase-frequency") => machine.counter_hz = number(value),
+        (["cpus", cpu], "reg") if cpu.starts_with("cpu@") && machine.cpu_count < MAX_CPUS => {
+            machine.cpus[machine.cpu_count] = number(value) as usize;
+            machine.cpu_count += 1;
         }
         ([memory], "reg") if memory.starts_with("memory@") => {
-            let (start, size) = (number(value) as usize, number(&value[8..]) as usize);
-            machine.memory = (start, start + size);
+            machine.memory_end = (number(value) + number(&value[8..])) as usize;
         }
-        (["soc", rtc], "reg") if rtc.starts_with("rtc@") => machine.rtc = Some(number(value) as usize),
+        (["soc", clock], "reg") if clock.starts_with("rtc@") => rtc = Some(number(value) as usize),
         (["chosen"], "bootargs") => machine.words = text(value),
         (["chosen"], "linux,initrd-start") => machine.program.0 = number(value) as usize,
         (["chosen"], "linux,initrd-end") => machine.program.1 = number(value) as usize,
         _ => (),
     });
+    machine.reserved = [machine.program, (address, address + tree.len())];
+    machine.wall_ns = rtc.map(|rtc| unsafe { goldfish_ns(rtc) });
     machine
+}
+
+/// Returns the nanoseconds since 1970 of a goldfish-rtc. A read of its first word latches the second.
+unsafe fn goldfish_ns(rtc: usize) -> u64 {
+    let low = (rtc as *const u32).read_volatile();
+    u64::from((rtc as *const u32).add(1).read_volatile()) << 32 | u64::from(low)
 }
 
 /// Calls `visit` with the names of the nodes from below the root, the name of the property, and its value.

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+//! QEMU's `virt`: console, timer, interrupts between CPUs, power, the time of day, the program.
+
+use super::boot::MAY_START;
+use super::cpu::{counter, cpucfg, wait_for_interrupt, write_csr, TCFG};
+use crate::kernel::{Machine, MAX_CPUS};
+use core::arch::asm;
+use core::sync::atomic::Ordering;
+
+// Devices, as boot.rs maps them.
+const DEVICES: usize = 0x8000_0000_0000_0000;
+const UART: usize = DEVICES + 0x1fe0_01e0;
+const FW_CFG: usize = DEVICES + 0x1e02_0000;
+const POWER: usize = DEVICES + 0x100e_001c;
+const CLOCK: usize = DEVICES + 0x100d_0100 + 0x2c;
+
+// Registers of each CPU, for iocsrrd and iocsrwr (Loongson 3A5000 manual, 10.2)
+const IPI_STATUS: usize = 0x1000;
+const IPI_ENABLE: usize = 0x1004;
+const IPI_CLEAR: usize = 0x100c;
+const IPI_SEND: usize = 0x1040;
+const MAIL_SEND: usize = 0x1048;
+const WAIT: usize = 1 << 31;
+
+// Keys of QEMU's fw_cfg (its manual: QEMU Firmware Configuration Device)
+const FW_CFG_CPUS: u16 = 0x05;
+const FW_CFG_FILES: u16 = 0x19;
+
+/// QEMU has 256 MiB of memory at 0, and more elsewhere.
+const LOW_MEMORY_END: usize = 256 << 20;
+
+fn write_iocsr(register: usize, value: usize) {
+    // SAFETY: only registers of interrupts between CPUs are written.
+    unsafe { asm!("iocsrwr.w {}, {}", in(reg) value, in(reg) register, options(nostack)) }
+}
+
+fn write_iocsr64(register: usize, value: usize) {
+    // SAFETY: as above.
+    unsafe { asm!("iocsrwr.d {}, {}", in(reg) value, in(reg) register, options(nostack)) }
+}
+
+fn read_iocsr(register: usize) -> usize {
+    let value: usize;
+    // SAFETY: reading has no effect.
+    unsafe { asm!("iocsrrd.w {}, {}", out(reg) value, in(reg) register, options(nostack)) }
+    value
+}
+
+pub fn put(byte: u8) {
+    let uart = UART as *mut u8;
+    // SAFETY: a 16550; bit 5 of its line status says that it takes a byte.
+    unsafe {
+        while uart.add(5).read_volatile() & 0x20 == 0 {}
+        uart.write_volatile(byte);
+    }
+}
+
+/// The timer counts down, at the rate of the counter and in steps of 4.
+pub fn set_timer(deadline: u64) {
+    let ticks = deadline.saturating_sub(counter()).min(1 << 40) as usize;
+    write_csr!(TCFG, (ticks + 4) / 4 << 2 | 1);
+}
+
+/// Interrupts another CPU.
+pub fn interrupt(cpu: usize) {
+    write_iocsr(IPI_SEND, WAIT | cpu << 16);
+}
+
+/// Lets other CPUs interrupt this one.
+pub fn accept_calls() {
+    write_iocsr(IPI_ENABLE, 0xffff_ffff);
+}
+
+/// Takes back what they have sent.
+pub fn take_calls() {
+    write_iocsr(IPI_CLEAR, read_iocsr(IPI_STATUS));
+}
+
+/// Lets a CPU start: by the word that it looks at, or with newer versions of QEMU by an address in its mailbox.
+pub fn start_cpu(cpu: usize, entry: usize) {
+    MAY_START.store(1, Ordering::SeqCst);
+    for half in 0..2 {
+        let part = entry >> (32 * half) & 0xffff_ffff;
+        write_iocsr64(MAIL_SEND, part << 32 | WAIT | cpu << 16 | half << 2);
+    }
+    interrupt(cpu);
+}
+
+pub fn shut_down(_failed: bool) -> ! {
+    // SAFETY: the register of the power button.
+    unsafe { (POWER as *mut u8).write_volatile(0x34) }
+    loop {
+        wait_for_interrupt();
+    }
+}
+
+/// Returns the nanoseconds since 1970 of the clock of the 7A bridge, which is set to UTC and counts years from 1900.
+fn clock_ns() -> u64 {
+    let clock = CLOCK as *const u32;
+    let (now, year) = loop {
+        // SAFETY: registers of the clock: the time in a year, the year.
+        let (first, year, again) = unsafe { (clock.read_volatile(), clock.add(1).read_volatile(), clock.read_volatile()) };
+        if first == again {
+            break (u64::from(first), u64::from(year));
+        }
+    };
+    // Days are counted from March: February, whose length varies, comes last.
+    let month = now >> 26;
+    let years = 1900 + year - u64::from(month < 3);
+    let since = if month < 3 { month + 9 } else { month - 3 };
+    let days = years * 365 + years / 4 - years / 100 + years / 400 + (since * 153 + 2) / 5 + (now >> 21 & 31) - 1 - 719_468;
+    let seconds = (now >> 16 & 31) * 3600 + (now >> 10 & 63) * 60 + (now >> 4 & 63);
+    (days * 86_400 + seconds) * 1_000_000_000 + (now & 15) * 100_000_000
+}
+
+/// Returns the counter's frequency (LoongArch Reference Manual, Volume 1, 2.2.10.5); 0 where CPUCFG does not say it.
+fn counter_hz() -> u64 {
+    let (base, ratio) = (cpucfg(4), cpucfg(5));
+    if cpucfg(2) & 1 << 14 == 0 || ratio >> 16 == 0 {
+        return 0;
+    }
+    (base * (ratio & 0xffff) / (ratio >> 16)) as u64
+}
+
+fn select(key: u16) {
+    // SAFETY: the selector of fw_cfg, which is big-endian.
+    unsafe { ((FW_CFG + 8) as *mut u16).write_volatile(key.to_be()) }
+}
+
+/// Returns the next bytes of the item that was selected last.
+fn next<const N: usize>() -> [u8; N] {
+    // SAFETY: the data register of fw_cfg.
+    core::array::from_fn(|_| unsafe { (FW_CFG as *const u8).read_volatile() })
+}
+
+/// Puts a file that QEMU was given by -fw_cfg at the address, and returns its size; None: there is no such file.
+fn load_file(name: &str, address: usize) -> Option<usize> {
+    select(FW_CFG_FILES);
+    for _ in 0..u32::from_be_bytes(next()) {
+        let size = u32::from_be_bytes(next()) as usize;
+        let [key, _] = [u16::from_be_bytes(next()), u16::from_be_bytes(next())];
+        let found: [u8; 56] = next();
+        let end = found.iter().position(|byte| *byte == 0).unwrap_or(found.len());
+        if &found[..end] != name.as_bytes() {
+            continue;
+        }
+        assert!(address + size < LOW_MEMORY_END, "a file that is too large");
+        select(key);
+        for at in address..address + size {
+            let [byte] = next();
+            // SAFETY: memory behind the kernel, which nobody else uses yet.
+            unsafe { (at as *mut u8).write(byte) }
+        }
+        return Some(size);
+    }
+    None
+}
+
+/// Reads the machine. There is nothing at an address: QEMU tells all in fw_cfg.
+///
+/// # Safety
+/// Nobody uses the memory behind the kernel.
+pub unsafe fn read(_argument: usize) -> Machine {
+    let start = &raw const crate::kernel_end as usize;
+    let mut machine = Machine::new();
+    machine.counter_hz = counter_hz();
+    select(FW_CFG_CPUS);
+    machine.cpu_count = usize::from(u16::from_le_bytes(next())).min(MAX_CPUS);
+    machine.cpus = core::array::from_fn(|index| index);
+    machine.memory_end = LOW_MEMORY_END;
+    let mut free = start;
+    if let Some(size) = load_file("opt/words", free) {
+        let words = core::slice::from_raw_parts(free as *const u8, size);
+        machine.words = core::str::from_utf8(words).expect("text in opt/words").trim_end_matches('\0');
+        free = crate::memory::page_up(free + size);
+    }
+    if let Some(size) = load_file("opt/program", free) {
+        machine.program = (free, free + size);
+        free += size;
+    }
+    machine.reserved = [(start, free), (0, 0)];
+    machine.wall_ns = Some(clock_ns());
+    machine
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+//! The machine: LoongArch of 64 bits, QEMU's `virt`, without firmware.
+
+mod board;
+mod boot;
+mod context;
+mod cpu;
+mod paging;
+
+pub use board::*;
+pub use context::*;
+pub use cpu::*;
+pub use paging::*;

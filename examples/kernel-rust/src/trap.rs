@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+//! What stops a program.
+
+/// A trap from user mode.
+#[derive(Clone, Copy)]
+pub enum Trap {
+    /// Another CPU wants this one to look at what has changed.
+    Called,
+    Timer,
+    SystemCall,
+    /// An access that the page table does not allow; its address.
+    Fault(usize),
+    Misaligned(usize),
+    Breakpoint,
+    Illegal,
+    /// A read of the counter that is forbidden, where the CPU itself tells that from other illegal instructions.
+    #[allow(dead_code)] // not every machine does
+    CounterRead,
+}

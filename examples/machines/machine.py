@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""What is known of a machine of QEMU, so that kernels boot and programs are built in the same way on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parents[1]
+SOURCES = EXAMPLES.parent / "vdso_src"
+
+
+class GuestError(Exception):
+    """The guest did not come to its end: one line that says how, and where its output is."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of QEMU.
+
+    arch            the name of the architecture
+    elf             e_machine of its kernels
+    qemu            the program, and its words for the machine, without the number of CPUs
+    guest           words of QEMU for a kernel, a program and the kernel's command line
+    page_size       of the example kernels
+    hz              the counter's frequency
+    compile         a compiler of static programs for Linux, with its words; sources and `-o` follow
+    reader          sources for a program that reads an image as vdso-selftest does, beyond those in `compile`
+    counter_page    writes a device tree for QEMU with these words, in which the firmware opens the page of a counter; None:
+                    there is no such page
+    """
+
+    arch: str
+    elf: int
+    qemu: tuple[str, ...]
+    guest: Callable[[Path, Path, str], list[str]]
+    page_size: int
+    hz: int
+    compile: tuple[str, ...]
+    reader: tuple[str, ...]
+    counter_page: Callable[[Sequence[str], Path], Path] | None = None
+
+
+def includes(arch: str) -> tuple[str, ...]:
+    """Return flags that find the headers of vdso-selftest and of the stubs: by quotes alone, as one is called time.h."""
+    folders = (SOURCES / "selftest", SOURCES / arch / "selftest", SOURCES / arch, SOURCES)
+    return tuple(word for folder in folders for word in ("-iquote", str(folder)))
+
+
+def image_sources() -> tuple[str, ...]:
+    """Return the sources of vdso-selftest that read an image."""
+    return tuple(str(SOURCES / "selftest" / f"{name}.c") for name in ("image", "symbols", "strings"))
