@@ -245,6 +245,17 @@ def test_bomb(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "boot/vmlinux-7 in it has 0x20000 bytes (at most 0x10000)" in error(big) or "is larger than" in error(big)
 
 
+def test_of_a_package_only_a_few_bytes_are_in_memory() -> None:
+    """What is no kernel image is passed over piece by piece, however much it is."""
+    packed = deb("gzip", **{"usr/lib/firmware": bytes(0x1000000), "boot/vmlinuz-7": PLAIN})
+    tracemalloc.start()
+    try:
+        assert find("input", packed, RISCV64) == PLAIN
+        assert tracemalloc.get_traced_memory()[1] < 0x800000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("kind", COMPRESS)
 def test_bomb_takes_little_memory(kind: str) -> None:
     packed = COMPRESS[kind](bytes(0x4000000))

@@ -167,6 +167,14 @@ def test_liefs_process_is_started_only_for_an_image(good: Path, tmp_path: Path) 
     assert {OF_LIEFS_PROCESS, "lief"} <= imports("vdso", base, f"OUT={tmp_path / 'vdso'}")
 
 
+def test_scons_says_little_of_itself(tmp_path: Path) -> None:
+    """Once SConstruct runs, it is as with the option -Q, which users do not know."""
+    words = ("vdso", f"OUT={build(tmp_path / 'out', 'BASE=minimal')}", "BASE=minimal")
+    plain = subprocess.run([sys.executable, "-m", "SCons", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert plain.stdout == "scons: Reading SConscript files ...\nscons: `vdso' is up to date.\n"
+    assert plain.stderr == ""
+
+
 def test_clean_dry_run_and_verbose(tmp_path: Path) -> None:
     out = tmp_path / "out"
     dry = scons("-n", "vdso", f"OUT={out}", "BASE=minimal")
