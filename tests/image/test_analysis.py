@@ -66,6 +66,10 @@ def indexed(base: str, index: str, offset: int = 0) -> Memory:
     return Memory(base, offset, ("x",), index=index)
 
 
+def scaled(shift: int, bits: int = 64) -> Memory:
+    return Memory("a", results=("x",), index="i", shift=shift, index_bits=bits)
+
+
 def formed(index: int, target: int, kind: str, absolute: bool = False) -> Formed:
     return Formed(at(index), target, kind, absolute)
 
@@ -283,6 +287,52 @@ INDEXED = [
         "a constant distance from the caller's pointer is the caller's",
         Const("i", 4096), indexed("a", "i"), indexed("i", "a"), Return(),
         formed=(), unknown=(),
+    ),
+    case(
+        "an index counts so many times",
+        half("a", FAR), Const("i", 3), scaled(3), Return(),
+        formed=(formed(2, FAR + 24, "load"),), uses={"a", "i"},
+    ),
+    case(
+        "of which only the lower bits count",
+        half("a", FAR), Const("i", 5 << 32 | 2), scaled(1, 32), Return(),
+        formed=(formed(2, FAR + 4, "load"),),
+    ),
+    case(
+        "or those with their sign, which leads to before the base",
+        half("a", 0), Const("i", 5 << 32 | (1 << 32) - 2), scaled(3, -32), Return(),
+        formed=(formed(2, -16, "load"),),
+    ),
+    case(
+        "so it does where all bits count",
+        half("a", 0), Const("i", TOP - 2), scaled(3), Return(),
+        formed=(formed(2, -16, "load"),),
+    ),
+    case(
+        "a multiple of what nobody knows is as little known",
+        half("a", FAR), scaled(3), Return(),
+        formed=(formed(1, FAR, "address"),),
+    ),
+    case(
+        "nor is a multiple of an address",
+        whole("i", 8), half("a", FAR), scaled(3), Return(),
+        formed=(formed(0, 8, "address"), formed(2, FAR, "address")),
+    ),
+    case(
+        "a multiple of what is computed is computed",
+        Const("i", 1), Clobber(("i",), ("i",)), Const("a", 8), scaled(3), Return(),
+        formed=(), unknown=(at(3),),
+    ),
+    case(
+        "an access may move its base, behind itself",
+        whole("a", FAR), Memory("a", 8, ("x",), step=8), load("a"), Return(),
+        addresses={FAR, FAR + 8}, loads={FAR + 8},
+        writes={"a", "x"},
+    ),
+    case(
+        "a base that is moved and not known stays so",
+        Memory("a", step=-16), load("a"), Return(),
+        formed=(), uses={"a"}, writes={"a", "x"},
     ),
 ]  # fmt: skip
 

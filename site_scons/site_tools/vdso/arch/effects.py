@@ -38,12 +38,14 @@ class Bits:
 
 @dataclass(frozen=True)
 class Memory:
-    """An access at base + index + offset, or at `target`, an address relative to the program counter.
+    """An access at base + (index << shift) + offset, or at `target`, an address relative to the program counter.
 
-    results     registers that get a value that is not followed: what is loaded, a base that is written back
+    results     registers that get a value that is not followed: what is loaded
     uses        registers that are read beside base and index: what is stored
     stores      memory is written; it may be read as well (atomics)
-    index       a register, as it is; "" for none
+    index       a register; "" for none
+    index_bits  how many bits of it count; less than 0: so many, as a number with a sign
+    step        what the base is moved by, too
     """
 
     base: str = ""
@@ -53,6 +55,9 @@ class Memory:
     stores: bool = False
     target: int | None = None
     index: str = ""
+    shift: int = 0
+    index_bits: int = 64
+    step: int = 0
 
 
 @dataclass(frozen=True)

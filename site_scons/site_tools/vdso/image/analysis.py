@@ -109,8 +109,23 @@ def _plus(const: Const, offset: int) -> int:
 def _sum(consts: Sequence[Const]) -> Const:
     """Return the sum of constants, which is an address of the image only where one of them is."""
     relative = sum(const.relative for const in consts) == 1
-    value = sum(const.value for const in consts)
-    return Const("", value if relative else value & _MASK, relative)
+    value = sum(const.value for const in consts) & _MASK
+    if relative and value >> 63:  # before the image, by an index that is negative
+        value -= 1 << 64
+    return Const("", value, relative)
+
+
+def _scaled(value: _Value, shift: int, bits: int) -> _Value:
+    """Return an index as it counts: so many bits of the register, as in Memory, times a power of two."""
+    if (shift, bits) == (0, 64):
+        return value
+    const = value.const
+    if const is None or const.relative:
+        return _COMPUTED if value.computed else _ANYTHING
+    number = const.value & (1 << abs(bits)) - 1
+    if bits < 0 and number >> -bits - 1:
+        number -= 1 << -bits
+    return _Value(frozenset((Const("", number << shift & _MASK),)), sure=True)
 
 
 @dataclass
@@ -135,13 +150,11 @@ class _Walk:
             self.states[pc] = dict(joined)
             self.work.append(pc)
 
-    def address(self, pc: int, registers: Sequence[str], offset: int, state: _State, kind: str) -> int | None:
-        """Note each constant that the sum of `registers` and `offset` may be, and return it if it is one for sure.
+    def address(self, pc: int, values: Sequence[_Value], offset: int, kind: str) -> int | None:
+        """Note each constant that the sum of `values` and `offset` may be, and return it if it is one for sure.
 
-        Where one register of several can hold anything, an address of the image in another one is judged as it is.
+        Where one value of several can be anything, an address of the image in another one is judged as it is.
         """
-        self.uses.update(registers)
-        values = [self.value(register, state) for register in registers]
         if all(value.absolute for value in values) and any(value.computed for value in values):
             self.unknown.add(pc)  # it is no address of the image, nor of anything of the caller's
         if len(values) == 1:
@@ -153,6 +166,15 @@ class _Walk:
         for const in sums.consts:
             self.formed.add(Formed(pc, _plus(const, offset), kind, absolute=not const.relative))
         return _plus(sums.const, offset) if sums.const else None
+
+    def parts(self, access: Memory, state: _State) -> list[_Value]:
+        """Return the values whose sum, and the offset, is the address of an access."""
+        registers = [register for register in (access.base, access.index) if register]
+        self.uses.update(registers)
+        values = [self.value(register, state) for register in registers]
+        if access.index:
+            values[-1] = _scaled(values[-1], access.shift, access.index_bits)
+        return values
 
     def value(self, register: str, state: _State) -> _Value:
         return _ZERO if register == self.arch.zero_register else state.get(register, _ANYTHING)
@@ -186,11 +208,12 @@ class _Walk:
             case Memory():
                 kind = "store" if effect.stores else "load"
                 if effect.target is None:
-                    registers = (effect.base, effect.index) if effect.index else (effect.base,)
-                    self.address(pc, registers, effect.offset, state, kind)
+                    self.address(pc, self.parts(effect, state), effect.offset, kind)
                 else:
                     self.formed.add(Formed(pc, effect.target, kind))
                 self.clobber(pc, effect, state)
+                if effect.step:
+                    self.add(pc, Add(effect.base, effect.base, effect.step), state)
             case Branch():
                 self.use(pc, effect.uses, state)
                 self.jump(pc, effect.target, state)
@@ -255,7 +278,8 @@ class _Walk:
     def transfer(self, pc: int, after: int, effect: Jump, state: _State) -> None:
         target = effect.target
         if target is None:
-            target = self.address(pc, (effect.base,), effect.offset, state, "jump")
+            self.uses.add(effect.base)
+            target = self.address(pc, (self.value(effect.base, state),), effect.offset, "jump")
         if target is None:
             self.unknown.add(pc)
         elif effect.link is None:
