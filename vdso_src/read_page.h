@@ -36,7 +36,7 @@ static inline int vdso_time(int clock, struct vdso_time *now)
 	state = VDSO_LOAD(row->state);
 	if (__builtin_expect(!vdso_is_negative(state), 0))
 		return 0; /* before the counter: where it may not be read, the program would die of it */
-	vdso_fence_load();
+	vdso_fence_branch();
 	counter = vdso_counter_unordered();
 	base = VDSO_LOAD(row->base);
 	mult = VDSO_LOAD(row->mult);
@@ -61,7 +61,7 @@ static inline int vdso_resolution(int clock, uint64_t *nsec)
 	row = vdso_row(clock);
 	if (!vdso_row_is_valid(VDSO_LOAD(row->state)))
 		return 0;
-	vdso_fence_load();
+	vdso_fence_branch();
 	*nsec = VDSO_LOAD(row->res);
 	return 1;
 }

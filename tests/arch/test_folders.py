@@ -22,15 +22,13 @@ KERNEL_SOURCES = (
 )
 WORDS = {
     "riscv64": r"riscv|risc-v|rdtime(?![.lh])|scounteren|mcounteren|ecall|auipc|lpad|zimop|sscratch|harts?(?![a-z])",
+    "aarch64": r"aarch64|arm64|cntvct|cntkctl|cntfrq|tpidr|ttbr|svc\b|isb\b|d[ms]b\b|psci|pl011",
     "loongarch64": r"loong|rdtime\.d|drdtl|cpucfg|dbar|iocsr|pcalau|pcadd|lddir|ldpte",
 }
 """What only one architecture says, as a pattern of words or of how they begin."""
-COMMON = "__vdso_"
+COMMON = "__vdso_|__kernel_"
 """What several say, but not all: how names of exports begin."""
 FOLDERS = (
-    "examples/kernel-c/{}",
-    "examples/kernel-rust/src/{}",
-    "examples/machines/{}",
     "site_scons/site_tools/vdso/arch/{}",
     "templates/{}",
     "tests/arch/{}",
@@ -39,9 +37,11 @@ FOLDERS = (
     "vdso_src/{}/selftest",
 )
 """What each architecture has."""
+OF_KERNELS = ("examples/kernel-c/{}", "examples/kernel-rust/src/{}", "examples/machines/{}")
+"""What those have too for which there are example kernels: all three, or none."""
 LISTS = {
     "examples/kernel-rust/src/main.rs": r"#\[cfg_attr\(target_arch = .*",
-    "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\(RISCV64, LOONGARCH64\)|DEFAULT = RISCV64",
+    "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\((?:[A-Z]\w+(?:, )?)+\)|DEFAULT = RISCV64",
     "site_scons/site_tools/vdso/extract/dump_vdso.py": r"MACHINES = \{.*\}",
 }
 """Lists of architectures, and which: a source to where in it they stand."""
@@ -81,6 +81,8 @@ def test_each_architecture_has_its_words() -> None:
 def test_each_architecture_has_its_folders(arch: str) -> None:
     folders = [folder.format(arch) for folder in FOLDERS]
     assert [folder for folder in folders if not any((ROOT / folder).iterdir())] == []
+    kernels = [any((ROOT / folder.format(arch)).glob("*")) for folder in OF_KERNELS]
+    assert all(kernels) or not any(kernels)
 
 
 def test_no_other_source_speaks_of_one() -> None:

@@ -13,20 +13,25 @@ import kernel_side
 from kernel_side import DataPage
 from scons_build import build
 from stub_build import Stubs, stubs
-from stub_runner import BUFFER, Machine, Result
+from stub_runner import BUFFER, MACHINES, Result
 
-GETTIME, GETTIMEOFDAY = "__vdso_clock_gettime", "__vdso_gettimeofday"
+GETTIME, GETTIMEOFDAY, GETRES = "clock_gettime", "gettimeofday", "clock_getres"
 
 
 class Program:
-    """A user program that calls the stubs."""
+    """A user program that calls the stubs, by their names without the prefix."""
 
     def __init__(self, linked: Stubs) -> None:
         self.stubs = linked
-        self.machine = Machine(linked.image, linked.data_offset)
+        self.machine = MACHINES[linked.arch.name](linked.image, linked.data_offset, counter_offset=linked.counter_offset)
 
     def call(self, name: str, *arguments: int, **more) -> Result:
-        return self.machine.call(self.stubs.functions[name][0], *arguments, **more)
+        address, _ = self.stubs.functions[self.stubs.arch.export(name)]
+        return self.machine.call(address, *arguments, **more)
+
+    def number(self, name: str) -> int:
+        """Return the number of the system call of a function."""
+        return self.stubs.arch.syscalls[name]
 
     def gettime(self, clock: int, **more) -> Result:
         return self.call(GETTIME, clock, BUFFER, **more)
@@ -65,11 +70,12 @@ def broken_header(folder: Path, old: str, new: str) -> ctypes.CDLL:
 
 def without_check(linked: Stubs) -> Stubs:
     """Return stubs whose clock_gettime believes whatever it reads: the branch on the second load of `state` is a nop."""
-    address, _ = linked.functions[GETTIME]
+    name = linked.arch.export(GETTIME)
+    address, _ = linked.functions[name]
     engine = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC)
-    code = list(engine.disasm(linked.code(GETTIME), address))
+    code = list(engine.disasm(linked.code(name), address))
     second = [at for at, i in enumerate(code) if i.mnemonic == "fence"][1]
     branch = next(i for i in code[second:] if i.mnemonic == "bne")
     image = bytearray(linked.image)
     image[branch.address : branch.address + 4] = (0x13).to_bytes(4, "little")
-    return Stubs(bytes(image), linked.functions, linked.data_offset)
+    return Stubs(linked.arch, bytes(image), linked.functions, linked.data_offset)

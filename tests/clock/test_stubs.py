@@ -10,21 +10,28 @@ from pathlib import Path
 
 import kernel_side
 import pytest
-from clock.clock_fixture import GETTIME, GETTIMEOFDAY, Program
+from clock.clock_fixture import GETRES, GETTIME, GETTIMEOFDAY, Program
 from exact_clock import HZ_MAX, HZ_MIN, LIFE, NOT_SERVED, NSEC, SERVED, UPTIME_CLOCKS, WALL_CLOCKS, Clock, error_ns
 from kernel_side import DataPage
 from stub_build import stubs
-from stub_runner import BUFFER, CounterTrap, Machine
-from vdso.arch.riscv64.facts import RISCV64
+from stub_runner import BUFFER, MACHINES, CounterTrap
+from vdso.arch import ARCHES
+from vdso.arch.arch import Arch
 
-GETRES = "__vdso_clock_getres"
 SOME_HZ = (HZ_MIN, 10**6, 10**7, 24_000_000, 10**9, HZ_MAX)
 """At 1 MHz a row that is read beyond the last one seems to be valid."""
 
 
-@pytest.fixture(scope="module", params=["after", "before"])
+EACH = [ARCHES[name] for name in MACHINES]
+each = pytest.mark.parametrize("arch", EACH, ids=MACHINES)
+
+
+@pytest.fixture(
+    scope="module", params=[(arch, page) for arch in EACH for page in ("after", "before")], ids=lambda p: f"{p[0].name}-{p[1]}"
+)
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
-    return Program(stubs(tmp_path_factory.mktemp("stubs"), request.param))
+    arch, page = request.param
+    return Program(stubs(tmp_path_factory.mktemp("stubs"), page, arch=arch))
 
 
 @pytest.fixture
@@ -43,10 +50,10 @@ def calls(program: Program, page: DataPage, name: str, *arguments: int, answer: 
 def test_ids_without_a_row_ask_the_kernel_whatever_the_frequency(program: Program, page: DataPage) -> None:
     for hz in SOME_HZ:
         page.init(hz).set_realtime(5, 1_700_000_000, 3)
-        for name, number in ((GETTIME, RISCV64.syscalls["clock_gettime"]), (GETRES, RISCV64.syscalls["clock_getres"])):
+        for name in (GETTIME, GETRES):
             for clock in NOT_SERVED:
                 made = calls(program, page, name, clock, BUFFER, answer=-22)
-                assert [(nr, given[1]) for nr, given in made] == [(number, BUFFER)], (hz, name, clock)
+                assert [(nr, given[1]) for nr, given in made] == [(program.number(name), BUFFER)], (hz, name, clock)
 
 
 @pytest.mark.parametrize(("tv", "tz"), [(0, 0), (0, BUFFER), (BUFFER, BUFFER + 64)])
@@ -55,7 +62,7 @@ def test_gettimeofday_without_a_place_or_with_a_time_zone_asks_the_kernel(
 ) -> None:
     page.init(10**7).set_realtime(5, 1_700_000_000, 3)
     made = calls(program, page, GETTIMEOFDAY, tv, tz, answer=-14)
-    assert made == [(RISCV64.syscalls["gettimeofday"], (tv, tz))]
+    assert made == [(program.number(GETTIMEOFDAY), (tv, tz))]
 
 
 def test_served_ids_agree_with_the_model_and_with_the_kernel(program: Program, page: DataPage) -> None:
@@ -93,19 +100,20 @@ def test_who_has_no_time_asks_the_kernel(program: Program, page: DataPage) -> No
     assert asking() == list(SERVED)
 
 
-COMPILERS = ("riscv64-linux-gnu-gcc", "clang-19")
+COUNTERS = [(arch, mmio) for arch in EACH for mmio in (False, True) if not mmio or arch.counter_page]
 
 
-@pytest.mark.parametrize("mmio", [False, True], ids=["rdtime", "mmio"])
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_no_compiler_reads_a_counter_that_nobody_needs(compiler: str, mmio: bool, page: DataPage, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("arch", "mmio"), COUNTERS, ids=lambda value: getattr(value, "name", "mmio" if value else "register"))
+@pytest.mark.parametrize("compiler", ["", "clang-19"], ids=["gcc", "clang"])
+def test_no_compiler_reads_a_counter_that_nobody_needs(
+    compiler: str, arch: Arch, mmio: bool, page: DataPage, tmp_path: Path
+) -> None:
     """On a machine where the read would end the program: before init, refused, without a wall clock, busy, disabled."""
-    linked = stubs(tmp_path, "after", compiler=compiler, mmio=mmio)
-    machine = Machine(linked.image, linked.data_offset, counter_offset=linked.counter_offset)
+    program = Program(stubs(tmp_path, "after", compiler=compiler, mmio=mmio, arch=arch))
 
     def asked(name: str, *arguments: int) -> bool:
-        machine.set_page(bytes(page))
-        return len(machine.call(linked.functions[name][0], *arguments, counter=None).syscalls) == 1
+        program.machine.set_page(bytes(page))
+        return len(program.call(name, *arguments, counter=None).syscalls) == 1
 
     def all_ask(clocks: Iterable[int] = SERVED) -> bool:
         return all(asked(GETTIME, clock, BUFFER) for clock in clocks)
@@ -147,10 +155,11 @@ FAST_HZ = (10**9 + 1, 1_500_000_001, 2 * 10**9, 2_718_281_829, 3_646_987_810, HZ
 """Beyond 1 GHz the nanoseconds need more bits, and for the last three floor(c / hz) needs c + 1."""
 
 
+@each
 @pytest.mark.parametrize("hz", [*PLAIN_HZ, *FAST_HZ])
-def test_without_a_page_the_last_tick_of_a_second_is_in_it(hz: int, tmp_path: Path) -> None:
+def test_without_a_page_the_last_tick_of_a_second_is_in_it(hz: int, arch: Arch, tmp_path: Path) -> None:
     """A second too early or a nanosecond too many shows there, in the first seconds and in the last of 136 years."""
-    alone = Program(stubs(tmp_path, "none", hz))
+    alone = Program(stubs(tmp_path, "none", hz, arch=arch))
     chance = random.Random(hz)
     last = min((1 << 32) - 1, ((1 << 64) - 1) // hz - 1)
     seconds = [0, 1, 2, 3, last - 1, last, *(1 << bit for bit in range(2, 32)), *(chance.randint(0, last) for _ in range(40))]
@@ -163,15 +172,16 @@ def test_without_a_page_the_last_tick_of_a_second_is_in_it(hz: int, tmp_path: Pa
         assert sec == counter // hz
 
 
+@each
 @pytest.mark.parametrize("hz", [HZ_MIN, 10**7, HZ_MAX])
-def test_without_a_page_uptime_is_served_and_the_rest_asked(hz: int, tmp_path: Path) -> None:
-    alone = Program(stubs(tmp_path, "none", hz))
+def test_without_a_page_uptime_is_served_and_the_rest_asked(hz: int, arch: Arch, tmp_path: Path) -> None:
+    alone = Program(stubs(tmp_path, "none", hz, arch=arch))
     for clock in UPTIME_CLOCKS:
         assert alone.gettime(clock, counter=5 * hz).words() == (5, 0)
         assert alone.call(GETRES, clock, BUFFER).words() == (0, -(-NSEC // hz))
     for clock in (*WALL_CLOCKS, *NOT_SERVED):
-        for name, number in ((GETTIME, RISCV64.syscalls["clock_gettime"]), (GETRES, RISCV64.syscalls["clock_getres"])):
+        for name in (GETTIME, GETRES):
             result = alone.call(name, clock, BUFFER, answer=-5)
-            assert (result.value, [nr for nr, _ in result.syscalls]) == (-5, [number]), clock
+            assert (result.value, [nr for nr, _ in result.syscalls]) == (-5, [alone.number(name)]), clock
             assert result.memory == b"\xa5" * 4096, "what the kernel answers is not touched"
-    assert [nr for nr, _ in alone.call(GETTIMEOFDAY, BUFFER, 0).syscalls] == [RISCV64.syscalls["gettimeofday"]]
+    assert [nr for nr, _ in alone.call(GETTIMEOFDAY, BUFFER, 0).syscalls] == [alone.number(GETTIMEOFDAY)]

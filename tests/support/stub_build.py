@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from repository import SOURCE_FOLDERS, SOURCES
+from repository import SOURCES
+from vdso.arch.arch import Arch
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.stubs import toolchain
 
@@ -21,9 +22,10 @@ CCFLAGS = (*toolchain.CCFLAGS, "-Werror", *COMPILER.flags.stubs)
 PLACES = {"after": 0x1000, "before": -0x1000, "none": None}
 # Where the counter is, if it is a word of a page (COUNTER=mmio:0xff8).
 COUNTER_PLACES = {"after": 0x2FF8, "before": -0x1008, "none": 0x1FF8}
-# Any order and any address will do; an odd start, so that nothing is aligned by luck.
+# Any order and any address will do; an odd start, so that nothing is aligned by luck to more than an instruction is.
+START = 0x8A0
 SCRIPT = """SECTIONS {{
-  .stubs 0x8a2 : {{ *(.text*) *(.rodata* .srodata*) }}
+  .stubs {start} : {{ *(.text*) *(.rodata* .srodata*) }}
   {symbol}
   /DISCARD/ : {{ *(*) }}
 }}
@@ -34,6 +36,7 @@ SCRIPT = """SECTIONS {{
 class Stubs:
     """image: bytes from address 0 on; functions: name to (address, size)."""
 
+    arch: Arch
     image: bytes
     functions: dict[str, tuple[int, int]]
     data_offset: int | None
@@ -44,21 +47,28 @@ class Stubs:
         return self.image[address : address + size]
 
 
+def gcc(arch: Arch) -> str:
+    """Return the gcc of an architecture that the tests run with."""
+    return arch.compilers.called(arch.compilers.words[0])[0].cc
+
+
 @functools.cache
-def compile_stub(folder: Path, source: str, *defines: str, tree: Path = SOURCES, compiler: str = f"{PREFIX}gcc") -> Path:
-    """Return the object file of a stub source of `tree`, which is compiled once."""
+def compile_stub(
+    folder: Path, source: str, *defines: str, tree: Path = SOURCES, compiler: str = "", arch: Arch = RISCV64
+) -> Path:
+    """Return the object file of a stub source of `tree`, which is compiled once. `compiler`: "" for gcc."""
     target = folder / ("-".join([source, *defines]) + ".o")
-    folders = (tree, tree / RISCV64.name)
+    folders = (tree, tree / arch.name)
     path = next(path for folder in folders if (path := folder / f"{source}.c").is_file())
-    flags = [*CCFLAGS, *(f"-I{folder}" for folder in folders), *(f"-D{define}" for define in defines)]
-    target_of_clang = ("--target=riscv64-unknown-none",) if "clang" in compiler else ()
-    subprocess.run([compiler, *target_of_clang, *flags, "-c", path, "-o", target], check=True)
+    command = [compiler or gcc(arch), *toolchain.CCFLAGS, "-Werror", *arch.compilers.flags(compiler).stubs]
+    flags = [*(f"-I{folder}" for folder in folders), *(f"-D{define}" for define in defines)]
+    subprocess.run([*command, *flags, "-c", path, "-o", target], check=True)
     return target
 
 
-def names() -> list[str]:
+def names(arch: Arch = RISCV64) -> list[str]:
     """Return the names of all stub sources, without their ending."""
-    return sorted(path.stem for sources in SOURCE_FOLDERS for path in sources.glob("*.c"))
+    return sorted(path.stem for sources in (SOURCES, SOURCES / arch.name) for path in sources.glob("*.c"))
 
 
 def compile_all(folder: Path, *defines: str) -> list[Path]:
@@ -81,8 +91,9 @@ def stubs(
     data_page: str,
     hz: int | None = None,
     tree: Path = SOURCES,
-    compiler: str = f"{PREFIX}gcc",
+    compiler: str = "",
     mmio: bool = False,
+    arch: Arch = RISCV64,
 ) -> Stubs:
     """Link all stubs of `tree` for a data page `after`, `before` or `none` (then `hz` is compiled in).
 
@@ -91,12 +102,13 @@ def stubs(
     offset, counter = PLACES[data_page], COUNTER_PLACES[data_page] if mmio else None
     defines = () if hz is None else ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={hz}")
     defines += ("VDSO_COUNTER_MMIO",) if mmio else ()
-    objects = [compile_stub(folder, name, *defines, tree=tree, compiler=compiler) for name in names()]
+    objects = [compile_stub(folder, name, *defines, tree=tree, compiler=compiler, arch=arch) for name in names(arch)]
     script, linked = folder / f"{data_page}.ld", folder / f"{data_page}-{hz}.elf"
     symbols = {"vdso_data": offset, "vdso_counter_word": counter}
     placed = "".join(f"{symbol} = {at}; " for symbol, at in symbols.items() if at is not None)
-    script.write_text(SCRIPT.format(symbol=placed))
-    subprocess.run([f"{PREFIX}ld", "--no-relax", "-T", script, "-o", linked, *objects], check=True)
+    script.write_text(SCRIPT.format(start=START + arch.code_unit, symbol=placed))
+    linker = arch.compilers.called(arch.compilers.words[0])[0].ld
+    subprocess.run([linker, "--no-relax", "-T", script, "-o", linked, *objects], check=True)
     elf = ELFFile(io.BytesIO(linked.read_bytes()))
     section = elf.get_section_by_name(".stubs")
     table = elf.get_section_by_name(".symtab")
@@ -105,4 +117,4 @@ def stubs(
         for symbol in table.iter_symbols()
         if symbol["st_info"]["type"] == "STT_FUNC"
     }
-    return Stubs(bytes(section["sh_addr"]) + section.data(), functions, offset, counter)
+    return Stubs(arch, bytes(section["sh_addr"]) + section.data(), functions, offset, counter)

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The test machine that runs the stubs: that of the architecture that is the default."""
+"""The test machines that run stubs in this process, by architecture, and that of the default one by itself."""
 
 from __future__ import annotations
 
-from arch.riscv64.machine import Machine
-from one_cpu import BUFFER, LOAD, PAGE, CounterTrap, Result
+from collections.abc import Mapping
 
-__all__ = ["BUFFER", "LOAD", "PAGE", "CounterTrap", "Machine", "Result"]
+from arch.aarch64 import machine as aarch64
+from arch.riscv64 import machine as riscv64
+from one_cpu import BUFFER, LOAD, PAGE, CounterTrap, InProcess, Result
+
+__all__ = ["BUFFER", "LOAD", "MACHINES", "PAGE", "CounterTrap", "Machine", "Result"]
+
+MACHINES: Mapping[str, type[InProcess]] = {"riscv64": riscv64.Machine, "aarch64": aarch64.Machine}
+Machine = riscv64.Machine

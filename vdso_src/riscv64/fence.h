@@ -21,6 +21,12 @@ static inline void vdso_fence_load(void)
 	VDSO_FENCE("r,ir");
 }
 
+/* The same for a load by whose value the code has branched to here. Elsewhere that can be less. */
+static inline void vdso_fence_branch(void)
+{
+	vdso_fence_load();
+}
+
 /* The counter and what was loaded before stay before all later loads. */
 static inline void vdso_fence_reload(void)
 {

@@ -43,7 +43,7 @@ enum verdict test_getres(void)
 static const struct other {
 	const char *name;
 	long number;
-} others[] = { MACHINE_OTHERS };
+} others[] = { MACHINE_OTHERS { 0, 0 } };
 
 /* Calls each export with arguments that ask for nothing, so that it does nothing. */
 enum verdict test_others(void)
@@ -52,7 +52,7 @@ enum verdict test_others(void)
 
 	if (!image.layout)
 		return skip("not an image of scons-vdso");
-	for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+	for (i = 0; others[i].name; i++) {
 		uint64_t function = image_export(others[i].name);
 		long vdso, system_call;
 

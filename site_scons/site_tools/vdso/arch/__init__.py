@@ -8,10 +8,11 @@ their disassembler when they are first called.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .aarch64.facts import AARCH64
 from .arch import Arch
 from .loongarch64.facts import LOONGARCH64
 from .riscv64.facts import RISCV64
 
-ARCHES: Mapping[str, Arch] = MappingProxyType({arch.name: arch for arch in (RISCV64, LOONGARCH64)})
+ARCHES: Mapping[str, Arch] = MappingProxyType({arch.name: arch for arch in (RISCV64, LOONGARCH64, AARCH64)})
 DEFAULT = RISCV64
 """The default of ARCH."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""AArch64: its facts and its decoder."""

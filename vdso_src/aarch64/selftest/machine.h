@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the selftest that can't be said in C, and the names of this architecture. */
+#ifndef SELFTEST_MACHINE_H
+#define SELFTEST_MACHINE_H
+
+#include <stdint.h>
+
+#include "export.h"
+#include "numbers.h"
+
+#define MACHINE_ELF 183 /* EM_AARCH64 */
+#define MACHINE_VERSION "LINUX_2.6.39"
+#define MACHINE_CPU "CPU"
+#define MACHINE_COUNTER "cntvct_el0"
+#define MACHINE_COUNTER_BIT "CNTKCTL_EL1.EL0VCTEN (the kernel's)"
+
+/* The argument of rt_sigaction (arch/arm64/include/uapi/asm/signal.h): without a restorer, handlers return to the vDSO. */
+struct machine_sigaction {
+	void (*handler)(int signal, void *info, void *context);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+/* Bytes from the third argument of a signal handler to the pc of the interrupted code: struct ucontext of Linux. */
+#define MACHINE_CONTEXT_PC 440
+
+/* Exports beside those of the clock, and their system calls: none. */
+#define MACHINE_OTHERS
+
+/* Unwinders know the return from a signal handler by this code: mov x8, #139; svc #0. */
+#define MACHINE_SIGRETURN_CODE 0xd4000001d2801168u
+
+/* Runs an instruction that is illegal on every CPU. In data, four zero bytes are such an instruction too. */
+void machine_illegal(uint64_t unused);
+
+/* Runs job(argument) and saves the registers that a callee must keep. Returns 0 after the job, 1 if guard_leave() ended it. */
+int guard_enter(void (*job)(uint64_t), uint64_t argument);
+void guard_leave(void) __attribute__((noreturn));
+
+/* Makes a thread that runs entry(argument) on the stack that ends at `stack`, and exits. Returns what clone answered. */
+long machine_thread(unsigned long flags, void *stack, int *parent_id, void *tls, int *child_id,
+		    void (*entry)(void *), void *argument);
+
+#endif
