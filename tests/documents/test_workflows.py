@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from repository import ROOT
 from ruamel.yaml import YAML
+from vdso.arch import ARCHES
 
 FOLDER = ROOT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.y*ml"))
@@ -161,9 +162,14 @@ def test_the_matrix_reaches_the_build(tmp_path: Path) -> None:
     matrix = jobs()["blob"]["strategy"]["matrix"]
     assert set(matrix["base"]) == {"debian:testing", "debian:stable", "minimal"}
     assert set(matrix["data_page"]) == {"after", "before"}
-    for base in matrix["base"]:
-        done = bash(step("blob", "Build"), tmp_path, BASE=base, DATA_PAGE="before")
-        assert done.stdout.splitlines() == ["--install", "dist", f"BASE={base}", "DATA_PAGE=before"], done.stderr
+    assert set(matrix["arch"]) == ARCHES.keys(), "a release has all architectures"
+    for arch in matrix["arch"]:
+        for base in matrix["base"]:
+            done = bash(step("blob", "Build"), tmp_path, ARCH=arch, BASE=base, DATA_PAGE="before")
+            words = ["--install", "dist", f"ARCH={arch}", f"BASE={base}", "DATA_PAGE=before"]
+            assert done.stdout.splitlines() == words, done.stderr
+        checked = bash(step("blob", "Check"), tmp_path, ARCH=arch)
+        assert checked.stdout.splitlines() == ["check", f"ARCH={arch}", "IMAGE=build/vdso.so"]
 
 
 def blob(folder: Path, **files: bytes) -> None:

@@ -36,7 +36,7 @@ TARGETS = {
     "demo": "boot the example kernels with and without the vDSO: system calls and time of each call",
     "selftest": "make vdso-selftest in OUT, which tests your kernel when you run it there",
     "dist": "make dist/vdso-ARCH-VERSION.tar.gz in OUT and one of minimal: all files, vdso-selftest, SBOM, licences",
-    "test": "run the tests (TEST=arguments for pytest)",
+    "test": "run the tests (TEST=arguments for pytest), with ARCH those of other architectures left out",
     "bench": "count instructions and cycles a call, ours beside the base's own, and measure build times",
 }
 _INSTEAD = {"clean": "-c", "distclean": "-c", "help": "-h", "all": "vdso"}
@@ -61,6 +61,7 @@ class CommandLine:
         Help("Targets:\n" + "".join(f"  {name:12} {text}\n" for name, text in TARGETS.items()))
         Help("Variables (NAME=value):\n" + "".join(f"  {o.name:14}{o.help} [{o.default}]\n" for o in OPTIONS), append=True)
         self._env = env
+        self._only = arguments.get("ARCH", "")
         self._targets = set(BUILD_TARGETS) or {"vdso"}
         try:
             self._refuse_unknown(parsed.UnknownVariables())
@@ -132,7 +133,7 @@ class CommandLine:
         # SCons takes apart what an action's function refers to: these refer to texts, not to an environment.
         root, out, arch = self._env.Dir("#").abspath, self.out, self._env["ARCH"]
         policy, words, data = self._env["POLICY"], self._env["TEST"], self._env["DATA"]
-        image = self.image
+        image, only = self.image, self._only
         given = {**self.settings, "VDSO_EXTRA_SRC": " ".join(self.settings["VDSO_EXTRA_SRC"])}
         settings = [f"{name.removeprefix(variables.PREFIX)}={value}" for name, value in given.items() if value]
         outputs = [self.file(name) for name in layout.OUTPUTS]
@@ -141,7 +142,7 @@ class CommandLine:
             "check": ([], lambda commands: commands.check(image, arch, data)),
             "demo": (outputs, lambda commands, *_: commands.demo(root, out, settings)),
             "bench": (outputs, lambda commands, *_: commands.bench(root, out)),
-            "test": ([], lambda commands: commands.test(root, words)),
+            "test": ([], lambda commands: commands.test(root, words, only)),
         }
         return {name: (sources, _printing(command)) for name, (sources, command) in commands.items() if name in self._targets}
 
