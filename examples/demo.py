@@ -165,6 +165,8 @@ def demo(out: Path, words: list[str]) -> list[str]:
     program = folder / "program"
     facts = json.loads((out / "vdso.json").read_text())
     device = bool(facts["counter_offset"])
+    if facts["arch"] not in MACHINES:
+        raise DemoError(f"no example kernel for {facts['arch']} yet; they are for {' and '.join(MACHINES)}")
     machine = MACHINES[facts["arch"]]
     run(*machine.compile, *includes(machine.arch), "-o", program, HERE / "demo.c")
     vdso = blob(out, machine, words)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""The base of our own, of each architecture: its sources make it, and each function is its system call."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from repository import SOURCES
+from vdso.arch import ARCHES
+from vdso.arch.arch import KEEP, Arch
+from vdso.elf.elf64 import PAGE
+from vdso.extract.find import find
+from vdso.image.analysis import analyse, outside
+from vdso.image.model import Vdso
+from vdso.image.reader import read_vdso
+from vdso.policy.base_check import refuse_base
+
+each = pytest.mark.parametrize("arch", ARCHES.values(), ids=ARCHES)
+MADE_BY = ("(Debian 12.2.0", "(GNU Binutils for Debian) 2.40", "clang version 19.1.7", "LLD 19.1.7")
+"""What the programs say of themselves that the bases were made with; others order tables and round sizes in other ways."""
+
+
+def shipped(arch: Arch) -> Path:
+    return SOURCES / arch.name / "minimal" / "base.so"
+
+
+@cache
+def base(arch: Arch) -> Vdso:
+    return read_vdso("base.so", shipped(arch).read_bytes(), arch)
+
+
+def commands(arch: Arch) -> list[list[str]]:
+    """Return the commands that the source says the base is made by."""
+    text = (SOURCES / arch.name / "minimal" / "vdso.S").read_text().partition("*/")[0]
+    told = re.sub(r"\n \*   ", " ", text)
+    return [shlex.split(line) for line in re.findall(r"^ \* (\S*(?:-gcc|clang|ld)\S* -.*)$", told, re.M)]
+
+
+@each
+def test_its_sources_make_it(arch: Arch, tmp_path: Path) -> None:
+    """To the byte, with the programs that made it."""
+    work = shutil.copytree(SOURCES, tmp_path / "vdso_src") / arch.name / "minimal"
+    (work / "base.so").unlink()
+    assert commands(arch)
+    for command in commands(arch):
+        says = subprocess.run([command[0], "--version"], capture_output=True, text=True, check=True).stdout
+        if not any(word in says for word in MADE_BY):
+            pytest.skip(f"made by another {command[0]}")
+        subprocess.run(command, cwd=work, check=True)
+    assert (work / "base.so").read_bytes() == shipped(arch).read_bytes()
+
+
+@each
+def test_it_is_a_base_of_a_page_that_is_ours(arch: Arch) -> None:
+    made = base(arch)
+    refuse_base(made)
+    assert find("base.so", made.file, arch) == made.file
+    assert len(made.file) <= PAGE
+    assert made.maker.own
+    assert made.fdes
+
+
+@each
+def test_each_function_is_its_system_call(arch: Arch) -> None:
+    made = base(arch)
+    assert {arch.short(name) for name in made.exports} == {*arch.syscalls, *(n for n, p in arch.policy.items() if p == KEEP)}
+    for name, symbol in made.exports.items():
+        function = analyse(made.data, symbol.value, arch)
+        assert not function.unknown
+        assert not outside(function, len(made.data))
+        assert [span.size for span in function.covered] == [symbol.size]
+        number = arch.syscalls.get(arch.short(name))
+        assert function.numbers == {number} if number else function.numbers <= arch.no_return
+    name = arch.export("rt_sigreturn")
+    if name in made.exports:
+        start = made.exports[name].value
+        assert made.data[start : start + len(arch.sigreturn)] == arch.sigreturn
+        assert start not in {fde.end for fde in made.fdes}, "an unwinder would take the function before"
