@@ -67,6 +67,13 @@ def test_large_notes_and_many_segments() -> None:
     assert find("input", build(core), RISCV64) == PLAIN
 
 
+def test_more_notes_than_any_process_has() -> None:
+    few = (b"", 7, b"")
+    assert find("input", build(replace(PROCESS, before=(few,) * 1000)), RISCV64) == PLAIN
+    text = error(build(replace(PROCESS, before=(few,) * (1 << 17))))
+    assert text == "input: has more than 131072 notes; give a core of one process"
+
+
 def test_more_segments_than_the_header_counts() -> None:
     many = {0x10000 + 0x1000 * i: b"" for i in range(70000)}
     core = build(Core({**many, VDSO: PAGES}, vdso=VDSO, extended=True))

@@ -57,6 +57,12 @@ def test_this_machine(tmp_path: Path) -> None:
     assert len(search("vdso.so", data, RISCV64).found) == 1
 
 
+def test_a_folder_can_be_named(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, SCRIPT, tmp_path], cwd="/", capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path}/vdso.so: the vDSO of Linux ")
+    assert (tmp_path / "vdso.so").read_bytes() == own_vdso()
+
+
 def test_a_riscv64_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake = proc(tmp_path / "self", {DATA: CLOCK, VDSO: PAGES}, vvar=(DATA, len(CLOCK)), vdso=(VDSO, len(PAGES)))
     out = tmp_path / "new" / "folder"

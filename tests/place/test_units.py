@@ -42,7 +42,7 @@ def one(name: str, *uses: int | str, users: bool = False) -> Object:
 
 
 def made(objects: list[Object], *wanted: str, page: DataPage = DataPage.AFTER) -> tuple[Unit, ...]:
-    return units(objects, wanted, page)
+    return units(objects, wanted, page, counter_page=False)
 
 
 def sections(found: tuple[Unit, ...]) -> list[list[str]]:

@@ -14,6 +14,7 @@ from elf_builder import Spec
 from elf_builder import build as build_base
 from image_builder import Patch
 from scons_build import build, scons
+from stub_build import PREFIX
 from vdso.elf import elf64
 
 OUTPUTS = ("vdso.so", "vdso.h", "vdso.rs", "vdso.S", "vdso.json")
@@ -247,6 +248,29 @@ def test_wrong_targets_and_images(words: tuple[str, ...], says: tuple[str, ...],
     for word in says:
         assert word in line, f"{word!r} is not in {line!r}"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "makes", "says"),
+    [
+        ("gcc", ".o", "compiled, for the reason that the compiler says above; docs/errors.md tells which compilers do"),
+        ("ld", "stubs.elf", "linked, for the reason that ld says above; docs/errors.md tells which linkers do"),
+    ],
+)
+def test_a_tool_that_can_not_do_it(program: str, makes: str, says: str, tmp_path: Path) -> None:
+    """It knows its version, and nothing more."""
+    refuses = 'case "$*" in *-version*|*-V*|*-print*) ;; *) echo it is too old >&2; exit 1;; esac\n'
+    for tool in ("gcc", "ld"):
+        path = tmp_path / f"own-{tool}"
+        path.write_text(f'#!/bin/sh\n{refuses if tool == program else ""}exec {PREFIX}{tool} "$@"\n')
+        path.chmod(0o755)
+    done = scons("vdso", "BASE=minimal", f"OUT={tmp_path / 'out'}", f"CROSS_COMPILE={tmp_path / 'own-'}")
+    assert done.returncode == 2
+    first, *_, last = done.stderr.strip().split("\n")
+    assert first == "it is too old"
+    assert last.startswith(f"scons: *** [{tmp_path / 'out'}")
+    assert last.endswith(f"{makes}] the stubs: can't be {says}")
+    assert not any((tmp_path / "out" / name).exists() for name in OUTPUTS)
 
 
 def test_a_file_of_outputs_is_a_target(good: Path) -> None:

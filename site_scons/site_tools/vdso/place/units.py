@@ -47,9 +47,7 @@ class Unit:
         return at
 
 
-def units(
-    objects: Sequence[Object], functions: Iterable[str], data_page: DataPage, counter_page: bool = False
-) -> tuple[Unit, ...]:
+def units(objects: Sequence[Object], functions: Iterable[str], data_page: DataPage, counter_page: bool) -> tuple[Unit, ...]:
     """Return the units that hold the `functions` and all that they refer to, in the order of the object files.
 
     VdsoError for writable data, undefined symbols, symbols that two sources define, relocations that are left for a loader,
