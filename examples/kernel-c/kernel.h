@@ -18,6 +18,7 @@
 #define NSEC_PER_SEC 1000000000u
 #define FOREVER UINT64_MAX
 
+#define EPERM 1
 #define EINTR 4
 #define EAGAIN 11
 #define ENOMEM 12
@@ -64,6 +65,11 @@ struct thread {
 	uint64_t remaining;	/* address for the rest of an interrupted sleep, or 0 */
 	uint64_t clear_tid;
 	uint64_t blocked, pending; /* signals: bit N - 1 for signal N */
+	struct stack {
+		uint64_t start;
+		uint32_t flags, pad;
+		uint64_t size;
+	} handlers; /* the stack for handlers with SA_ONSTACK; size 0: none */
 };
 
 _Static_assert(offsetof(struct thread, cpu) == 256, "trap.S");
@@ -189,6 +195,7 @@ void signal_fault(struct thread *thread, int signal, int code, uint64_t address)
 long sys_kill(struct thread *thread);
 long sys_tkill(struct thread *thread);
 long sys_tgkill(struct thread *thread);
+long sys_sigaltstack(struct thread *thread);
 long sys_rt_sigaction(struct thread *thread);
 long sys_rt_sigprocmask(struct thread *thread);
 long sys_rt_sigreturn(struct thread *thread);

@@ -5,10 +5,13 @@
 #define SIGNALS 64
 #define SIG_DFL 0
 #define SIG_IGN 1
+#define SA_ONSTACK 0x08000000ul
 #define SA_NODEFER 0x40000000ul
 #define SA_RESETHAND 0x80000000ul
 #define SI_USER 0
 #define SI_TKILL (-6)
+#define SS_ONSTACK 1
+#define SS_DISABLE 2
 #define PROCESS_ID 1
 #define BIT(signal) (1ul << ((signal) - 1))
 #define UNBLOCKABLE (BIT(SIGKILL) | BIT(19 /* SIGSTOP */))
@@ -54,16 +57,35 @@ void signal_kill(const struct thread *thread, int signal)
 	program_end(128 + signal);
 }
 
+/* Tells whether the thread runs on its stack for handlers. */
+static int on_handlers(const struct thread *thread)
+{
+	return thread->regs[SP] - thread->handlers.start - 1 < thread->handlers.size;
+}
+
+/* Returns the stack for handlers as sigaltstack() tells it. */
+static struct stack stack_of(const struct thread *thread)
+{
+	struct stack stack = thread->handlers;
+
+	stack.flags = !stack.size ? SS_DISABLE : on_handlers(thread) ? SS_ONSTACK : 0;
+	return stack;
+}
+
 /* Lets the thread go on in its handler, which returns through a frame on its stack. */
 static void enter(struct thread *thread, int signal, int code, uint64_t address)
 {
 	struct frame frame = {
 		.info = {.signal = signal, .code = code, .address = address},
+		.stack = stack_of(thread),
 		.mask = thread->blocked,
 	};
-	uint64_t sp = (thread->regs[SP] - sizeof(frame)) & -16ul;
+	uint64_t sp = thread->regs[SP];
 	struct action action;
 
+	if (actions[signal].flags & SA_ONSTACK && thread->handlers.size && !on_handlers(thread))
+		sp = thread->handlers.start + thread->handlers.size;
+	sp = (sp - sizeof(frame)) & -16ul;
 	fp_sync(thread);
 	frame_fill(&frame, thread);
 	if (copy_out(sp, &frame, sizeof(frame)))
@@ -168,6 +190,20 @@ long sys_tgkill(struct thread *thread)
 	if (thread->regs[A0] != PROCESS_ID)
 		return -ESRCH;
 	return thread->regs[A1] ? send(thread->regs[A1], thread->regs[A2]) : -EINVAL;
+}
+
+long sys_sigaltstack(struct thread *thread)
+{
+	uint64_t set = thread->regs[A0], get = thread->regs[A1];
+	struct stack new, old = stack_of(thread);
+
+	if (set && copy_in(&new, set, sizeof(new)))
+		return -EFAULT;
+	if (set && on_handlers(thread) && thread->handlers.size)
+		return -EPERM;
+	if (set)
+		thread->handlers = new.flags & SS_DISABLE ? (struct stack){0} : new;
+	return get ? copy_out(get, &old, sizeof(old)) : 0;
 }
 
 long sys_rt_sigaction(struct thread *thread)

@@ -97,6 +97,12 @@ static long sys_writev(struct thread *thread)
 	return done;
 }
 
+/* The console is open, as files 0 to 2, and takes no flags. */
+static long sys_fcntl(struct thread *thread)
+{
+	return thread->regs[A0] <= 2 ? 0 : -EBADF;
+}
+
 static long sys_exit(struct thread *thread)
 {
 	thread_exit((int)thread->regs[A0] & 0xff);
@@ -265,6 +271,7 @@ long sys_flush_icache(struct thread *thread)
 }
 
 static long (*const calls[MAX_SYSCALL])(struct thread *) = {
+	[25] = sys_fcntl,
 	[64] = sys_write,
 	[66] = sys_writev,
 	[93] = sys_exit,
@@ -280,6 +287,7 @@ static long (*const calls[MAX_SYSCALL])(struct thread *) = {
 	[129] = sys_kill,
 	[130] = sys_tkill,
 	[131] = sys_tgkill,
+	[132] = sys_sigaltstack,
 	[134] = sys_rt_sigaction,
 	[135] = sys_rt_sigprocmask,
 	[139] = sys_rt_sigreturn,
@@ -304,6 +312,7 @@ static int is_switched_off(uint64_t number)
 	case 129: /* kill to rt_sigreturn */
 	case 130:
 	case 131:
+	case 132:
 	case 134:
 	case 135:
 	case 139:

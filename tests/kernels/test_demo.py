@@ -20,9 +20,10 @@ CALL, LIBRARY = 30, 30
 """Instructions of clock_gettime in the image, and at most those of the C library and of the program around it."""
 
 
-def test_the_target(tmp_path: Path) -> None:
-    kernel_builds.kernel("rust")  # so that `core`, which all kernels share, is compiled by now
-    done = scons("demo", "BASE=minimal", f"OUT={tmp_path}")
+@pytest.mark.parametrize(("arch", "rust"), [("riscv64", "rust"), ("loongarch64", "rust-loongarch64")])
+def test_the_target(arch: str, rust: str, tmp_path: Path) -> None:
+    kernel_builds.kernel(rust)  # so that `core`, which all kernels share, is compiled by now
+    done = scons("demo", "BASE=minimal", f"ARCH={arch}", f"OUT={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("kernel=")]
     for name, (on, off, ratio) in zip(("c", "rust"), (lines[:3], lines[3:]), strict=True):
@@ -77,7 +78,7 @@ def outcome(kernel: Path, blob: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         (out / "kernel.elf").write_bytes(kernel.read_bytes())
 
     if not (blob / "vdso.json").exists():
-        (blob / "vdso.json").write_text(json.dumps({"arch": DEFAULT.name, "counter_offset": 0}))
+        (blob / "vdso.json").write_text(json.dumps({"arch": DEFAULT.name, "counter_offset": 0, "page_size": 4096}))
     monkeypatch.setattr(demo, "KERNELS", {"c": make})
     monkeypatch.setattr(demo, "CALLS", 1000)
     monkeypatch.setattr(demo, "ROUNDS", 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs of glibc and musl on both example kernels: right time, no system call, and signals that return through the image.
+"""Programs of glibc, musl and Go on the example kernels: right time, no system call, and signals that return through the image.
 
 The kernels count system calls; the programs say how many they made on purpose.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from debian_packages import KERNEL, deb
 from kernel_builds import KERNELS, build_kernel, build_vdso, kernel, minimal
-from kernels.program_builds import static
+from kernels.program_builds import go_for, static
 from qemu import Run, boot
 
 pytestmark = pytest.mark.xdist_group("qemu")
@@ -77,6 +77,21 @@ def test_cancelled_threads_unwind_through_the_image(name: str, tmp_path: Path) -
     done, said = run(kernel(name), "cancel", "glibc", log=tmp_path / "guest.txt")
     assert said == {"cancelled": 6, "cleanups": 666}
     assert (done.syscalls(TGKILL), done.syscalls(RT_SIGRETURN)) == (6, 0)
+
+
+@pytest.mark.parametrize("vdso", ["on", "off"])
+@pytest.mark.parametrize(("name", "architecture"), [("c", "riscv64"), ("c-loongarch64", "loong64")])
+def test_a_program_of_go(name: str, architecture: str, vdso: str, tmp_path: Path) -> None:
+    """Unmodified, on each architecture of the kernel in C: without the vDSO each time.Now is two system calls."""
+    done = boot(kernel(name), go_for("clocks", architecture), [f"vdso={vdso}"], ["0"], cpus=2, log=tmp_path / "guest.txt")
+    said = re.search(r"^ok served=(\d+) clock_gettime=(\d+)$", done.text, re.M)
+    assert done.exit == 0, done.text
+    assert said, done.text
+    served, meant = map(int, said.groups())
+    if vdso == "on":
+        assert done.syscalls(CLOCK_GETTIME) == meant
+    else:  # the runtime reads the clock for itself, too
+        assert done.syscalls(CLOCK_GETTIME) >= meant + 2 * served
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ RUST_PAGE = "let data = &raw const DATA as usize;"
 C_READ, RUST_READ = "vdso_data_read(&page.data, clock, counter(),", "DATA.0.read(clock, counter())"
 C_SET, RUST_SET = "clock_set_realtime(counter(), (int64_t)", "update.set_realtime(now, (ns"
 C_COPY = "return copy(to, (void *)(uintptr_t)from, size, WRITE, 1);"
-RUST_COPY = "self.parts(address, from.len(), WRITE, |part, at|"
+RUST_COPY = "self.parts(address, from.len(), machine::WRITE, |part, at|"
 INTO_PAGE, DATA_FREE = "INTO_PAGE", 0xDE0  # stands for an address, and where in the page that is
 INTO_IMAGE = "INTO_IMAGE"  # stands for what the report says of the image, which nobody knows before that is made
 WALL = {f"clock_gettime({name})" for name in ("REALTIME", "REALTIME_COARSE", "TAI")} | {"gettimeofday"}
@@ -128,11 +128,11 @@ def replaced(c: str, c_old: str, c_new: str, rust: str, rust_old: str, rust_new:
 WRONG = {
     "no auxv entry": Wrong(None, None, {ENTRY: "put AT_SYSINFO_EHDR (33)"}),
     "image writable": replaced(
-        C_IMAGE, "READ", "READ | WRITE", RUST_IMAGE, "READ", "READ | crate::memory::WRITE",
+        C_IMAGE, "READ", "READ | WRITE", RUST_IMAGE, "READ", "READ | machine::WRITE",
         {"the image can't be written": "map the image R-X for the user, without W"},
     ),
     "page writable": replaced(
-        C_DATA, "READ", "READ | WRITE", RUST_DATA, "READ", "READ | crate::memory::WRITE",
+        C_DATA, "READ", "READ | WRITE", RUST_DATA, "READ", "READ | machine::WRITE",
         {"the data page can't be written": "map the data page R-- for the user, without W"},
     ),
     "page executable": replaced(

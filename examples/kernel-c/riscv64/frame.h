@@ -5,7 +5,8 @@
 
 struct frame {
 	struct info info;
-	uint64_t flags, link, stack[3];
+	uint64_t flags, link;
+	struct stack stack;
 	uint64_t mask;
 	uint8_t unused[128];
 	uint64_t regs[32];

@@ -5,7 +5,7 @@
 //! program: it walks the page table as the processor would for user mode, and takes the physical address.
 
 use crate::kernel::MAX_CPUS;
-use crate::machine::{self, page_of, KERNEL, OWNED, PAGE, READ, SHIFTS, VALID, WRITE};
+use crate::machine::{self, page_of, KERNEL, OWNED, PAGE, READ, SHIFTS, VALID};
 use crate::syscall::{Errno, EACCES, EFAULT, EINVAL, ENOMEM};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -249,7 +249,7 @@ impl Space {
     }
 
     pub fn write(&self, address: usize, from: &[u8]) -> Result<(), Errno> {
-        self.parts(address, from.len(), WRITE, |part, at| part.copy_from_slice(&from[at..at + part.len()]))
+        self.parts(address, from.len(), machine::WRITE, |part, at| part.copy_from_slice(&from[at..at + part.len()]))
     }
 
     /// Fills the program's own pages before it runs, whatever their access.
