@@ -160,7 +160,6 @@ struct timespec { int64_t tv_sec, tv_nsec; };
 int other_clock(int clock, struct timespec *out);
 """
 KERNEL_RUST = """
-#[allow(dead_code)]
 mod vdso;
 mod fake { pub fn counter() -> u64 { 0 } }
 fn other_clock(_clock: i32) -> Option<(i64, u32)> { None }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -29,9 +30,17 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: build(folder / name, "BASE=minimal", *words) / "vdso.rs" for name, words in SETTINGS.items()}
 
 
-def write(folder: Path, module: Path, body: str = "") -> Path:
+WAYS = {
+    "public": '/// The module.\n#[path = "{module}"]\npub mod vdso;',
+    "private": '#[path = "{module}"]\nmod vdso;',
+    "included": 'mod vdso {{\n    include!("{module}");\n}}',
+}
+"""How a kernel takes the module in: without an attribute, and it may use nothing of it."""
+
+
+def write(folder: Path, module: Path, body: str = "", way: str = "public", denied: str = DENIED) -> Path:
     source = folder / "lib.rs"
-    source.write_text(f'#![no_std]\n{DENIED}\n//! A kernel.\n/// The module.\n#[path = "{module}"]\npub mod vdso;\n{body}\n')
+    source.write_text(f"#![no_std]\n{denied}\n//! A kernel.\n{WAYS[way].format(module=module)}\n{body}\n")
     return source
 
 
@@ -46,19 +55,31 @@ def this_minor() -> int:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("edition", ["2018", "2021"])
-def test_the_oldest_compiler(setting: str, edition: str, modules: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("edition", "way"), [("2018", "private"), ("2021", "public"), ("2021", "included")])
+def test_the_oldest_compiler(setting: str, edition: str, way: str, modules: dict[str, Path], tmp_path: Path) -> None:
     compiler = old_rustc()
-    words = ("--edition", edition, "--crate-type", "lib", "--emit", "metadata,obj", write(tmp_path, modules[setting]))
+    words = ("--edition", edition, "--crate-type", "lib", "--emit", "metadata,obj", write(tmp_path, modules[setting], way=way))
     done = compiler.run(*words, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("edition", [edition for edition, minor in EDITIONS.items() if this_minor() >= minor])
-def test_this_machines_compiler(setting: str, edition: str, modules: dict[str, Path], tmp_path: Path) -> None:
-    done = rustc(tmp_path, "--edition", edition, "--crate-type", "lib", write(tmp_path, modules[setting]))
+@pytest.mark.parametrize("way", WAYS)
+def test_this_machines_compiler(setting: str, edition: str, way: str, modules: dict[str, Path], tmp_path: Path) -> None:
+    done = rustc(tmp_path, "--edition", edition, "--crate-type", "lib", write(tmp_path, modules[setting], way=way))
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("clippy-driver"), reason="no clippy beside this machine's rustc")
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_kernel_that_denies_what_clippy_says(setting: str, modules: dict[str, Path], tmp_path: Path) -> None:
+    denied = "#![deny(warnings, clippy::all, clippy::pedantic)]"
+    for body, refused in (("", False), ("/// Finds fault.\npub const fn f(a: u64) -> u32 { a as u32 }", True)):
+        source = write(tmp_path, modules[setting], body, "private", denied)
+        command = ["clippy-driver", "--edition", "2021", "--crate-type", "lib", "--emit", "metadata", str(source)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == refused, done.stderr
 
 
 def test_it_says_the_oldest(modules: dict[str, Path]) -> None:

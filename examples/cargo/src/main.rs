@@ -5,7 +5,6 @@
 #![no_main]
 #![deny(warnings)]
 
-#[allow(dead_code)] // it offers more than this kernel uses
 mod vdso {
     include!(concat!(env!("OUT_DIR"), "/vdso.rs"));
 }

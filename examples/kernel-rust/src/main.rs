@@ -24,7 +24,6 @@ mod torture;
 mod trap;
 mod vdso_kernel;
 
-#[allow(dead_code)] // it offers more than this kernel uses
 mod vdso {
     include!(concat!(env!("OUT_DIR"), "/vdso.rs"));
 }
