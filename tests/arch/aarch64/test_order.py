@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""The order of memory on aarch64: what each part of the emitted code of a reader, and of the writer's mark, is needed for.
+
+The executions are those of a weak model that is multi-copy atomic, as AArch64 is. The counter is no memory: `dmb` does not
+hold it. A branch with an `isb` behind it holds the loads that the branch depends on before all that follows.
+docs/memory-order.md has the table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+import pytest
+from arch.riscv64.rvwmo import Access, Fence
+from memory_order.one_update import ALL, MEMORY, ROW, STATE, faults, writer
+from scons_build import build
+from vdso.arch.aarch64.decode import decode, text
+from vdso.arch.aarch64.facts import AARCH64
+from vdso.arch.effects import Branch, Clobber, Memory
+
+LOADS = frozenset("r")
+PARTS = ("branch", "isb", "dmb", "dependency")
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the code of clock_gettime."""
+    out = build(tmp_path_factory.mktemp("order"), "BASE=minimal", "ARCH=aarch64")
+    exports = json.loads((out / "vdso.json").read_text())["exports"]
+    (export,) = (e for e in exports if e["name"] == AARCH64.export("clock_gettime"))
+    return (out / "vdso.so").read_bytes()[export["address"] :][: export["size"]]
+
+
+def reader(code: bytes, without: Collection[str] = ()) -> list[Access | Fence]:
+    """Return what the code does to memory, in program order, up to the second load of state; `without`: parts of it."""
+    found: list[Access | Fence] = []
+    state, counter, number, row = "", "", -1, ""
+    branched = False  # on the state that was loaded
+    zero: set[str] = set()  # registers that are made of the counter
+    for at in range(0, len(code), 4):
+        decoded = decode(code, at)
+        assert decoded is not None
+        effect, line = decoded[1], next(text(code, at, at + 4))[2]
+        if isinstance(effect, Branch) and state and state in effect.uses:
+            branched = "branch" not in without
+        elif line == "isb":
+            if branched and "isb" not in without:
+                found.append(Fence(LOADS, ALL))
+        elif line == "dmb ishld":
+            if "dmb" not in without:
+                found.append(Fence(LOADS, MEMORY))
+        elif line.startswith("mrs"):
+            assert isinstance(effect, Clobber)
+            (counter,) = effect.results
+            number = sum(isinstance(item, Access) for item in found)
+            found.append(Access(reads=True, writes=False, counter=True))
+        elif isinstance(effect, Clobber) and counter and counter in effect.uses:
+            zero |= set(effect.results)
+        elif isinstance(effect, Memory) and not effect.stores:
+            row = row or effect.base
+            again = effect.index in zero
+            assert effect.base == row
+            mask = 1 << number if again and "dependency" not in without else 0
+            found.append(Access(reads=True, writes=False, start=0 if again else effect.offset, size=8, address=mask))
+            if again:
+                return found
+            state = state or effect.results[0]
+    raise AssertionError("the second load of state was not found")
+
+
+def test_the_code_has_what_the_model_is_told(code: bytes) -> None:
+    program = reader(code)
+    kinds = ["fence" if isinstance(item, Fence) else "counter" if item.counter else item.start for item in program]
+    assert kinds == [STATE, "fence", "counter", *ROW, "fence", STATE]
+    assert isinstance(program[-1], Access)
+    assert program[-1].address == 1 << 1, "of the counter, the second access"
+
+
+def test_nothing_goes_wrong(code: bytes) -> None:
+    assert faults(reader(code), writer(MEMORY)) == set()
+
+
+@pytest.mark.parametrize(
+    ("without", "wrong"),
+    [("branch", {"a mix"}), ("isb", {"a mix"}), ("dmb", {"a mix"}), ("dependency", {"back"})],
+)
+def test_each_part_of_the_reader_is_needed(code: bytes, without: str, wrong: set[str]) -> None:
+    assert faults(reader(code, [without]), writer(MEMORY)) == wrong
+
+
+def test_the_fence_behind_the_mark_is_needed(code: bytes) -> None:
+    """A `dmb` in its place would hold the row, and not the counter."""
+    assert faults(reader(code), writer(MEMORY, marks=False)) == {"a mix", "back"}
+    held = [Fence(MEMORY, MEMORY) if item == Fence(ALL, ALL) else item for item in writer(MEMORY)]
+    assert faults(reader(code), held) == {"back"}
