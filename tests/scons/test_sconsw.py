@@ -594,7 +594,7 @@ def test_the_readme_tells_what_ci_runs() -> None:
     assert "./sconsw --install test" in readme
 
 
-@pytest.mark.parametrize("words", [["--only", "nonsense"], ["--keep"], ["--what"]])
+@pytest.mark.parametrize("words", [["--only", "nonsense"], ["--keep"], ["--what"], ["--suite"], ["--suite", "../x"]])
 def test_fresh_debian_refuses_what_it_does_not_know(words: list[str]) -> None:
     command = [str(ROOT / "tests" / "fresh-debian"), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
