@@ -288,13 +288,13 @@ def test_a_refused_frequency_leaves_a_page_that_serves_nothing(made: Clockwork, 
     machine.do("set_tick", 1, 10**7)
     machine.do("tick", 1)
     machine.do("begin")
-    machine.do("adjust", 1, 1)
-    machine.do("suspend", 1)
-    machine.do("resume", 1, 1)
-    machine.do("set_monotonic", 1, 2, 3)
+    begun = [bytes(page) for page in machine.pages]
+    for call in (("adjust", 1, 1), ("suspend", 1), ("resume", 1, 1), ("set_monotonic", 1, 2, 3)):
+        machine.do(*call)
+        assert [bytes(page) for page in machine.pages] == begun, call
     machine.do("end")
     machine.do("disable")
-    assert bytes(machine.pages[0]) == bytes(4096)
+    assert [bytes(page) for page in machine.pages] == [bytes(4096)] * 2
     machine.check(10**9)
 
 

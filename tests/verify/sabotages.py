@@ -274,7 +274,7 @@ SABOTAGES = (
     patched("load-first", "PT_DYNAMIC is program header 0x0, PT_LOAD 0x1", dynamic_first),
     patched("known-segments", "program header PT_RISCV_ATTRIBUTES at", as_eh_frame(0x70000003)),
     patched("known-segments", "program header PT_PHDR at", as_eh_frame(6)),
-    patched("segments-inside", "from 0x10000 to", as_eh_frame(elf64.PT_GNU_EH_FRAME, vaddr=FAR)),
+    patched("segments-inside", "from 0x10000 to 0x10024", as_eh_frame(elf64.PT_GNU_EH_FRAME, vaddr=FAR)),
     patched("segments-inside", "at offset 0x8 and at address", as_eh_frame(elf64.PT_GNU_EH_FRAME, offset=8)),
     patched("no-interp", "PT_INTERP at", as_eh_frame(elf64.PT_INTERP)),
     patched("no-relro", "PT_GNU_RELRO at", as_eh_frame(PT_GNU_RELRO)),
