@@ -89,8 +89,10 @@ def test_each_part_of_the_reader_is_needed(code: bytes, without: str, wrong: set
     assert faults(reader(code, [without]), writer(MEMORY)) == wrong
 
 
-def test_the_fence_behind_the_mark_is_needed(code: bytes) -> None:
+def test_the_fences_of_the_writer_are_needed(code: bytes) -> None:
     """A `dmb` in its place would hold the row, and not the counter."""
     assert faults(reader(code), writer(MEMORY, marks=False)) == {"a mix", "back"}
+    released = [item for item in writer(MEMORY) if item != Fence(MEMORY, MEMORY)]
+    assert faults(reader(code), released) == {"a mix"}
     held = [Fence(MEMORY, MEMORY) if item == Fence(ALL, ALL) else item for item in writer(MEMORY)]
     assert faults(reader(code), held) == {"back"}
