@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the report ask a browser, as bodies of JavaScript functions."""
 
-# arguments[0]: selector of rows. The text of their cells.
-CELLS = "return [...document.querySelectorAll(arguments[0])].map(r => [...r.cells].map(c => c.innerText.trim()))"
+# arguments[0]: selector of rows. The text of their cells, those of folded tables too.
+CELLS = """
+document.querySelectorAll('details').forEach(d => d.open = true);
+return [...document.querySelectorAll(arguments[0])].map(r => [...r.cells].map(c => c.innerText.trim()));
+"""
 
 # [every id, every link as [href, class, text, leads somewhere, start and end of the region on a map that it leads to]].
 LINKS = """
@@ -35,7 +38,8 @@ return [...document.querySelectorAll(`section[aria-labelledby=${arguments[0]}-ma
 # How many elements Tab reaches; from here on window.seen has [which of them got the focus, and can it be seen].
 FOCUSABLE = """
 window.seen = [];
-window.all = [...document.querySelectorAll('a[href], [tabindex="0"]')].filter(e => e.tabIndex === 0);
+window.all = [...document.querySelectorAll('a[href], summary, [tabindex="0"]')].filter(
+    e => e.tabIndex === 0 && (e.matches('summary') || !e.closest('details:not([open])')));
 document.addEventListener('focusin', event => {
     const style = getComputedStyle(event.target), shape = event.target.querySelector('.shape');
     const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;

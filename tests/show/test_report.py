@@ -102,6 +102,27 @@ def test_rows_are_those_of_the_json(browser: Browser, made: Made) -> None:
     assert {row[0]: int(row[2]) for row in browser.run(CELLS, "table.changes tbody tr")} == sums
 
 
+def test_what_most_ask_comes_first(browser: Browser, made: Made) -> None:
+    """Exports before maps, tables of bytes folded, and in short: instructions, compiler, settings, licence."""
+    browser.open(made.page)
+    sections = browser.run(
+        "return [...document.querySelectorAll('main > section')].map(s => s.getAttribute('aria-labelledby'))"
+    )
+    assert sections == ["short", "exports", "map", "code", "changes"]
+    folded = "return [...document.querySelectorAll('main details')].map(d => [d.open, d.querySelector('table').className])"
+    assert browser.run(folded) == [[False, "list"], [False, "list"], [False, "changes"]]
+    said = browser.run("return document.querySelector('section[aria-labelledby=short]').innerText")
+    titles = "return [...document.querySelectorAll('article h3')].map(h => h.innerText)"
+    (counts,) = (re.search(r"(\d+ → \d+) instructions", title)[1] for title in browser.run(titles) if "clock_gettime" in title)
+    assert f"{counts}\ninstructions of clock_gettime" in said
+    assert blob_from_facts(made.facts, made.blob).compiler in said
+    assert f"LOAD_ADDR={made.facts['load_addr']:#x} DATA_PAGE={made.facts['data_page']}" in said
+    assert ("all of it is MIT" in said) == (made.facts["linux"] == "none")
+    assert ("GPL-2.0" in said) == (made.facts["linux"] != "none")
+    browser.run("location.hash = document.querySelector('table.list tbody tr').id")
+    assert browser.run("return document.querySelector('table.list').closest('details').open"), "where a link leads into it"
+
+
 def test_info_says_the_same(browser: Browser, made: Made) -> None:
     """Map, exports, policy and the addresses outside, in the terminal."""
     asked = decide.parse_policy(next((w for w in made.words if w.startswith("POLICY=")), "").removeprefix("POLICY="), RISCV64)

@@ -22,6 +22,8 @@ from .info import Row, rows
 from .listing import Listing, Surroundings, listing
 from .regions import Region
 
+CLOCK_GETTIME = "clock_gettime"
+
 
 @dataclass(frozen=True)
 class Map:
@@ -64,6 +66,12 @@ class Shown:
     changes: tuple[tuple[str, int, int], ...]
     outside_before: int
     outside_after: int
+
+    @property
+    def instructions(self) -> tuple[int, int] | None:
+        """Return how many instructions the code of clock_gettime has, before and after; None where it is none of ours."""
+        found = (one for one in self.replaced if one.export.short == CLOCK_GETTIME)
+        return next(((len(one.before.lines), len(one.after.lines)) for one in found), None)
 
     @property
     def kinds(self) -> list[str]:
