@@ -150,10 +150,10 @@ def test_who_asks_the_kernel_reads_no_counter(made: Made) -> None:
 
 EARLY = """	if (__builtin_expect(!vdso_is_negative(state), 0))
 		return 0; /* before the counter: where it may not be read, the program would die of it */
-	vdso_fence_load();
+	vdso_fence_branch();
 	counter = vdso_counter_unordered();
 """
-LATE = """	vdso_fence_load();
+LATE = """	vdso_fence_branch();
 	counter = vdso_counter_unordered();
 	if (__builtin_expect(!vdso_is_negative(state), 0))
 		return 0;

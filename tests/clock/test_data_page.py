@@ -264,7 +264,7 @@ BROKEN = {
     "RAW is adjusted": (" && clock != VDSO_MONOTONIC_RAW", "", lambda made: adjusts(made, 10**7, 100)),
     "adjust jumps": ("vdso_data_rebase(d, clock, counter);\n\tVDSO_STORE(row->mult, mult);",
                      "VDSO_STORE(row->mult, mult);", lambda made: adjusts(made, 10**7, 100)),
-    "no clamp at the base": ("units < floor, 0) ? floor : units", "units < floor, 0) ? units : units", sleeps),
+    "no clamp at the base": ("\t\tunits = floor;", "\t\tunits = units;", sleeps),
     "TAI does not sleep": ("VDSO_SLEEP_CLOCKS 0x8a1u", "VDSO_SLEEP_CLOCKS 0x0a1u", sleeps),
     "resume forgets the rate": ("? nominal : d->rate", "? nominal : nominal", sleeps),
 }  # fmt: skip

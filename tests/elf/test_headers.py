@@ -150,7 +150,7 @@ def test_symbols_that_leave_the_image_are_an_error() -> None:
     with pytest.raises(struct.error):
         list(dynamic_symbols(data, form, {elf64.DT_SYMTAB: 0}))
     patch.put(tags[elf64.DT_GNU_HASH], "<I", 1 << 30)
-    with pytest.raises(struct.error, match="0x40000000 buckets of DT_GNU_HASH"):
+    with pytest.raises(struct.error, match="1073741824 buckets of DT_GNU_HASH"):
         list(dynamic_symbols(patch.image, form, tags))
 
 

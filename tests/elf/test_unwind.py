@@ -94,7 +94,7 @@ def test_a_leaf_has_no_rule_of_its_own() -> None:
     [(Span(0x100, 0x10), Span(0x10F, 0x10)), (Span(0x100, 0x10), Span(0x100, 0x10))],
 )
 def test_functions_that_overlap_are_refused(first: Span, second: Span) -> None:
-    with pytest.raises(ValueError, match="entry 0x1 for 0x"):
+    with pytest.raises(ValueError, match="entry 1 for 0x"):
         read([leaf(first, RISCV64.leaf_cie), leaf(second, RISCV64.leaf_cie)])
 
 

@@ -22,7 +22,7 @@ WHOLE = build(Spec(symtab=True)) + b"\n\x0a\x93\xff" * 20
 
 CHANGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "ends of lines": (lambda d: d.replace(b"\n", b"\r\n"), "copied as text: 0x0d stands before each 0x0a"),
-    "no UTF-8": (lambda d: d.decode("utf-8", "replace").encode(), "copied as text: U+FFFD stands for other bytes 0x"),
+    "no UTF-8": (lambda d: d.decode("utf-8", "replace").encode(), "copied as text: U+FFFD stands for other bytes "),
     "as UTF-8": (lambda d: d.decode("latin-1").encode(), "copied as text: bytes from 0x80 on became two, as UTF-8"),
     "seven bits": (lambda d: bytes(byte & 0x7F for byte in d), "copied as text: no byte has its highest bit"),
     "zeros dropped": (lambda d: d.replace(b"\0", b""), "copied as text: no zero byte is left"),

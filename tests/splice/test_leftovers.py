@@ -55,7 +55,9 @@ def sets(made: Made) -> tuple[set[str], set[str]]:
 
 def judge(image: bytes, made: Made) -> dict[str, list[str]]:
     blob = Blob(image)
-    known = NAMES | {d.export.encode() for d in made.plan.decisions if d.policy != HIDE}
+    visible = {d.export for d in made.plan.decisions if d.policy != HIDE}
+    visible |= {alias for alias, export in made.base.aliases.items() if export in visible}
+    known = NAMES | {name.encode() for name in visible}
     known.add(our_note.name(made.plan.data_offset, made.plan.counter_offset).rstrip(b"\0"))
     known |= {note.desc.rstrip(b"\0") for note in made.base.notes if note.owner == b"Linux\0"}  # its version, in words too
     return {
