@@ -10,7 +10,8 @@ One function, for a kernel that builds with CMake:
 
 NAME becomes an interface library: what links with it finds vdso.h, and is built after it. VARIABLE is any of `scons -h` (BASE, POLICY,
 DATA_PAGE...); BASE is `minimal` where it is left out, OUT is a folder NAME of the build. Relative paths are relative to the
-CMakeLists.txt, but OUT to the folder of the build. Each build calls scons-vdso, which leaves a file alone that is up to date, so what includes it is not compiled again.
+CMakeLists.txt, but OUT to the folder of the build. Each build calls scons-vdso, which leaves a file alone that is up to date, so what
+includes it is not compiled again.
 ]]
 set(_SCONS_VDSO_ROOT ${CMAKE_CURRENT_LIST_DIR}/..)
 
