@@ -57,6 +57,15 @@ def test_the_model_says_what_was_built() -> None:
     assert base.tag(DT_DEBUG) is None
 
 
+@pytest.mark.parametrize("words", [1, 2, 4, 8, 16])
+def test_a_bloom_filter_may_have_more_words(words: int) -> None:
+    """DT_GNU_HASH does not say how many symbols it is for: that is the rest of its size."""
+    spec = Spec(hashes=("gnu",), bloom=words)
+    base = read(build_base(spec))
+    assert [symbol.name for symbol in base.symbols] == [symbol.name for symbol in read(build_base(PLAIN)).symbols]
+    assert base.tables[".gnu.hash"].size == 16 + 8 * words + 4 * (3 + len(base.symbols) - 2)
+
+
 def test_exports_are_functions_in_the_order_of_their_addresses() -> None:
     """Local ones, undefined ones, versions and the symbols of sections are none."""
     base = read(build_base(Spec(functions=FUNCTIONS[::-1], undefined="riscv_isa_ext_keys")))

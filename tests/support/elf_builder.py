@@ -119,6 +119,7 @@ class Spec:
 
     functions       in the order of their addresses
     hashes          which of "sysv", "gnu"
+    bloom           words of the bloom filter of "gnu", a power of two
     lld             as ld.lld does: DT_HASH behind DT_SYMTAB, and PT_RISCV_ATTRIBUTES, whose bytes lie behind the load
     first           types of more program headers, which name nothing and come before the load
     load_flags      of PT_LOAD
@@ -142,6 +143,7 @@ class Spec:
     soname: str = "linux-vdso.so.1"
     version: str = "LINUX_4.15"
     hashes: tuple[str, ...] = ("sysv", "gnu")
+    bloom: int = 1
     lld: bool = False
     first: tuple[int, ...] = ()
     load_flags: int = elf64.PF_R | elf64.PF_X
@@ -260,17 +262,18 @@ def _sysv_table(form: _Form, names: list[str]) -> bytes:
     return form.words(count, len(names), *buckets, *chains)
 
 
-def _gnu_table(form: _Form, names: list[str], first: int) -> bytes:
+def _gnu_table(form: _Form, names: list[str], first: int, words: int) -> bytes:
     count, shift = 3, 6
-    buckets, chains, bloom = [0] * count, [], 0
+    buckets, chains, bloom = [0] * count, [], [0] * words
     for i in range(first, len(names)):
         h = gnu_hash(names[i])
         slot = h % count
         buckets[slot] = buckets[slot] or i
         last = i + 1 == len(names) or gnu_hash(names[i + 1]) % count != slot
         chains.append(h & ~1 | last)
-        bloom |= 1 << h % form.bits | 1 << (h >> shift) % form.bits
-    return form.words(count, first, 1, shift) + form.pack("Q", "I", bloom) + form.words(*buckets, *chains)
+        bloom[h // form.bits % words] |= 1 << h % form.bits | 1 << (h >> shift) % form.bits
+    filtered = b"".join(form.pack("Q", "I", word) for word in bloom)
+    return form.words(count, first, words, shift) + filtered + form.words(*buckets, *chains)
 
 
 def _cie(form: _Form, augmentation: str) -> bytes:
@@ -339,7 +342,7 @@ class _Base:
         """Add all parts but the code, in the order of Linux's vdso.lds.S."""
         spec, symbol = self.spec, 8 + 2 * self.word
         sysv = _sysv_table(self.form, [name if i >= self.first else "" for i, name in enumerate(self.names)])
-        gnu = _gnu_table(self.form, self.names, self.first)
+        gnu = _gnu_table(self.form, self.names, self.first, spec.bloom)
         if "sysv" in spec.hashes:
             self.add(_Part(".hash", elf64.SHT_HASH, len(sysv), lambda: sysv, entsize=4, link=".dynsym"))
         if "gnu" in spec.hashes:
