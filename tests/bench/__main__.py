@@ -14,6 +14,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from vdso.arch import DEFAULT
+
 from . import build_times, cycles, limits, table
 from .modes import MODES, Mode, make
 from .subject import Subject, ours, theirs
@@ -36,6 +38,9 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="where `scons vdso` has put its outputs")
     args = parser.parse_args()
     root, out, work = args.root.resolve(), args.out.resolve(), args.out.resolve() / "bench"
+    arch = json.loads((out / "vdso.json").read_text(encoding="utf-8"))["arch"]
+    if arch != DEFAULT.name:
+        sys.exit(f"bench: counts code of {DEFAULT.name} alone so far; tests/arch/{arch} counts that of {arch}")
     shutil.rmtree(work, ignore_errors=True)
     blobs = make(work / "blobs", out / "base.so")
 

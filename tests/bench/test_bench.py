@@ -16,8 +16,10 @@ from arch.riscv64.code_shape import faults, multiplications
 from elftools.elf.elffile import ELFFile
 from exact_clock import HZ_MAX, HZ_MIN, UPTIME_CLOCKS
 from kernel_side import DataPage
+from repository import ROOT
 from stub_build import CCFLAGS, COMPILER, stubs
 from stub_runner import BUFFER, Machine
+from vdso.scons import commands
 
 from bench import linux, table
 from bench.calls import CALLS, CLOCKS, Call
@@ -48,6 +50,12 @@ def linux_vdsos_fixture(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def instructions(subject: Subject) -> dict[tuple[str, str], Count]:
     return {(call.export, call.case): count for call, count in counts(subject).items()}
+
+
+def test_code_that_is_not_counted_yet_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "vdso.json").write_text('{"arch": "another"}')
+    assert commands.bench(str(ROOT), str(tmp_path)) == 1
+    assert capfd.readouterr() == ("", "bench: counts code of riscv64 alone so far; tests/arch/another counts that of another\n")
 
 
 def test_budgets(blobs: list[Made]) -> None:
