@@ -40,7 +40,7 @@ def main() -> int:
     root, out, work = args.root.resolve(), args.out.resolve(), args.out.resolve() / "bench"
     arch = json.loads((out / "vdso.json").read_text(encoding="utf-8"))["arch"]
     if arch != DEFAULT.name:
-        sys.exit(f"bench: counts code of {DEFAULT.name} alone so far; tests/arch/{arch} counts that of {arch}")
+        sys.exit(f"bench: counts code of {DEFAULT.name} alone so far, not that of {arch}")
     shutil.rmtree(work, ignore_errors=True)
     blobs = make(work / "blobs", out / "base.so")
 

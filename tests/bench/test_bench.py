@@ -55,7 +55,7 @@ def instructions(subject: Subject) -> dict[tuple[str, str], Count]:
 def test_code_that_is_not_counted_yet_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "vdso.json").write_text('{"arch": "another"}')
     assert commands.bench(str(ROOT), str(tmp_path)) == 1
-    assert capfd.readouterr() == ("", "bench: counts code of riscv64 alone so far; tests/arch/another counts that of another\n")
+    assert capfd.readouterr() == ("", "bench: counts code of riscv64 alone so far, not that of another\n")
 
 
 def test_budgets(blobs: list[Made]) -> None:
