@@ -232,13 +232,12 @@ class _Walk:
                 self.state.add(pc)
                 self.clobber(pc, effect, state)
             case Clobber():
-                self.clobber(pc, effect, state)
+                made_of = [self.value(register, state).absolute for register in effect.uses]
+                self.clobber(pc, effect, state, _COMPUTED if made_of and all(made_of) else _ANYTHING)
         self.reach(after, state)
 
-    def clobber(self, pc: int, effect: Memory | Clobber | KernelState, state: _State) -> None:
+    def clobber(self, pc: int, effect: Memory | Clobber | KernelState, state: _State, value: _Value = _ANYTHING) -> None:
         self.use(pc, effect.uses, state)
-        made_of = [self.value(register, state).absolute for register in effect.uses]
-        value = _COMPUTED if isinstance(effect, Clobber) and made_of and all(made_of) else _ANYTHING
         for register in effect.results:
             self.set(state, register, value)
 
