@@ -241,3 +241,19 @@ def test_long_tests_run_weekly(name: str) -> None:
     assert ("--cap-add SYS_ADMIN" in job["container"].get("options", "")) == (name == "zoo"), "which alone mounts"
     assert workflow["permissions"] == {}
     assert file not in CI.read_text()
+
+
+def test_the_newest_scons_is_tried_weekly() -> None:
+    job = YAML(typ="safe").load(WEEKLY.read_text())["jobs"]["scons"]
+    assert job["steps"][-1]["run"] == "./sconsw --install test 'TEST=--full tests/scons/test_old_scons.py'"
+    assert (ROOT / "tests" / "scons" / "test_old_scons.py").is_file()
+
+
+def test_each_promised_python_is_tested_weekly() -> None:
+    """From the oldest that pyproject.toml allows, without a gap."""
+    job = YAML(typ="safe").load(WEEKLY.read_text())["jobs"]["pythons"]
+    (oldest,) = re.findall(r'^requires-python = ">=3\.(\d+)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    tried = [int(version.removeprefix("3.")) for version in job["strategy"]["matrix"]["python"]]
+    assert tried == list(range(int(oldest), int(oldest) + len(tried)))
+    assert tried[-1] >= 14
+    assert job["steps"][-1]["run"].endswith("sconsw --install test\n")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Every door with the oldest SCons that is promised makes what the newest makes; and SCons without our packages says which."""
+"""Every door with the oldest SCons that is promised, and with the newest at full length, makes what the locked one makes.
+
+SCons without our packages says which are missing.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pip_install import install_locked
+from pip_install import install_locked, install_newest
 from repository import ROOT
 from scons_build import build
 
@@ -43,18 +46,28 @@ def run(folder: Path, python: str, *words: str, imports: list[Path]) -> subproce
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask for the newest SCons at full length only: it changes from week to week, and the locked one is what users get."""
+    if "other_scons" in metafunc.fixturenames:
+        versions = ["oldest", "newest"] if metafunc.config.getoption("full") else ["oldest"]
+        metafunc.parametrize("other_scons", versions, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that holds the package SCons of that version, and what pip knows of it."""
-    folder = tmp_path_factory.mktemp("oldest")
-    install_locked(Path(sys.executable), LOCK, "--no-deps", "--target", folder)
+def other_scons(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that holds the package SCons of another version, and what pip knows of it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "oldest":
+        install_locked(Path(sys.executable), LOCK, "--no-deps", "--target", folder)
+    else:
+        install_newest(Path(sys.executable), "scons", "--target", folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return what the command line makes with the SCons of the tests, which is the newest that is locked."""
-    return build(tmp_path_factory.mktemp("newest"), "BASE=minimal")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what the command line makes with the SCons of the tests, which is the one that is locked."""
+    return build(tmp_path_factory.mktemp("locked"), "BASE=minimal")
 
 
 def same(made: Path, as_: Path) -> bool:
@@ -70,27 +83,27 @@ def test_the_oldest_is_what_the_sources_promise() -> None:
 
 
 @pytest.mark.parametrize("door", [TOOLPATH, PACKAGE, INCLUDED], ids=["toolpath", "package", "SConscript"])
-def test_the_doors_of_a_kernel(door: str, oldest: Path, newest: Path, tmp_path: Path) -> None:
+def test_the_doors_of_a_kernel(door: str, other_scons: Path, locked: Path, tmp_path: Path) -> None:
     (tmp_path / "SConstruct").write_text(door)
     (tmp_path / "scons-vdso").symlink_to(ROOT)
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "scons_vdso").symlink_to(TOOLS)
     for told in ("EMIT ", "up to date"):
-        done = run(tmp_path, sys.executable, "made", imports=[oldest, tmp_path / "packages"])
+        done = run(tmp_path, sys.executable, "made", imports=[other_scons, tmp_path / "packages"])
         assert done.returncode == 0, done.stdout + done.stderr
         assert told in done.stdout
-    assert same(tmp_path / "made", newest)
+    assert same(tmp_path / "made", locked)
 
 
-def test_the_command_line(oldest: Path, newest: Path, tmp_path: Path) -> None:
+def test_the_command_line(other_scons: Path, locked: Path, tmp_path: Path) -> None:
     for told in ("EMIT ", "up to date"):
         words = ("-C", str(ROOT), "vdso", "BASE=minimal", f"OUT={tmp_path / 'made'}")
-        done = run(tmp_path, sys.executable, *words, imports=[oldest])
+        done = run(tmp_path, sys.executable, *words, imports=[other_scons])
         assert done.returncode == 0, done.stdout + done.stderr
         assert told in done.stdout
-    assert same(tmp_path / "made", newest)
+    assert same(tmp_path / "made", locked)
     image = tmp_path / "made" / "vdso.so"
-    checked = run(tmp_path, sys.executable, "-C", str(ROOT), "check", f"IMAGE={image}", imports=[oldest])
+    checked = run(tmp_path, sys.executable, "-C", str(ROOT), "check", f"IMAGE={image}", imports=[other_scons])
     assert (checked.returncode, "0 findings" in checked.stdout) == (0, True), checked.stdout + checked.stderr
 
 
@@ -120,7 +133,7 @@ def test_without_the_packages_one_line_names_them(door: str, bare: tuple[str, Pa
     assert not (tmp_path / "made").exists()
 
 
-def test_scons_that_pip_did_not_install(bare: tuple[str, Path], newest: Path, tmp_path: Path) -> None:
+def test_scons_that_pip_did_not_install(bare: tuple[str, Path], locked: Path, tmp_path: Path) -> None:
     """As Debian's or scons-local's: its version is told all the same."""
     (tmp_path / "hide").mkdir()
     (tmp_path / "hide" / "sitecustomize.py").write_text(
@@ -131,4 +144,4 @@ def test_scons_that_pip_did_not_install(bare: tuple[str, Path], newest: Path, tm
     words = ("-C", str(ROOT), "BASE=minimal", f"OUT={tmp_path / 'made'}")
     done = run(tmp_path, sys.executable, *words, imports=[tmp_path / "hide", bare[1]])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "made" / "vdso.json").read_bytes() == (newest / "vdso.json").read_bytes()
+    assert (tmp_path / "made" / "vdso.json").read_bytes() == (locked / "vdso.json").read_bytes()

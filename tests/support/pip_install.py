@@ -14,8 +14,17 @@ PIP = ("-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check")
 
 def install_locked(python: Path, lock: Path, *words: object, environ: dict[str, str] | None = None) -> None:
     """Run `pip install` of `python` on a lock file; `words` are further ones of pip's."""
-    locked = ("--no-compile", "--require-hashes", "--only-binary", ":all:", "--retries", "2", "-r", lock)
-    command = [str(word) for word in (python, *PIP, "install", *locked, *words)]
+    _install(python, ("--require-hashes", "-r", lock, *words), environ)
+
+
+def install_newest(python: Path, package: str, *words: object) -> None:
+    """Run `pip install` of `python` for the newest version of a package that pip finds."""
+    _install(python, ("--upgrade", package, *words), None)
+
+
+def _install(python: Path, words: Sequence[object], environ: dict[str, str] | None) -> None:
+    plain = ("--no-compile", "--only-binary", ":all:", "--retries", "2")
+    command = [str(word) for word in (python, *PIP, "install", *plain, *words)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     skip_without_network(done.returncode, done.stderr.splitlines())
     assert done.returncode == 0, done.stderr
