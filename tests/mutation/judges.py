@@ -7,7 +7,8 @@ from pathlib import Path
 
 TOOL = "site_scons/site_tools/vdso/"
 SELDOM = {
-    "vdso_src": ("clock/test_stubs.py", "clock", "memory_order/test_memory_order.py", "stubs"),
+    "vdso_src": ("clock/test_stubs.py", "clock", "memory_order/test_memory_order.py", "stubs", "arch/test_facts.py"),
+    "tables": ("tables", "splice"),
     "templates": ("clock/test_data_page.py", "clock", "memory_order/test_memory_order.py"),
     "sconsw": ("scons/test_sconsw.py",),
     "arch": ("arch", "image"),

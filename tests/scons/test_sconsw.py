@@ -197,13 +197,29 @@ def test_a_compiler_without_headers_is_none(sconsw: ModuleType, tmp_path: Path, 
     assert sconsw.compiles("gcc", "c", "stdio.h")
 
 
-def test_every_program_that_packs_is_asked_for(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("package", "programs"),
+    [
+        ("lz4", ("bzip2", "lz4", "xz", "zstd")),
+        ("cmake", ("cmake", "ninja")),
+        ("clang-19", ("clang-19", "ld.lld-19")),
+        ("elfutils", ("eu-strip", "llvm-strip")),
+    ],
+)
+def test_every_program_of_a_need_is_asked_for(
+    sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, programs: tuple[str, ...]
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    (need,) = (each for each in sconsw.needs(sconsw.parse(["test"], {}), ready=True) if "lz4" in each.packages)
-    for name in ("bzip2", "lz4", "xz", "zstd"):
+    needs = sconsw.needs(sconsw.parse(["test"], {}), ready=True)
+    (need,) = (each for each in needs if package in each.packages)
+    for name in programs:
         assert not need.met()
         script(tmp_path / name, "exit 0")
     assert need.met()
+    for name in programs:
+        (tmp_path / name).rename(tmp_path / "aside")
+        assert not need.met()
+        (tmp_path / "aside").rename(tmp_path / name)
 
 
 # apt
