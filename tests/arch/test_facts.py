@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from repository import SOURCES
+from syscall_numbers import numbers
 from vdso.arch import ARCHES, DEFAULT
 from vdso.arch.arch import KEEP, REPLACE, Arch
 from vdso.arch.effects import Trap
@@ -23,16 +24,9 @@ def defined(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^#define (\w+)[ \t]+(.+?)(?:[ \t]*/\*.*)?$", text, re.M))
 
 
-def numbers(arch: Arch) -> dict[str, int]:
-    found = {name.removeprefix("VDSO_NR_"): int(value) for name, value in defined(SOURCES / arch.name / "numbers.h").items()}
-    assert found
-    assert len(set(found.values())) == len(found)
-    return found
-
-
 def number(arch: Arch, call: str) -> int:
     """Return the number of a system call, whose name may have a word of Linux's in front."""
-    (found,) = (value for name, value in numbers(arch).items() if f"_{name}".endswith(f"_{call.upper()}"))
+    (found,) = (value for name, value in numbers(arch.name).items() if f"_{name}".endswith(f"_{call.upper()}"))
     return found
 
 

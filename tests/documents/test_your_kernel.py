@@ -12,6 +12,7 @@ from kernels.selftest_report import ADDRESS, COUNTER, RESTARTED
 from kernels.selftest_report import COST as TRAPS
 from repository import ROOT, SOURCES
 from scons_build import build
+from syscall_numbers import numbers
 
 PAGE = (ROOT / "docs" / "your-kernel.md").read_text()
 
@@ -47,13 +48,12 @@ def test_every_board_has_a_frequency_that_the_page_takes_and_a_source() -> None:
 
 
 def test_the_numbers_of_system_calls_are_those_that_the_stubs_make() -> None:
-    text = "\n".join(path.read_text() for path in (SOURCES / "riscv64").glob("numbers.h"))
-    numbers = {int(number): name.lower() for name, number in re.findall(r"#define VDSO_NR_(\w+) (\d+)", text)}
+    names = {number: name.lower() for name, number in numbers("riscv64").items()}
     made = set(re.findall(r"VDSO_NR_(\w+)", "\n".join(path.read_text() for path in SOURCES.glob("*.c"))))
     made |= set(re.findall(r"VDSO_NR_(\w+)", (SOURCES / "riscv64" / "own_syscalls.c").read_text())) | {"RT_SIGRETURN"}
     table = {int(number): name.strip("`") for number, name, _ in rows("number")}
     assert {name.removeprefix("riscv_") for name in table.values()} == {name.lower().removeprefix("riscv_") for name in made}
-    assert all(numbers[number].removeprefix("riscv_") == name.removeprefix("riscv_") for number, name in table.items())
+    assert all(names[number].removeprefix("riscv_") == name.removeprefix("riscv_") for number, name in table.items())
 
 
 def test_its_names_are_there(tmp_path: Path) -> None:

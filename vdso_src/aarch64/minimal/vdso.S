@@ -2,7 +2,7 @@
  * A base whose exports all make their plain system call, as a C library does without a vDSO. This command makes base.so of
  * it, in this folder, with gcc and binutils of Debian 12, and a test makes it again:
  *
- * aarch64-linux-gnu-gcc -mcmodel=tiny -I.. -nostdlib -shared -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both
+ * aarch64-linux-gnu-gcc -mcmodel=tiny -I.. -I../.. -nostdlib -shared -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both
  *   -Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,-z,max-page-size=4096 -Wl,-s -Wl,-T,vdso.lds -o base.so vdso.S
  */
 #include "numbers.h"

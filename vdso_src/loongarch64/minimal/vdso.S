@@ -2,7 +2,7 @@
  * A base whose exports all make their plain system call, as a C library does without a vDSO. This command makes base.so of
  * it, in this folder, with clang and lld of Debian 12, and a test makes it again:
  *
- * clang-19 --target=loongarch64-unknown-none -mabi=lp64s -I.. -c -o vdso.o vdso.S
+ * clang-19 --target=loongarch64-unknown-none -mabi=lp64s -I.. -I../.. -c -o vdso.o vdso.S
  * ld.lld-19 -shared -soname=linux-vdso.so.1 --hash-style=both --build-id=sha1 --eh-frame-hdr --no-relax -s -z max-page-size=4096
  *   -T vdso.lds -o base.so vdso.o
  */

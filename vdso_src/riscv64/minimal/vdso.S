@@ -2,7 +2,7 @@
  * A base whose exports all make their plain system call, as a C library does without a vDSO. This command makes base.so of
  * it, in this folder, with gcc and binutils of Debian 12, and a test makes it again:
  *
- * riscv64-linux-gnu-gcc -march=rv64imac -mabi=lp64 -mno-relax -I.. -nostdlib -shared -Wl,-soname,linux-vdso.so.1
+ * riscv64-linux-gnu-gcc -march=rv64imac -mabi=lp64 -mno-relax -I.. -I../.. -nostdlib -shared -Wl,-soname,linux-vdso.so.1
  *   -Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,--eh-frame-hdr -Wl,--no-relax -Wl,-s -Wl,-T,vdso.lds -o base.so vdso.S
  */
 #include "numbers.h"
