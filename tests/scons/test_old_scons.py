@@ -47,7 +47,7 @@ def run(folder: Path, python: str, *words: str, imports: list[Path]) -> subproce
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Ask for the newest SCons at full length only: it changes from week to week, and the locked one is what users get."""
+    """Take the newest SCons at full length only: it changes from week to week, and the locked one is what users get."""
     if "other_scons" in metafunc.fixturenames:
         versions = ["oldest", "newest"] if metafunc.config.getoption("full") else ["oldest"]
         metafunc.parametrize("other_scons", versions, indirect=True, scope="module")
