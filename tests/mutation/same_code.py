@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memory_order.rust_kernel import compile_rust
-from stub_build import CCFLAGS, PREFIX
+from vdso.arch import ARCHES
+from vdso.arch.riscv64.facts import RISCV64
+from vdso.stubs import toolchain
 
 FREQUENCIES = (32768, 10**7, 99_999_989, 10**9, 3_646_987_810)
 """Of the forms that the stubs without a page have."""
@@ -35,25 +37,41 @@ def _run(*command: str | Path) -> None:
 
 
 def _c(root: Path, folder: Path) -> Iterator[Path]:
-    sources = root / "vdso_src"
-    folders = [sources, *(place for place in sorted(sources.iterdir()) if place.is_dir() and place.name != "selftest")]
-    include = [f"-I{place}" for place in folders]
-    stubs = [source for place in folders for source in sorted(place.glob("*.c"))]
-    cross, made = [f"{PREFIX}gcc", *CCFLAGS, *include, "-c", "-o", folder / "made"], folder / "made"
-    for source in (*stubs, *sorted((root / "examples/user-functions").glob("*.c")), root / "tests/memory_order/order_kernel.c"):
-        _run(*cross, source)
-        yield made
-        for hz in FREQUENCIES if source in stubs else ():
-            _run(*cross, "-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={hz}", source)
-            yield made
-    header = f'-DKERNEL_HEADER="{sources / "vdso_data.h"}"'
-    _run("cc", "-std=c99", "-O2", "-fPIC", "-shared", *include, header, "-o", made, root / "tests/support/kernel.c")
+    """Yield the stubs of each architecture, with and without a page, and the kernel's side of both for this machine."""
+    sources, made = root / "vdso_src", folder / "made"
+    for arch in ARCHES.values():
+        compiler = arch.compilers.called(arch.compilers.words[0])[0]
+        folders = (sources, sources / arch.name)
+        include = [f"-I{place}" for place in folders]
+        cross = [compiler.cc, *toolchain.CCFLAGS, *compiler.flags.stubs, *include, "-c", "-o", made]
+        for source in (source for place in folders for source in sorted(place.glob("*.c"))):
+            for settings in ((), *(("-DVDSO_DATA_PAGE_NONE", f"-DVDSO_TIMEBASE_HZ={hz}") for hz in FREQUENCIES)):
+                _run(*cross, *settings, source)
+                yield made
+        if arch is RISCV64:
+            for source in (*sorted((root / "examples/user-functions").glob("*.c")), root / "tests/memory_order/order_kernel.c"):
+                _run(*cross, source)
+                yield made
+    include = [f"-I{sources}", f"-I{sources / RISCV64.name}"]
+    _kernel(made, root / "tests/support/kernel.c", sources / "vdso_data.h", *include)
     yield made
+    for hz in FREQUENCIES:
+        _scons(root, folder, "DATA_PAGE=none", f"TIMEBASE_HZ={hz}")
+        _kernel(made, root / "tests/support/kernel_without_page.c", folder / "vdso.h", *include)
+        yield made
+
+
+def _kernel(made: Path, source: Path, header: Path, *words: str) -> None:
+    _run("cc", "-std=c99", "-O2", "-fPIC", "-shared", *words, f'-DKERNEL_HEADER="{header}"', "-o", made, source)
+
+
+def _scons(root: Path, folder: Path, *words: str) -> None:
+    _run(sys.executable, "-m", "SCons", "-Q", "-C", root, "vdso", "BASE=minimal", f"OUT={folder}", *words)
 
 
 def _rust(root: Path, folder: Path) -> Iterator[Path]:
     """Yield the kernel's side for this machine, and the updates for riscv64, whose fences no other has."""
-    _run(sys.executable, "-m", "SCons", "-Q", "-C", root, "vdso", "BASE=minimal", f"OUT={folder}")
+    _scons(root, folder)
     for name in ("kernel.rs", "answer.rs"):
         shutil.copy(root / "tests" / "support" / name, folder)
     made = folder / "made"
