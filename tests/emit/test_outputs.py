@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from elftools.elf.elffile import ELFFile
 from repository import ROOT, TESTS
-from scons_build import build
+from scons_build import build, scons
 from vdso.version import VERSION
 
 CROSS = "riscv64-linux-gnu-"
@@ -47,6 +47,21 @@ def run(*command: str | Path, **kw: object) -> str:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == "", done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("address", "modes"),
+    [
+        (0x3F_FFFF_E000, ""),  # the page behind the image is the last one of Sv39
+        (0x3F_FFFF_F000, "Sv39"),
+        (0x7FFF_FFFF_E000, "Sv39"),
+        (0x7FFF_FFFF_F000, "Sv39, Sv48"),
+    ],
+)
+def test_page_tables_that_do_not_reach_the_address_are_named(tmp_path: Path, address: int, modes: str) -> None:
+    done = scons("vdso", f"OUT={tmp_path / 'out'}", "BASE=minimal", f"LOAD_ADDR={address:#x}")
+    assert done.returncode == 0, done.stderr
+    assert re.findall("not user space under (.*?):", done.stdout) == ([modes] if modes else [])
 
 
 @pytest.mark.parametrize("compiler", [f"{CROSS}gcc", "gcc", "g++"])

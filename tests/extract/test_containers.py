@@ -17,6 +17,7 @@ from container_builder import COMPRESS, LZ4_BLOCK, UNCHECKED, ar, bzimage, deb, 
 from elf_builder import Spec, build
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.errors import VdsoError
+from vdso.extract import compression
 from vdso.extract import deb as deb_reader
 from vdso.extract.compression import decompress
 from vdso.extract.containers import payloads
@@ -243,6 +244,16 @@ def test_bomb(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deb_reader, "STREAM_LIMIT", 0x10000)
     big = deb(kind, **{"boot/vmlinux-7": bytes(0x20000)})
     assert "boot/vmlinux-7 in it has 0x20000 bytes (at most 0x10000)" in error(big) or "is larger than" in error(big)
+
+
+def test_all_streams_of_a_file_have_a_limit_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = COMPRESS["gzip"](bytes(0x1000))
+    monkeypatch.setattr(compression, "TOTAL", 0x3000)
+    streams = compression.Streams("input")
+    for _ in range(3):
+        assert streams.content(packed) == bytes(0x1000)
+    with pytest.raises(VdsoError, match=r"input: unpacks to more than 0x3000 bytes in all"):
+        streams.content(packed)
 
 
 def test_of_a_package_only_a_few_bytes_are_in_memory() -> None:

@@ -8,17 +8,20 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from elf_builder import FUNCTIONS, Spec, raw
 from elf_builder import build as build_base
-from repository import ROOT
+from repository import ROOT, SOURCES
 from scons_build import scons
 from vdso import templating
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.image.reader import read_vdso
 from vdso.show.drawing import CELL, LETTERS
 from vdso.show.info import describe
+
+MINIMAL = SOURCES / RISCV64.name / "minimal" / "base.so"
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -123,3 +126,14 @@ def test_a_name_is_no_command_for_the_terminal() -> None:
     assert "\x1b" not in told
     assert "\x07" not in told
     assert told.count("__vdso_\\x1b]0;owned\\x07\\x1b[2J") == 3
+
+
+@pytest.mark.parametrize(
+    "words", [("-h",), ("info", "BASE=minimal"), ("check", f"IMAGE={MINIMAL}")], ids=lambda words: words[0]
+)
+def test_what_makes_nothing_leaves_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Neither in OUT nor where temporary files are."""
+    (tmp_path / "temporary").mkdir()
+    done = scons(*words, f"OUT={tmp_path / 'out'}", TMPDIR=str(tmp_path / "temporary"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]

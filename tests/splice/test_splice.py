@@ -116,6 +116,14 @@ def test_a_function_with_a_frame_has_no_unwind_information(compiled: list[Path],
     assert made.plan.function(CLOCK) in fdes
 
 
+def test_what_is_mapped_has_an_address_and_what_is_not_has_none(made: Made) -> None:
+    """The address is the file's offset, since the image is one load from 0 on (ELF specification, sh_addr)."""
+    sections = [s for s in ELFFile(io.BytesIO(made.image.data)).iter_sections() if s.name]
+    assert [s.name for s in sections if not s["sh_flags"] & SH_FLAGS.SHF_ALLOC] == [".shstrtab"]
+    for section in sections:
+        assert section["sh_addr"] == (section["sh_offset"] if section["sh_flags"] & SH_FLAGS.SHF_ALLOC else 0), section.name
+
+
 def test_symbols_and_code_are_those_of_the_linked_stubs(made: Made) -> None:
     elf = ELFFile(io.BytesIO(made.elf))
     linked = {s.name: (s["st_value"], s["st_size"]) for s in elf.get_section_by_name(".symtab").iter_symbols()}
