@@ -13,10 +13,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
-
-from vdso.arch import DEFAULT
+from typing import Any
 
 from . import build_times, cycles, limits, table
+from .architectures import MEASURED
+from .measured import Measured
 from .modes import MODES, Mode, make
 from .subject import Subject, ours, theirs
 
@@ -24,12 +25,12 @@ SIMULATED = (MODES[0], Mode("none", 10_000_000))
 """The blobs whose cycles are counted."""
 
 
-def foreign(base: Path) -> list[Subject]:
+def foreign(base: Path, measured: Measured) -> list[Subject]:
     """Return the base's own functions, and those of the other bases at hand, each vDSO once."""
     folder = os.environ.get("VDSO_BASES")
     paths = [base, *(sorted(Path(folder).glob("*.so"), reverse=True) if folder else [])]
-    found = {subject.sha256: subject for subject in map(theirs, paths) if subject is not None}
-    return list(found.values())
+    subjects = (theirs(path, measured) for path in paths)
+    return list({subject.sha256: subject for subject in subjects if subject is not None}.values())
 
 
 def main() -> int:
@@ -38,23 +39,24 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="where `scons vdso` has put its outputs")
     args = parser.parse_args()
     root, out, work = args.root.resolve(), args.out.resolve(), args.out.resolve() / "bench"
-    arch = json.loads((out / "vdso.json").read_text(encoding="utf-8"))["arch"]
-    if arch != DEFAULT.name:
-        sys.exit(f"bench: counts code of {DEFAULT.name} alone so far, not that of {arch}")
+    name = json.loads((out / "vdso.json").read_text(encoding="utf-8"))["arch"]
+    measured = MEASURED[name]
     shutil.rmtree(work, ignore_errors=True)
-    blobs = make(work / "blobs", out / "base.so")
+    blobs = make(work / "blobs", out / "base.so", arch=measured.arch)
 
-    subjects, linux = [ours(made) for made in blobs], foreign(out / "base.so")
+    subjects, linux = [ours(made, measured) for made in blobs], foreign(out / "base.so", measured)
     columns = table.columns([*subjects, *linux])
     print(table.text(columns), flush=True)
-    compared = [subject for made, subject in zip(blobs, subjects, strict=True) if made.mode in SIMULATED]
-    cores, missing = cycles.rows([*compared, *linux], work / "cycles")
-    print(cycles.text(cores, missing), flush=True)
-    times = build_times.measure(root, out, work / "times", [])
+    cores: list[dict[str, Any]] = []
+    if measured.cycles is not None:
+        compared = [subject for made, subject in zip(blobs, subjects, strict=True) if made.mode in SIMULATED]
+        cores, missing = measured.cycles([*compared, *linux], work / "cycles")
+        print(cycles.text(cores, missing), flush=True)
+    times = build_times.measure(root, out, work / "times", [f"ARCH={name}"])
     print(build_times.text(times), flush=True)
-    held = limits.of_instructions(
-        {made.mode.title: column for made, column in zip(blobs, columns, strict=False)}, limits.by_gcc_12(blobs[0].facts)
-    )
+    more = 0 if measured.most.counted_by(blobs[0].facts) else limits.OTHER_COMPILER
+    by_mode = {made.mode.title: column for made, column in zip(blobs, columns, strict=False)}
+    held = limits.of_instructions(by_mode, measured.most, more)
     held += limits.of_cycles(cores) + limits.of_times(times)
     print(limits.text(held), end="", flush=True)
     report = {"instructions": columns, "cycles": cores, "build times": times}

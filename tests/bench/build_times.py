@@ -36,9 +36,11 @@ SCONS = (sys.executable, "-m", "SCons", "-Q")
 LARGE = frozenset(("lief", "elftools", "capstone", "jinja2", "zstandard"))
 # What the two ratios, a further variant and the ratio of later to earlier variants may be at most.
 IDLE_LIMIT, CLEAN_LIMIT, VARIANT_LIMIT, LINEAR_LIMIT = 1.05, 1.2, 0.12, 1.2
+TOOL = re.compile(r"\S*(gcc|cc|clang|ld)(\.bfd|\.lld)?(-[\d.]+)? ")
 VARIANTS = """
 DefaultEnvironment(tools=[])
-env = Environment(tools=["vdso"], toolpath=[ARGUMENTS["TOOLS"]])
+arch = {"VDSO_ARCH": ARGUMENTS["ARCH"]} if "ARCH" in ARGUMENTS else {}
+env = Environment(tools=["vdso"], toolpath=[ARGUMENTS["TOOLS"]], **arch)
 base = env.VdsoBase("base.so", ARGUMENTS["BASE"])
 for number in range(int(ARGUMENTS["COUNT"])):
     Default(env.Vdso(f"variant{number}", base, VDSO_LOAD_ADDR=hex(0x300000000 + 0x1000 * number)))
@@ -109,7 +111,7 @@ def imported(command: Sequence[str], cwd: Path) -> set[str]:
 
 def tool_commands(log: str) -> tuple[list[str], list[str]]:
     """Return the first compile and the first link among the commands that a build printed with V=1."""
-    commands = [shlex.split(line) for line in log.splitlines() if re.match(r"\S*(gcc|cc|clang|ld)(\.bfd)? ", line)]
+    commands = [shlex.split(line) for line in log.splitlines() if TOOL.match(line)]
     compiles = [command for command in commands if "-c" in command]
     links = [command for command in commands if "-c" not in command]
     if not compiles or not links:
@@ -161,15 +163,15 @@ def clean(build: Sequence[str], out: Path, root: Path, work: Path, runs: int) ->
     )
 
 
-def variants(root: Path, work: Path, base: str, count: int) -> Variants:
+def variants(root: Path, work: Path, variables: Sequence[str], count: int) -> Variants:
     """Measure builds of one variant, of `count` more, and of twice as many more, each from clean."""
     took = []
     for number in (1, 1 + count, 1 + 2 * count):
         folder = work / f"variants{number}"
         folder.mkdir()
         (folder / "SConstruct").write_text(VARIANTS, encoding="utf-8")
-        words = [f"TOOLS={root / 'site_scons' / 'site_tools'}", f"BASE={base}", f"COUNT={number}"]
-        took.append(cpu_seconds([*SCONS, *words], folder))
+        words = [f"TOOLS={root / 'site_scons' / 'site_tools'}", f"COUNT={number}"]
+        took.append(cpu_seconds([*SCONS, *words, *variables], folder))
         shutil.rmtree(folder)
     one, some, all_of_them = took
     return Variants(count, (some - one) / count, (all_of_them - some) / count, VARIANT_LIMIT)
@@ -200,8 +202,7 @@ def measure(
     fresh = clean(build, result, root, work, clean_runs)
     report = {"variables": variables, "nothing to do": asdict(nothing), "from clean": asdict(fresh)}
     if count:
-        base = next(word.partition("=")[2] for word in variables if word.startswith("BASE="))
-        report["a further variant"] = asdict(variants(root, work, base, count))
+        report["a further variant"] = asdict(variants(root, work, variables, count))
     return report
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The calls that are counted: each export, for the clocks with each served id and one that is not served."""
+"""The calls that are counted of every architecture: for the clocks with each served id, and with one that is not served."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import exact_clock
-from stub_runner import BUFFER
+from one_cpu import BUFFER
 
 CLOCKS = {
     "REALTIME": exact_clock.REALTIME,
@@ -31,12 +31,10 @@ class Call:
     clock: int | None = None
 
 
-CALLS = (
+COMMON = (
     *(Call("clock_gettime", name, (clock, BUFFER), clock) for name, clock in (CLOCKS | NOT_SERVED).items()),
     Call("gettimeofday", "", (BUFFER, 0), exact_clock.REALTIME),
     *(Call("clock_getres", name, (clock, BUFFER), clock) for name, clock in (CLOCKS | NOT_SERVED).items()),
-    Call("getcpu", "", (BUFFER, BUFFER + 8, 0)),
-    Call("flush_icache", "", (BUFFER, BUFFER + 64, 0)),
-    Call("riscv_hwprobe", "", (BUFFER, 1, 0, 0, 0)),
-    Call("getrandom", "", (BUFFER, 16, 0, STATE, 144)),
 )
+GETCPU = Call("getcpu", "", (BUFFER, BUFFER + 8, 0))
+GETRANDOM = Call("getrandom", "", (BUFFER, 16, 0, STATE, 144))

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import unicorn
 from exact_clock import FRESH_NS, NSEC, error_ns
-from stub_runner import Result
+from one_cpu import Result, Stopped
 
-from .calls import CALLS, Call
+from .calls import Call
 from .subject import Subject
 
 
@@ -35,7 +33,7 @@ def count(subject: Subject, call: Call) -> Count:
         return Count(None, reason=function.reason)
     try:
         result = subject.machine.call(function.address, *call.arguments, counter=subject.counter)
-    except unicorn.UcError as error:
+    except Stopped as error:
         return Count(None, reason=f"can't run: {error}")
     judge(subject, call, result)
     return Count(result.instructions, len(result.syscalls))
@@ -58,5 +56,5 @@ def judge(subject: Subject, call: Call, result: Result) -> None:
         raise Wrong(f"{subject.name}: {call.export} {call.case} gives {given}; it should give {wanted}")
 
 
-def counts(subject: Subject, calls: Iterable[Call] = CALLS) -> dict[Call, Count]:
-    return {call: count(subject, call) for call in calls}
+def counts(subject: Subject) -> dict[Call, Count]:
+    return {call: count(subject, call) for call in subject.calls}

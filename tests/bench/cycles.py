@@ -14,7 +14,7 @@ from typing import Any
 
 from arch.riscv64 import scheduled, simulated
 from exact_clock import MONOTONIC
-from stub_runner import BUFFER
+from one_cpu import BUFFER
 
 from .subject import Start, Subject
 

@@ -15,9 +15,8 @@ from typing import Any
 from .build_times import LINEAR_LIMIT, Clean, Idle, Variants
 from .calls import CLOCKS
 from .cycles import ratios
+from .measured import Most
 
-# Instructions with gcc 12: with a page for each clock, without one for MONOTONIC, gettimeofday.
-LIMIT, NONE_LIMIT, DAY_LIMIT = 30, 23, 32
 OTHER_COMPILER = 2  # instructions more that another compiler may take
 CYCLES_LIMIT = 0.85  # of Linux's cycles
 
@@ -41,23 +40,20 @@ class Limit:
         return f"  {self.what:52}{self.found:6.{digits}f}  at most {self.limit:g}{mark}"
 
 
-def by_gcc_12(facts: Mapping[str, Any]) -> bool:
-    """Tell whether the blob that a vdso.json describes is from the compiler that counts are held with."""
-    return " 12." in facts["tools"].get("gcc", "")
+def of_instructions(columns: Mapping[str, Mapping[str, Any]], most: Most, more: int) -> list[Limit]:
+    """Return the limits of the columns of blobs, by the title of each blob's mode; without a page it begins with `none`.
 
-
-def of_instructions(columns: Mapping[str, Mapping[str, Any]], gcc_12: bool) -> list[Limit]:
-    """Return the limits of the columns of blobs, by the title of each blob's mode; without a page it begins with `none`."""
-    more = 0 if gcc_12 else OTHER_COMPILER
+    more    instructions beyond `most` that the compiler may take
+    """
     paged = [column for title, column in columns.items() if not title.startswith("none")]
     without = [column for title, column in columns.items() if title.startswith("none")]
     return [
-        Limit("instructions of clock_gettime", _most(paged, "clock_gettime", tuple(CLOCKS)), LIMIT + more, True),
-        Limit("instructions of gettimeofday", _most(paged, "gettimeofday", ("",)), DAY_LIMIT + more, True),
+        Limit("instructions of clock_gettime", _most(paged, "clock_gettime", tuple(CLOCKS)), most.clock + more, True),
+        Limit("instructions of gettimeofday", _most(paged, "gettimeofday", ("",)), most.day + more, True),
         Limit(
             "instructions of clock_gettime(MONOTONIC), no page",
             _most(without, "clock_gettime", ("MONOTONIC",)),
-            NONE_LIMIT + more,
+            most.without + more,
             True,
         ),
     ]

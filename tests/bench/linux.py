@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import exact_clock
-from stub_runner import PAGE
+from one_cpu import PAGE
 from vdso.image.analysis import analyse, outside
 from vdso.image.model import Vdso
 
@@ -29,7 +29,7 @@ CLOCK = HEAD.size + IDS * TIME.size
 RESOLUTION = 8
 CLOCKS = 2 + 8
 
-ARCHTIMER = 1  # VDSO_CLOCKMODE_ARCHTIMER of RISC-V
+BY_COUNTER = 1  # arch/*/include/asm/clocksource.h, vdso/clocksource.h: the first mode of each but VDSO_CLOCKMODE_NONE
 HZ, SHIFT = 10_000_000, 24
 MULT = (10**9 << SHIFT) // HZ
 COARSE = (exact_clock.REALTIME_COARSE, exact_clock.MONOTONIC_COARSE)
@@ -57,7 +57,7 @@ class Layout:
 
 def layout(base: Vdso) -> Layout | str:
     """Return the layout that the code of clock_gettime uses, or the reason why the code does not tell."""
-    function = analyse(base.data, base.exports["__vdso_clock_gettime"].value, base.arch)
+    function = analyse(base.data, base.exports[base.arch.export("clock_gettime")].value, base.arch)
     formed = sorted({(f.target, f.kind) for f in outside(function, len(base.data)) if not f.absolute})
     if not formed:
         return "reads no data: it asks the kernel"
@@ -72,7 +72,7 @@ def page(found: Layout, updated: int = UPDATED) -> bytes:
     """Return the page as a Linux of HZ writes it when the counter is `updated`."""
     data = bytearray(PAGE)
     for start in (0, found.raw):
-        HEAD.pack_into(data, start, 2, ARCHTIMER, updated, 2**64 - 1, MULT, SHIFT)
+        HEAD.pack_into(data, start, 2, BY_COUNTER, updated, 2**64 - 1, MULT, SHIFT)
     for clock, (sec, nsec) in times().items():
         start = found.raw if clock == exact_clock.MONOTONIC_RAW else 0
         shift = 0 if clock in COARSE else SHIFT

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vdso.arch import DEFAULT
+from vdso.arch.arch import Arch
+
 HERE = Path(__file__).resolve().parent
 # A crystal for watches, the usual 10 MHz, nothing round, whole nanoseconds a tick, and the highest there is.
 FREQUENCIES = (32768, 10_000_000, 12_345_678, 1_000_000_000, 5_800_000_000)
@@ -55,10 +58,15 @@ class Made:
     facts: dict[str, Any]
 
 
-def make(out: Path, base: str | Path, modes: Iterable[Mode] = MODES) -> list[Made]:
+def make(out: Path, base: str | Path, modes: Iterable[Mode] = MODES, arch: Arch = DEFAULT) -> list[Made]:
     """Make the blobs of all modes by one run of SCons, each in a folder of its own below `out`."""
     modes = tuple(modes)
-    words = [f"OUT={out}", f"BASE={base}", "MODES=" + json.dumps({mode.name: mode.settings for mode in modes})]
+    words = [
+        f"OUT={out}",
+        f"ARCH={arch.name}",
+        f"BASE={base}",
+        "MODES=" + json.dumps({mode.name: mode.settings for mode in modes}),
+    ]
     command = [sys.executable, "-m", "SCons", "-Q", "-C", str(HERE), *words]
     environ = {name: value for name, value in os.environ.items() if name != "SCONSFLAGS"}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)

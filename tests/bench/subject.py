@@ -12,14 +12,14 @@ from pathlib import Path
 from exact_clock import MONOTONIC, NSEC, Clock
 from kernel_side import DataPage
 from kernel_side import build as build_kernel
-from stub_runner import Machine
-from vdso.arch.riscv64.facts import RISCV64
+from one_cpu import OneCpu
 from vdso.errors import VdsoError
 from vdso.image.analysis import analyse, outside
 from vdso.image.reader import read_vdso
 
 from . import linux
-from .calls import Call
+from .calls import COMMON, GETRANDOM, Call
+from .measured import Measured
 from .modes import Made
 
 HZ = 10_000_000  # of the machine that a data page is made for
@@ -58,25 +58,32 @@ class Subject:
     sha256      of the image
     counter     during the calls
     functions   by export, without its prefix
+    calls       that are made
     exact       what a call must give in seconds; None: it asks the kernel
     start       None where nothing is known of the data that the functions read
     """
 
     name: str
     sha256: str
-    machine: Machine
+    machine: OneCpu
     counter: int
     functions: Mapping[str, Function]
+    calls: tuple[Call, ...]
     exact: Callable[[Call], Fraction | None]
     start: Start | None = None
 
 
-def ours(made: Made) -> Subject:
+def calls(measured: Measured) -> tuple[Call, ...]:
+    """Return the calls of an architecture."""
+    return (*COMMON, *measured.calls, GETRANDOM)
+
+
+def ours(made: Made, measured: Measured) -> Subject:
     """Return a blob of ours as a subject; the functions of its own vdso.h write its data page."""
     hz = made.mode.hz or HZ
     counter, clock = UP * hz, Clock.init(hz)
     data_offset, first = None if made.mode.hz else made.facts["data_offset"], b""
-    machine = Machine(made.image, data_offset)
+    machine = measured.machine(made.image, data_offset)
     if not made.mode.hz:
         page = DataPage(build_kernel(made.folder, made.folder / "vdso.h")).init(hz)
         first = bytes(page)
@@ -92,34 +99,38 @@ def ours(made: Made) -> Subject:
         return clock.time(call.clock, counter)
 
     functions = {
-        export["name"].removeprefix("__vdso_"): Function(
+        measured.arch.short(export["name"]): Function(
             export["address"], export["size"], "hidden" if export["address"] is None else ""
         )
         for export in made.facts["exports"]
     }
     start = Start(made.image, data_offset, first, monotonic=0)
-    return Subject(made.mode.title, made.facts["image_sha256"], machine, counter, functions, exact, start)
+    return Subject(made.mode.title, made.facts["image_sha256"], machine, counter, functions, calls(measured), exact, start)
 
 
-def theirs(path: Path) -> Subject | None:
-    """Return the base itself as a subject, with a data page of Linux made for it; None for a vDSO with CFI or of 32 bits."""
+def theirs(path: Path, measured: Measured) -> Subject | None:
+    """Return the base itself as a subject, with a data page of Linux made for it.
+
+    None for a vDSO of another architecture, with CFI or of 32 bits.
+    """
     try:
-        base = read_vdso(path.name, path.read_bytes(), RISCV64)
+        base = read_vdso(path.name, path.read_bytes(), measured.arch)
     except VdsoError:
         return None
     found = linux.layout(base)
     known = isinstance(found, linux.Layout)
-    machine, start = Machine(base.data, found.page if known else None), None
+    machine, start = measured.machine(base.data, found.page if known else None), None
     if known:
         machine.set_page(linux.page(found))
         start = Start(base.data, found.page, linux.page(found, updated=0), linux.times()[MONOTONIC][0])
     functions = {}
     for name, symbol in base.exports.items():
-        short, reason = name.removeprefix("__vdso_"), ""
-        if outside(analyse(base.data, symbol.value, RISCV64), len(base.data)):
+        short, reason = base.arch.short(name), ""
+        if outside(analyse(base.data, symbol.value, base.arch), len(base.data)):
             clock = short in ("clock_gettime", "clock_getres", "gettimeofday")
             reason = ("" if known else str(found)) if clock else "reads data of Linux that is not the clock's"
         functions[short] = Function(symbol.value, symbol.size, reason)
     name = str(base.maker)
     exact = linux.exact if known else lambda _call: None
-    return Subject(name, hashlib.sha256(base.file).hexdigest(), machine, linux.COUNTER, functions, exact, start)
+    digest = hashlib.sha256(base.file).hexdigest()
+    return Subject(name, digest, machine, linux.COUNTER, functions, calls(measured), exact, start)

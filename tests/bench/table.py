@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from .calls import CALLS
 from .counting import counts
 from .subject import Subject
 
@@ -19,7 +18,7 @@ SIZE = "bytes of code"
 
 
 def columns(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
-    """Return a column for each subject: its code sizes by export, and its counts in the order of CALLS."""
+    """Return a column for each subject: its code sizes by export, and its counts in the order of its calls."""
     return [
         {
             "name": subject.name,
@@ -44,10 +43,11 @@ def text(made: Sequence[dict[str, Any]]) -> str:
     """Return the result of columns() as text for a person."""
     heads = [column["name"].split(" ", 1) for column in made]
     rows = [["", "", *(words[0] for words in heads)], ["", "", *(" ".join(words[1:]) for words in heads)]]
-    for export, calls in groupby(range(len(CALLS)), key=lambda index: CALLS[index].export):
-        for first, index in enumerate(calls):
+    calls = made[0]["calls"]
+    for export, group in groupby(range(len(calls)), key=lambda index: calls[index]["export"]):
+        for first, index in enumerate(group):
             cells = [_cell(column["calls"][index]) for column in made]
-            rows.append(["" if first else export, CALLS[index].case, *cells])
+            rows.append(["" if first else export, calls[index]["case"], *cells])
         rows.append(["", SIZE, *(str(column["bytes"].get(export) or "-") for column in made)])
     return "\n".join([TITLE, "", *_aligned(rows), "", LEGEND, *_reasons(made)]) + "\n"
 
@@ -66,7 +66,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def _reasons(made: Sequence[dict[str, Any]]) -> list[str]:
     """Say for each export, in a line, why there is no number."""
     lines = []
-    for export in dict.fromkeys(call.export for call in CALLS):
+    for export in dict.fromkeys(call["export"] for call in made[0]["calls"]):
         reasons: dict[str, list[str]] = {}
         for column in made:
             for reason in {call["reason"] for call in column["calls"] if call["export"] == export and call["reason"]}:

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from repository import ROOT, TESTS
 
+from bench import build_times
+
+COMPILES = ("gcc", "/opt/bin/riscv64-elf-gcc", "aarch64-linux-gnu-gcc-14", "clang", "clang-19", "/usr/lib/llvm/clang-19.1")
+LINKS = ("ld", "riscv64-linux-gnu-ld", "ld.bfd", "ld.lld", "ld.lld-19")
 BENCH = TESTS / "bench" / "build_times.py"
 
 SCONSTRUCT = """
@@ -36,6 +40,13 @@ def bench(tmp_path: Path, imports: str, *more: str) -> tuple[subprocess.Complete
     command = [sys.executable, str(BENCH), str(root), str(out), "--runs", "2", "--clean-runs", "1", *more]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=120, check=False)
     return done, out / "bench" / "build_times.json"
+
+
+@pytest.mark.parametrize("cc", COMPILES)
+@pytest.mark.parametrize("ld", LINKS)
+def test_compiles_and_links_are_known_by_each_name_of_their_programs(cc: str, ld: str) -> None:
+    log = f"  PLACE   out/plan.json\ncclink a -c b\n{cc} -O2 -c a.c\n{cc} -c b.c\n{ld} -o c a.o\n  SPLICE  c\n"
+    assert build_times.tool_commands(log) == ([cc, "-O2", "-c", "a.c"], [ld, "-o", "c", "a.o"])
 
 
 def test_reports_both_ratios(tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from bench import limits
-from bench.calls import CALLS
+from bench.architectures import MEASURED
+from bench.calls import CLOCKS
+from bench.measured import Most
 
 
 def column(gettime: int, day: int = 32) -> dict[str, Any]:
     counts = {"clock_gettime": gettime, "gettimeofday": day}
-    return {"calls": [{"export": c.export, "case": c.case, "instructions": counts.get(c.export, 3)} for c in CALLS]}
+    cases = [("clock_gettime", clock) for clock in CLOCKS] + [("gettimeofday", ""), ("getcpu", "")]
+    return {"calls": [{"export": name, "case": case, "instructions": counts.get(name, 3)} for name, case in cases]}
 
 
 def times(imports: list[str], idle: float, clean: float) -> dict[str, Any]:
@@ -26,6 +29,7 @@ def times(imports: list[str], idle: float, clean: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+MOST = Most(clock=30, day=32, without=23, tool=("gcc", " 12."))
 CORES = [{"core": "U74", "cycles": {"after": (27.0, 30.0), "none": (22.0, 25.0), "Linux 7.2": (42.0, 46.0)}}]
 WIDE = [{"core": "Nanhu", "cycles": {"after": (5.0, 20.0), "Linux 7.2": (8.0, 21.0)}}]
 
@@ -33,7 +37,7 @@ WIDE = [{"core": "Nanhu", "cycles": {"after": (5.0, 20.0), "Linux 7.2": (8.0, 21
 def found(**changed: Any) -> list[limits.Limit]:
     columns = {"after": column(30), "before": column(30), "none 10 MHz": column(21), "none 12.345678 MHz": column(23)}
     more = changed.get("times") or times([], 1.04, 1.1)
-    instructions = limits.of_instructions(columns | changed.get("columns", {}), changed.get("gcc_12", True))
+    instructions = limits.of_instructions(columns | changed.get("columns", {}), MOST, changed.get("more", 0))
     return instructions + limits.of_cycles(changed.get("cores", CORES)) + limits.of_times(more)
 
 
@@ -52,7 +56,7 @@ def test_all_hold() -> None:
         ({"columns": {"before": column(31)}}, "instructions of clock_gettime"),
         ({"columns": {"after": column(30, day=33)}}, "instructions of gettimeofday"),
         ({"columns": {"none 1 GHz": column(24)}}, "instructions of clock_gettime(MONOTONIC), no page"),
-        ({"columns": {"after": column(33)}, "gcc_12": False}, "instructions of clock_gettime"),
+        ({"columns": {"after": column(33)}, "more": limits.OTHER_COMPILER}, "instructions of clock_gettime"),
         ({"times": times(["lief"], 1.0, 1.0)}, "imports of lief by a build with nothing to do"),
     ],
 )
@@ -66,10 +70,23 @@ def test_an_exact_limit_that_is_missed_is_the_status(changed: dict[str, Any], wh
 
 
 def test_another_compiler_may_take_two_more() -> None:
-    assert limits.status(found(columns={"after": column(32, day=34), "none 1 GHz": column(25)}, gcc_12=False)) == 0
-    assert limits.by_gcc_12({"tools": {"gcc": "riscv64-linux-gnu-gcc (Debian 12.2.0-13) 12.2.0"}})
-    assert not limits.by_gcc_12({"tools": {"gcc": "riscv64-linux-gnu-gcc (Debian 14.2.0-19) 14.2.0"}})
-    assert not limits.by_gcc_12({"tools": {"clang": "Debian clang version 19.1.7"}})
+    assert limits.status(found(columns={"after": column(32, day=34), "none 1 GHz": column(25)}, more=2)) == 0
+    assert limits.OTHER_COMPILER == 2
+
+
+@pytest.mark.parametrize(
+    ("arch", "tool", "version"),
+    [
+        ("riscv64", "gcc", "riscv64-linux-gnu-gcc (Debian 12.2.0-13) 12.2.0"),
+        ("aarch64", "gcc", "aarch64-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0"),
+        ("loongarch64", "clang", "Debian clang version 19.1.7 (3~deb12u1)"),
+    ],
+)
+def test_the_compiler_that_limits_are_for_is_known(arch: str, tool: str, version: str) -> None:
+    most = MEASURED[arch].most
+    assert most.counted_by({"tools": {tool: version}})
+    assert not most.counted_by({"tools": {tool: version.replace("12.2.0", "14.2.0").replace("19.1", "21.1")}})
+    assert not most.counted_by({"tools": {"another": version}})
 
 
 def test_what_a_machine_alone_can_miss_is_told_and_no_status() -> None:

@@ -140,6 +140,8 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "d
         (("vdso", "BASE=minimal", "CROSS_COMPILE=llvm"), LLVM),
         (("vdso", "BASE=minimal", "ARCH=loongarch64"), LLVM),
         (("vdso", "BASE=minimal", "ARCH=loongarch64", "CROSS_COMPILE=llvm-20"), {"clang-20", "lld-20"}),
+        (("bench", "BASE=minimal"), CROSS | {"gcc", "libc6-dev"}),
+        (("bench", "BASE=minimal", "ARCH=loongarch64"), LLVM | {"gcc", "libc6-dev", "qemu-user"}),
         (("info",), {"debian-archive-keyring"}),
         (("check", "IMAGE=x"), set()),
         (("selftest",), CROSS),

@@ -25,6 +25,10 @@ LIMIT = 1000  # instructions; more is a loop
 MASK = (1 << 64) - 1
 
 
+class Stopped(Exception):
+    """The code can't go on: it reached for memory that is not there or not for it, or it is no instruction."""
+
+
 class CounterTrap(Exception):
     """The code has read the counter on a machine where a program may not: it would die of that."""
 
@@ -71,7 +75,7 @@ class OneCpu(ABC):
     ) -> Result:
         """Call the function at `address` (an offset in the image). `answer` is the answer of a system call.
 
-        CounterTrap if it reads the counter and `counter` is None.
+        CounterTrap if it reads the counter and `counter` is None; Stopped if it can't go on.
         before_load(k) is asked before the k-th load from the data page, and may give the page new content.
         """
 
@@ -143,7 +147,10 @@ class InProcess(OneCpu):
         given = [*arguments, *(0xDEAD_0000 + i for i in range(len(arguments), 8))]
         self.enter([value & MASK for value in given])
         self._engine.mem_write(BUFFER, b"\xa5" * PAGE)
-        self._engine.emu_start(self._load + address, RETURN)
+        try:
+            self._engine.emu_start(self._load + address, RETURN)
+        except unicorn.UcError as error:
+            raise Stopped(str(error)) from error
         assert [self._engine.reg_read(r) for r in self.saved] == saved, "a register that the caller owns was changed"
         value = self.value()
         return Result(

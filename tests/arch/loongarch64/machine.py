@@ -15,11 +15,13 @@ import struct
 import subprocess
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from one_cpu import BUFFER, LIMIT, LOAD, MASK, PAGE, RETURN, STACK, CounterTrap, OneCpu, Result
+from elftools.elf.elffile import ELFFile
+from one_cpu import BUFFER, LIMIT, LOAD, MASK, PAGE, RETURN, STACK, CounterTrap, OneCpu, Result, Stopped
 from vdso.arch.effects import Memory
 from vdso.arch.loongarch64.decode import NAMES, decode
 
@@ -34,10 +36,6 @@ PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 SHARED, FIXED = 1, 16
 NR_OPENAT, NR_MMAP = 56, 222
 QEMU_PAGE = 0x4000
-
-
-class Stopped(Exception):
-    """The code was stopped by a signal: it reached for memory that is not there, or was no instruction."""
 
 
 class Gdb:
@@ -89,7 +87,7 @@ class Gdb:
 
 
 class Machine(OneCpu):
-    """A CPU. Its calling convention is that of the LoongArch psABI."""
+    """A CPU. Its calling convention is that of the LoongArch psABI. QEMU ends with this object, if not by close() before."""
 
     def __init__(
         self, image: bytes, data_offset: int | None = None, load: int = LOAD, counter_offset: int | None = None
@@ -108,6 +106,7 @@ class Machine(OneCpu):
         command = [QEMU, "-g", path, self._program()]
         self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self._gdb = Gdb(path)
+        self.close = weakref.finalize(self, _end, self._qemu, self._gdb, self._folder)
         while self._gdb.registers()[PC] != self._ready:
             self._gdb.step()
         self._at_start = self._gdb.registers()
@@ -138,16 +137,10 @@ class Machine(OneCpu):
         source.write_text("\n".join(lines) + "\n")
         subprocess.run(["clang-19", "--target=loongarch64-unknown-none", "-c", "-o", made, source], check=True)
         subprocess.run(["ld.lld-19", "-Ttext=0x120000000", "-o", linked, made], check=True)
-        named = subprocess.run(["llvm-nm-19", linked], check=True, capture_output=True, text=True).stdout
-        self._ready = next(int(line.split()[0], 16) for line in named.splitlines() if line.endswith(" ready"))
+        with linked.open("rb") as file:
+            (ready,) = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name("ready")
+        self._ready = ready["st_value"]
         return linked
-
-    def close(self) -> None:
-        """End QEMU."""
-        self._qemu.kill()  # first: without gdb it would go on where it is
-        self._qemu.wait()
-        self._gdb.close()
-        self._folder.cleanup()
 
     def __enter__(self) -> Machine:
         return self
@@ -224,3 +217,10 @@ class Machine(OneCpu):
         if not any(start <= address < start + PAGE for start in (BUFFER, STACK)) and (effect.stores or not read_only):
             raise Stopped(f"{'a store to' if effect.stores else 'a load from'} {address:#x}")
         return of_page
+
+
+def _end(qemu: subprocess.Popen[bytes], gdb: Gdb, folder: tempfile.TemporaryDirectory[str]) -> None:
+    qemu.kill()  # first: without gdb it would go on where it is
+    qemu.wait()
+    gdb.close()
+    folder.cleanup()

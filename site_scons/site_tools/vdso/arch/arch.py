@@ -85,6 +85,7 @@ class Emulation(NamedTuple):
     user, system    QEMU for one program, and for a kernel
     cc, libc        a compiler of programs, and the C library that they are linked with
     rust_targets    of rustc, for a kernel: any of them will do
+    counting        what counts the instructions of a call, where that is not done by Python's packages alone
     """
 
     user: Installed
@@ -92,6 +93,7 @@ class Emulation(NamedTuple):
     cc: Installed
     libc: Installed
     rust_targets: tuple[str, ...]
+    counting: tuple[Installed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,11 @@ LOONGARCH64 = Arch(
         cc=Installed("clang-19", ("clang-19", "lld-19")),
         libc=Installed("clang-19", ("clang-19",)),
         rust_targets=("loongarch64-unknown-none-softfloat",),
+        counting=(
+            Installed("qemu-loongarch64", ("qemu-user",)),
+            Installed("clang-19", ("clang-19",)),
+            Installed("ld.lld-19", ("lld-19",)),
+        ),
     ),
     counter=Counter(
         read="rdtime.d",
