@@ -9,7 +9,7 @@ import pytest
 from vdso import variables
 from vdso.data_page import DataPage
 from vdso.errors import VdsoError
-from vdso.variables import OPTIONS, check_base, defaults, load_addr, refuse_wrong, timebase_hz
+from vdso.variables import OPTIONS, check_base, defaults, load_addr, pages_beside, refuse_wrong, timebase_hz
 
 
 @pytest.mark.parametrize(
@@ -122,3 +122,26 @@ def test_the_first_wrong_value_is_told(changed: dict[str, str], what: str) -> No
         refuse_wrong({**defaults(), "VDSO_MIRROR": mirror})
     right = {"VDSO_DATA_PAGE": "none", "VDSO_TIMEBASE_HZ": "10000000", "VDSO_POLICY": "getcpu:hide", "VDSO_V": "1"}
     refuse_wrong({**defaults(), **right})
+
+
+@pytest.mark.parametrize(
+    ("value", "pages"),
+    [
+        ("", None),
+        ("before:4", (4, 0)),
+        ("after:1", (0, 1)),
+        ("after:2,before:3", (3, 2)),
+        (" before:0 , after:64 ", (0, 64)),
+        ("before:64", (64, 0)),
+    ],
+)
+def test_pages_beside_an_image(value: str, pages: tuple[int, int] | None) -> None:
+    assert pages_beside(value) == pages
+
+
+@pytest.mark.parametrize(
+    "value", ["before", "before:", "before:-1", "before:0x4", "before:65", "after:65", "beside:1", "4", "before:1,4"]
+)
+def test_what_is_no_number_of_pages(value: str) -> None:
+    with pytest.raises(VdsoError, match=r"is neither before:N nor after:N \(N up to 64\)"):
+        pages_beside(value)

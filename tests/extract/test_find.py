@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from bases import bases
 from elf_builder import FUNCTIONS, PREFIX, Function, Spec, assemble, build, landing_pad, sigreturn
+from spliced import plain_code
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
+from vdso.elf.limits import MOST_SYMBOLS
 from vdso.errors import VdsoError
 from vdso.extract.find import find, search
+from vdso.image.reader import read_vdso
 from vdso.ranges import align_up
 
 PLAIN = build(Spec())
@@ -132,6 +135,15 @@ def test_plain_among_others() -> None:
 def test_not_plain(base: bytes, what: str) -> None:
     text = error(base)
     assert f"no plain riscv64 vDSO: found {what}; give a file with a plain 64-bit vDSO of riscv64" in text
+
+
+def test_each_symbol_that_there_may_be_can_show_that_the_base_is_a_cfi_one() -> None:
+    """The first landing pad is at the last symbol of as many as a vDSO has."""
+    count = MOST_SYMBOLS - len(read_vdso("base", build(Spec(functions=FUNCTIONS[:5])), RISCV64).symbols) - 1
+    plain = tuple(plain_code(f"{PREFIX}f{i}", 12) for i in range(count))
+    for hashes in (("gnu",), ("sysv",)):
+        last = build(Spec(hashes=hashes, functions=(*FUNCTIONS[:5], *plain, landing_pad(FUNCTIONS[5]))))
+        assert "user-CFI" in error(last)
 
 
 def test_what_is_as_large_as_a_library_is_no_vdso() -> None:

@@ -20,6 +20,7 @@ from elftools.elf.enums import ENUM_E_MACHINE
 from ..arch.arch import Arch, Mark
 from ..elf import elf64
 from ..elf.headers import MAGIC, Headers, Truncated, dynamic_symbols, read_headers
+from ..elf.limits import MOST_SYMBOLS
 from ..errors import VdsoError
 from ..ranges import align_up
 from .containers import payloads
@@ -28,7 +29,6 @@ from .damage import refuse_reduced, refuse_rewritten
 LARGEST = 1 << 20  # Linux's own are below 16 KiB; what is larger is a kernel or a library
 MOST_SEGMENTS = 64  # Linux's own have 6 at most
 LONGEST_DYNAMIC = 0x1000  # bytes of PT_DYNAMIC that are read; Linux's own have 0x160
-MOST_SYMBOLS = 0x400
 MOST_CANDIDATES = 1 << 16  # ELF headers in one file: the memory of a machine holds thousands of small libraries
 MOST_NAMED = 8  # finds that a message lists
 MOST_FOUND = 64 << 20  # bytes of all vDSOs that are found in one file
