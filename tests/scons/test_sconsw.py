@@ -128,6 +128,13 @@ CROSS = {"gcc-riscv64-linux-gnu", "binutils-riscv64-linux-gnu"}
 LLVM = {"clang-19", "lld-19"}
 RUST = {"rustc-web|rustc", "cargo-web|cargo", "rust-web-src|rust-src"}
 BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "device-tree-compiler"}
+TEST = (
+    {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
+    | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build"}
+    | {"clang-14|clang", "clang-19", "lld-19", "llvm-19", "elfutils", "llvm"}
+)
+OTHERS = {"gcc-aarch64-linux-gnu", "binutils-aarch64-linux-gnu", "qemu-system-arm", "libc6-dev-arm64-cross"}
+"""Of the architectures beside the default one: loongarch64 takes what the tests ask for anyway."""
 
 
 @pytest.mark.parametrize(
@@ -150,28 +157,30 @@ BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "d
         (("demo", "BASE=minimal"), BOOT),
         (("demo",), BOOT | {"debian-archive-keyring"}),
         (("demo", "-c"), set()),
-        (
-            ("test", "BASE=minimal"),
-            BOOT
-            | {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
-            | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build"}
-            | {"clang-14|clang", "clang-19", "lld-19", "llvm-19", "elfutils", "llvm"},
-        ),
+        (("test", "BASE=minimal", "ARCH=riscv64"), TEST | BOOT),
+        (("test", "ARCH=loongarch64"), TEST | BOOT),
+        (("test", "ARCH=aarch64"), TEST | BOOT | OTHERS),
+        (("test",), TEST | BOOT | OTHERS),
     ],
 )
 def test_packages_of_each_target(sconsw: ModuleType, words: tuple[str, ...], packages: set[str]) -> None:
     assert needed(sconsw, *words) == packages
 
 
+def has_compiler(sconsw: ModuleType, call: object) -> bool:
+    (arch,) = sconsw.arches_of(call)
+    return bool(sconsw.has_cross_compiler(call, arch))
+
+
 def test_any_known_cross_compiler_will_do(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not sconsw.has_cross_compiler(sconsw.parse([], {}))
-    assert sconsw.has_cross_compiler(sconsw.parse(["CROSS_COMPILE=/opt/rv/bin/riscv64-"], {}))
-    assert not sconsw.has_cross_compiler(sconsw.parse(["CROSS_COMPILE=llvm"], {})), "a package brings it"
+    assert not has_compiler(sconsw, sconsw.parse([], {}))
+    assert has_compiler(sconsw, sconsw.parse(["CROSS_COMPILE=/opt/rv/bin/riscv64-"], {}))
+    assert not has_compiler(sconsw, sconsw.parse(["CROSS_COMPILE=llvm"], {})), "a package brings it"
     script(tmp_path / "riscv64-none-elf-gcc", "exit 0")
-    assert not sconsw.has_cross_compiler(sconsw.parse([], {}))
+    assert not has_compiler(sconsw, sconsw.parse([], {}))
     script(tmp_path / "riscv64-none-elf-ld", "exit 0")
-    assert sconsw.has_cross_compiler(sconsw.parse([], {}))
+    assert has_compiler(sconsw, sconsw.parse([], {}))
 
 
 def test_a_rust_that_can_build_for_riscv64(sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +221,7 @@ def test_every_program_of_a_need_is_asked_for(
     sconsw: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, programs: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    needs = sconsw.needs(sconsw.parse(["test"], {}), ready=True)
+    needs = sconsw.needs(sconsw.parse(["test", "ARCH=riscv64"], {}), ready=True)
     (need,) = (each for each in needs if package in each.packages)
     for name in programs:
         assert not need.met()
@@ -355,7 +364,7 @@ def test_lists_are_read_once(
 
 def test_tests_ask_for_their_tools_also_without_install(sconsw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sconsw, "compiles", lambda compiler, *_: compiler != "g++")
-    monkeypatch.setattr(sconsw, "has_cross_compiler", lambda _: True)
+    monkeypatch.setattr(sconsw, "has_cross_compiler", lambda *_: True)
     monkeypatch.setattr(sconsw, "KEYRING", SCONSW)
     monkeypatch.setattr(sconsw.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(sconsw, "has_rust", lambda _: True)
