@@ -57,6 +57,14 @@ def test_names_of_what_went_are_blank_and_all_others_in_their_place() -> None:
     assert table == old
 
 
+def test_the_name_of_a_version_stays_where_a_symbol_of_that_name_goes() -> None:
+    """GNU ld makes a symbol of each version, which shares its name; here it is a local one, which goes."""
+    base = read(lambda patch: patch.symbol(VERSION, info=elf64.STT_NOTYPE))
+    assert VERSION in {symbol.name for symbol in base.symbols}
+    assert VERSION not in {symbol.name for symbol in visible(base, [])}
+    assert VERSION in strings(make_dynstr(base, hidden(base, CPU)))
+
+
 def test_a_name_that_is_the_end_of_another_stays_with_it() -> None:
     """As linkers lay them out: `getcpu` is in `__vdso_getcpu`."""
     base = read(lambda patch: patch.symbol(KERNELS, name=patch.string(CPU) + len(PREFIX)))

@@ -186,11 +186,15 @@ def fde(patch: Patch, entry: int) -> int:
     return patch.frames + patch.get(patch.frames + 12 + 8 * entry + 4, "<i")
 
 
+FRAME_IN_THE_MIDDLE = b"\x44\x0e\x10"
+"""From the second instruction on callers are found otherwise: DW_CFA_advance_loc 4, DW_CFA_def_cfa_offset 16."""
+
+
 def one_frame_for_two(patch: Patch) -> None:
     """Let the FDE of getcpu describe what follows too, and find callers otherwise from the second instruction on."""
     at = fde(patch, 1)
     patch.put(at + 12, "<I", 24)
-    patch.data[at + 17 : at + 20] = b"\x44\x0e\x10"  # DW_CFA_advance_loc 4, DW_CFA_def_cfa_offset 16
+    patch.data[at + 17 : at + 20] = FRAME_IN_THE_MIDDLE
 
 
 def swap(patch: Patch, record: struct.Struct, first: int, second: int) -> None:

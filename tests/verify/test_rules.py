@@ -18,13 +18,14 @@ from image_builder import HEADER, Patch, foreign, functions, ours
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 from vdso.elf.limits import PAGE
+from vdso.image.reader import read_vdso
 from vdso.variables import pages_beside
 from vdso.verify import RULES, Beside, Report, identity, verify
 from vdso.verify import rule as registry
 from vdso.verify.findings import report_text
 from vdso.verify.rule import CONSUMERS, EVERY, SELFTESTS
 from vdso.verify.rules.code import MOST_LISTED
-from verify.sabotages import SABOTAGES, Sabotage
+from verify.sabotages import FRAME_IN_THE_MIDDLE, SABOTAGES, Sabotage, fde
 
 ALL_RULES = {*RULES, *identity.RULES}
 NO_HASH = "no DT_HASH, and they know no other table"
@@ -304,6 +305,17 @@ def test_addresses_are_listed_in_the_order_of_the_code_that_forms_them(count: in
 def test_pages_of_a_kernel_are_near(target: int, rule: str) -> None:
     """Of an image without our note, sixteen pages on each side of its one may be the kernel's."""
     assert check(foreign(functions=functions(target))).broken == (rule,)
+
+
+def test_a_frame_that_changes_inside_of_a_function_is_its_own_affair() -> None:
+    """Exports before and behind what the FDE describes have another one, or none."""
+    patch = Patch(ours())
+    at = fde(patch, 1)
+    patch.data[at + 17 : at + 20] = FRAME_IN_THE_MIDDLE
+    start = at + 8 + patch.get(at + 8, "<i")
+    places = [symbol.value for symbol in read_vdso("ours.so", patch.image, RISCV64).exports.values()]
+    assert min(places) < start < max(places)
+    assert check(patch.image).broken == ()
 
 
 def test_pages_that_are_needed_are_one_finding_and_then_one_line() -> None:
