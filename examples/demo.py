@@ -166,7 +166,7 @@ def demo(out: Path, words: list[str]) -> list[str]:
     facts = json.loads((out / "vdso.json").read_text())
     device = bool(facts["counter_offset"])
     if facts["arch"] not in MACHINES:
-        raise DemoError(f"no example kernel for {facts['arch']} yet; they are for {' and '.join(MACHINES)}")
+        raise DemoError(f"no example kernel for {facts['arch']} yet; they are for {', '.join(MACHINES)}")
     machine = MACHINES[facts["arch"]]
     run(*machine.compile, *includes(machine.arch), "-o", program, HERE / "demo.c")
     vdso = blob(out, machine, words)

@@ -31,7 +31,7 @@ uint64_t program_break;
 
 static void load(const uint8_t *file, size_t size, const struct segment *segment)
 {
-	unsigned access = (segment->flags & 4 ? READ : 0) | (segment->flags & 2 ? WRITE : 0) | (segment->flags & 1 ? EXEC : 0);
+	uint64_t access = (segment->flags & 4 ? READ : 0) | (segment->flags & 2 ? WRITE : 0) | (segment->flags & 1 ? EXEC : 0);
 	uint64_t start = segment->vaddr & -PAGE, end = (segment->vaddr + segment->memsz + PAGE - 1) & -PAGE;
 
 	if (segment->offset > size || segment->filesz > size - segment->offset || segment->filesz > segment->memsz ||

@@ -36,7 +36,7 @@
 #define SIGKILL 9
 #define SIGSEGV 11
 
-/* A CPU. In the kernel `tp` holds the address of its record. boot.S and trap.S know where `stack` and `id` are. */
+/* A CPU. cpu.h knows where the kernel holds the address of its record. boot.S and trap.S know where `stack` and `id` are. */
 struct cpu {
 	uint8_t *stack;		/* the top of its stack */
 	uint64_t id;		/* as the machine names it */
@@ -53,7 +53,7 @@ enum thread_state { FREE, NEW, READY, RUNNING, WAITING };
 
 /* A thread. trap.S knows where `regs` and `cpu` are. A running thread belongs to its CPU alone. */
 struct thread {
-	uint64_t regs[32];	/* of the program, by the numbers in cpu.h */
+	uint64_t regs[REGS];	/* of the program, by the numbers in cpu.h */
 	struct cpu *cpu;	/* the CPU that it runs on */
 	struct fp fp;		/* valid while it does not run; see fp_sync() */
 	/* thread_lock protects the rest. */
@@ -72,7 +72,7 @@ struct thread {
 	} handlers; /* the stack for handlers with SA_ONSTACK; size 0: none */
 };
 
-_Static_assert(offsetof(struct thread, cpu) == 256, "trap.S");
+_Static_assert(offsetof(struct thread, cpu) == 8 * REGS, "trap.S");
 _Static_assert(offsetof(struct cpu, stack) == 0 && offsetof(struct cpu, id) == 8, "boot.S, trap.S");
 _Static_assert(sizeof(struct cpu) == 4160, "boot.S");
 
@@ -96,7 +96,7 @@ extern struct machine machine;
 /* What stopped a program. */
 struct trap {
 	enum { INTERRUPT, SYSTEM_CALL, PAGE_FAULT, ILLEGAL, BREAKPOINT, BUS_ERROR } what;
-	unsigned access;  /* of PAGE_FAULT */
+	uint64_t access;  /* of PAGE_FAULT */
 	uint64_t address; /* of PAGE_FAULT and BUS_ERROR */
 };
 
@@ -153,11 +153,11 @@ void mm_init(void);
 void mm_use(void);
 void mm_enter_user(void);
 void mm_code_changed(void);
-void mm_map_kernel(uint64_t address, const void *page, unsigned access);
-long mm_map(uint64_t address, uint64_t size, unsigned access);
+void mm_map_kernel(uint64_t address, const void *page, uint64_t access);
+long mm_map(uint64_t address, uint64_t size, uint64_t access);
 long mm_unmap(uint64_t address, uint64_t size);
-long mm_protect(uint64_t address, uint64_t size, unsigned access);
-int mm_fault(uint64_t address, unsigned access);
+long mm_protect(uint64_t address, uint64_t size, uint64_t access);
+int mm_fault(uint64_t address, uint64_t access);
 int copy_in(void *to, uint64_t from, size_t size);
 int copy_out(uint64_t to, const void *from, size_t size);
 int copy_code(uint64_t to, const void *from, size_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory: pages, and the one page table of three levels. There is one program, so all CPUs use the same.
+ * Memory: pages, and the one page table, of as many levels as the machine has. There is one program, so all CPUs use the same.
  *
  * The kernel maps itself one to one, as its machine does that. The rest belongs to the program, and the table is the only
  * record of it: an entry that is not 0 is mapped, and says what the program may do. V stays clear until such a page is touched
@@ -92,7 +92,7 @@ void mm_use(void)
 }
 
 /* Maps a page of the kernel for the program: at boot, before the program runs. */
-void mm_map_kernel(uint64_t address, const void *page, unsigned access)
+void mm_map_kernel(uint64_t address, const void *page, uint64_t access)
 {
 	uint64_t *pte = entry(address, 1);
 
@@ -102,7 +102,7 @@ void mm_map_kernel(uint64_t address, const void *page, unsigned access)
 }
 
 /* Returns the entry with another access. V is set if the entry has a page that may be used. */
-static uint64_t with_access(uint64_t pte, unsigned access)
+static uint64_t with_access(uint64_t pte, uint64_t access)
 {
 	pte = (pte & ~(PTE_ACCESS | PTE_RIGHTS | PTE_V)) | access | pte_rights(access) | PTE_MAPPED;
 	return page_of(pte) && access ? pte | PTE_V : pte;
@@ -182,7 +182,7 @@ long mm_unmap(uint64_t address, uint64_t size)
 }
 
 /* Maps pages of zeros in place of what was there. */
-long mm_map(uint64_t address, uint64_t size, unsigned access)
+long mm_map(uint64_t address, uint64_t size, uint64_t access)
 {
 	long result = 0;
 
@@ -204,7 +204,7 @@ long mm_map(uint64_t address, uint64_t size, unsigned access)
 	return result;
 }
 
-long mm_protect(uint64_t address, uint64_t size, unsigned access)
+long mm_protect(uint64_t address, uint64_t size, uint64_t access)
 {
 	uint64_t known = 0;
 	long result = 0;
@@ -231,7 +231,7 @@ long mm_protect(uint64_t address, uint64_t size, unsigned access)
 }
 
 /* Makes the page of `address` usable as `access` says, and returns where the kernel sees it; NULL if the program may not. */
-static void *touch(uint64_t address, unsigned access)
+static void *touch(uint64_t address, uint64_t access)
 {
 	uint64_t *pte = entry(address, 0);
 
@@ -248,7 +248,7 @@ static void *touch(uint64_t address, unsigned access)
 }
 
 /* Handles a page fault of the program. Returns 0, or the si_code of its SIGSEGV. */
-int mm_fault(uint64_t address, unsigned access)
+int mm_fault(uint64_t address, uint64_t access)
 {
 	uint64_t *pte;
 	int code;
@@ -262,7 +262,7 @@ int mm_fault(uint64_t address, unsigned access)
 }
 
 /* Copies by the kernel's own map, after it has checked that the program may: there is no fault. */
-static int copy(uint64_t user, uint8_t *kernel, size_t size, unsigned access, int out)
+static int copy(uint64_t user, uint8_t *kernel, size_t size, uint64_t access, int out)
 {
 	int result = 0;
 

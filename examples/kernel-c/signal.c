@@ -20,22 +20,19 @@
 
 enum { BLOCK, UNBLOCK, SETMASK };
 
-struct action {
-	uint64_t handler, flags, mask;
-};
-
 struct info {
 	int32_t signal, error, code, pad;
 	uint64_t address; /* of a fault; otherwise the sender's process id, and user id 0 */
 	uint8_t rest[104];
 };
 
+uint64_t sigreturn_address;
+
 #include "frame.h"
 _Static_assert(sizeof(struct info) == 128, "Linux's siginfo_t");
 
 static struct action actions[SIGNALS + 1];
 static uint64_t process_pending;
-uint64_t sigreturn_address;
 
 /* Tells whether there is a signal to deliver. Under thread_lock. */
 int signal_waits(const struct thread *thread)
@@ -97,7 +94,7 @@ static void enter(struct thread *thread, int signal, int code, uint64_t address)
 	thread->blocked |= (action.mask | (action.flags & SA_NODEFER ? 0 : BIT(signal))) & ~UNBLOCKABLE;
 	unlock(&thread_lock);
 	thread->regs[PC] = action.handler;
-	thread->regs[RA] = sigreturn_address;
+	thread->regs[RA] = action_return(&action);
 	thread->regs[SP] = sp;
 	thread->regs[A0] = (uint64_t)signal;
 	thread->regs[A1] = sp + offsetof(struct frame, info);

@@ -114,7 +114,7 @@ static long sys_exit_group(struct thread *thread)
 }
 
 /* PROT_READ, PROT_WRITE, PROT_EXEC are bits 0 to 2. In a page table a writable page must be readable. */
-static unsigned access_of(uint64_t protection)
+static uint64_t access_of(uint64_t protection)
 {
 	return (protection & 3 ? READ : 0) | (protection & 2 ? WRITE : 0) | (protection & 4 ? EXEC : 0);
 }
@@ -327,11 +327,11 @@ static int is_switched_off(uint64_t number)
 void syscall(struct thread *thread)
 {
 	struct cpu *cpu = this_cpu();
-	uint64_t number = thread->regs[A7];
+	uint64_t number = thread->regs[NUMBER];
 	long result = -ENOSYS;
 
 	cpu->syscalls[number < MAX_SYSCALL ? number : MAX_SYSCALL]++;
-	thread->regs[PC] += 4;
+	thread->regs[PC] += SYSCALL_STEP;
 	if (number < MAX_SYSCALL && calls[number] && !is_switched_off(number))
 		result = calls[number](thread);
 	if (cpu->thread) /* otherwise it waits, or runs elsewhere by now, and the one that wakes it answers */

@@ -69,8 +69,8 @@ _Static_assert(VDSO_MAP_ADDR + VDSO_MAP_SIZE <= MMAP_START, "this kernel has a p
 /* Maps the image and the data page into the program. The addresses of both are known to the code of the image. */
 void vdso_map(void)
 {
-	const unsigned image_access = READ | EXEC;
-	const unsigned data_access = READ;
+	const uint64_t image_access = READ | EXEC;
+	const uint64_t data_access = READ;
 
 	for (uint64_t at = 0; at < VDSO_IMAGE_SIZE; at += PAGE)
 		mm_map_kernel(VDSO_LOAD_ADDR + at, vdso_image + at, image_access);

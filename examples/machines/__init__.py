@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .aarch64 import AARCH64
 from .loongarch64 import LOONGARCH64
 from .machine import GuestError, Machine
 from .riscv64 import RISCV64
 
-MACHINES = {machine.arch: machine for machine in (RISCV64, LOONGARCH64)}
+MACHINES = {machine.arch: machine for machine in (RISCV64, LOONGARCH64, AARCH64)}
 """Architecture to its machine."""
 
 ELF_MACHINE = slice(18, 20)  # e_machine

@@ -58,10 +58,11 @@ def musl() -> Musl:
 def static(name: str, libc: str) -> Path:
     """Build the program `name` for riscv64, with all of `libc` in it: glibc 2.36 or musl 1.2.6."""
     out, source = session_folder() / f"{name}-{libc}-static", PROGRAMS / f"{name}.c"
+    own = f"-I{TESTS / 'arch' / 'riscv64'}"
     if libc == "musl":
-        run(CC, *CFLAGS, *musl().compile, "-static", source, f"-L{musl().libraries}", "-lc", "-lgcc", "-o", out)
+        run(CC, *CFLAGS, *musl().compile, own, "-static", source, f"-L{musl().libraries}", "-lc", "-lgcc", "-o", out)
     else:
-        run(CC, *CFLAGS, "-static", source, "-o", out)
+        run(CC, *CFLAGS, own, "-static", source, "-o", out)
     return out
 
 

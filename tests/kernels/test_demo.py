@@ -20,7 +20,9 @@ CALL, LIBRARY = 30, 30
 """Instructions of clock_gettime in the image, and at most those of the C library and of the program around it."""
 
 
-@pytest.mark.parametrize(("arch", "rust"), [("riscv64", "rust"), ("loongarch64", "rust-loongarch64")])
+@pytest.mark.parametrize(
+    ("arch", "rust"), [("riscv64", "rust"), ("loongarch64", "rust-loongarch64"), ("aarch64", "rust-aarch64")]
+)
 def test_the_target(arch: str, rust: str, tmp_path: Path) -> None:
     kernel_builds.kernel(rust)  # so that `core`, which all kernels share, is compiled by now
     done = scons("demo", "BASE=minimal", f"ARCH={arch}", f"OUT={tmp_path}")

@@ -91,15 +91,19 @@ class Example:
 
 
 KERNELS = ("c", "rust")
-"""The kernels of riscv64, on which every program of Debian's C libraries runs."""
+"""The kernels of riscv64, for which tests have programs of each C library of Debian's."""
 ALL_KERNELS = {
     "c": Example("riscv64", "c", EXAMPLES / "kernel-c", make_c),
     "rust": Example("riscv64", "rust", EXAMPLES / "kernel-rust", make_rust),
     "c-loongarch64": Example("loongarch64", "c", EXAMPLES / "kernel-c", make_c),
     "rust-loongarch64": Example("loongarch64", "rust", EXAMPLES / "kernel-rust", make_rust),
+    "c-aarch64": Example("aarch64", "c", EXAMPLES / "kernel-c", make_c),
+    "rust-aarch64": Example("aarch64", "rust", EXAMPLES / "kernel-rust", make_rust),
 }
 """Those of all architectures. On loongarch64 the C library of a program is examples/libc: QEMU 7.2 has no LSX, which
 Debian's C libraries there are compiled for."""
+GLIBC_KERNELS = (*KERNELS, "c-aarch64", "rust-aarch64")
+"""Those that programs of Debian's cross glibc run on."""
 
 
 def outputs(folder: str, names: list[str]) -> list[str]:

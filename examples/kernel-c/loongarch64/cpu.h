@@ -14,8 +14,10 @@
 /* What AT_HWCAP says (arch/loongarch/include/uapi/asm/hwcap.h): CPUCFG, atomics, unaligned access, floating point; LSX. */
 #define MACHINE_HWCAP (0xf | (cpucfg(2) >> 6 & 1) << 4)
 
-/* pc, then r1 to r31. */
-enum { PC, RA, TP, SP, A0, A1, A2, A3, A4, A5, A6, A7 };
+/* pc, then r1 to r31. NUMBER has the number of a system call. */
+enum { PC, RA, TP, SP, A0, A1, A2, A3, A4, A5, NUMBER = 11, REGS = 32 };
+
+#define SYSCALL_STEP 4 /* from the instruction, where the pc is, to behind it */
 
 /* The arguments of clone for CLONE_SETTLS and for the thread's own tid (Linux, without CONFIG_CLONE_BACKWARDS). */
 enum { CLONE_TLS = A4, CLONE_CHILD = A3 };

@@ -12,6 +12,17 @@ struct frame_part {
 	uint64_t unused;
 };
 
+struct action {
+	uint64_t handler, flags, mask;
+};
+
+/* Returns the address that a handler returns to. */
+static inline uint64_t action_return(const struct action *action)
+{
+	(void)action;
+	return sigreturn_address;
+}
+
 struct frame {
 	struct info info;
 	uint64_t flags, link;

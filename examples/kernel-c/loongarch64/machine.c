@@ -8,6 +8,7 @@
 #define FW_CFG (DEVICES + 0x1e020000)
 #define POWER (DEVICES + 0x100e001c)
 #define RTC (DEVICES + 0x100d0100)
+#include "fw_cfg.h"
 
 /* Registers of each CPU, for iocsrrd and iocsrwr (Loongson 3A5000 manual, 10.2). */
 #define IPI_STATUS 0x1000
@@ -16,10 +17,6 @@
 #define IPI_SEND 0x1040
 #define MAIL_SEND 0x1048
 #define SEND_AND_WAIT (1ul << 31)
-
-/* Keys of QEMU's fw_cfg (its manual: QEMU Firmware Configuration Device). */
-#define FW_CFG_CPUS 0x05
-#define FW_CFG_FILES 0x19
 
 #define LOW_MEMORY_END 0x10000000ul
 
@@ -119,48 +116,6 @@ uint64_t wall_clock(void)
 	return (days * 86400 + seconds) * NSEC_PER_SEC + (now & 15) * (NSEC_PER_SEC / 10);
 }
 
-/* Reads the next bytes of the item that was selected last. */
-static void fw_cfg_read(void *to, size_t size)
-{
-	for (uint8_t *at = to; size--; at++)
-		*at = *(volatile uint8_t *)FW_CFG;
-}
-
-static void fw_cfg_select(uint16_t key)
-{
-	*(volatile uint16_t *)(FW_CFG + 8) = __builtin_bswap16(key);
-}
-
-/* Puts a file that QEMU was given by -fw_cfg, and a 0, into the memory at `*free`, and returns it. NULL: there is none. */
-static void *fw_cfg_file(const char *name, uint64_t *free, uint64_t *size)
-{
-	struct {
-		uint32_t size;
-		uint16_t key, reserved;
-		char name[56];
-	} file;
-	uint32_t count;
-
-	fw_cfg_select(FW_CFG_FILES);
-	fw_cfg_read(&count, sizeof(count));
-	for (count = __builtin_bswap32(count); count--;) {
-		fw_cfg_read(&file, sizeof(file));
-		if (!starts_with(file.name, name) || file.name[strlen(name)])
-			continue;
-		void *found = (void *)*free;
-
-		*size = __builtin_bswap32(file.size);
-		if (*size >= machine.memory.end - *free)
-			return NULL;
-		fw_cfg_select(__builtin_bswap16(file.key));
-		fw_cfg_read(found, *size);
-		((char *)found)[*size] = 0;
-		*free = (*free + *size + PAGE) & -PAGE;
-		return found;
-	}
-	return NULL;
-}
-
 /* Returns the counter's frequency (LoongArch Reference Manual, Volume 1, 2.2.10.5); 0 where CPUCFG does not say it. */
 static uint64_t counter_hz(void)
 {
@@ -172,23 +127,8 @@ static uint64_t counter_hz(void)
 /* There is nothing to read at an address: QEMU tells all in fw_cfg. It has 256 MiB of memory at 0, and more elsewhere. */
 void machine_read(uint64_t unused)
 {
-	extern uint8_t kernel_end[];
-	uint64_t free = (uintptr_t)kernel_end, size = 0;
-	uint16_t count;
-
 	(void)unused;
 	machine.memory = (struct range){0, LOW_MEMORY_END};
 	machine.counter_hz = counter_hz();
-	fw_cfg_select(FW_CFG_CPUS);
-	fw_cfg_read(&count, sizeof(count));
-	machine.cpus = count < MAX_CPUS ? count : MAX_CPUS;
-	for (unsigned i = 0; i < machine.cpus; i++)
-		machine.cpu_ids[i] = i;
-	machine.words = fw_cfg_file("opt/words", &free, &size);
-	if (!machine.words)
-		machine.words = "";
-	size = 0;
-	machine.program.start = (uintptr_t)fw_cfg_file("opt/program", &free, &size);
-	machine.program.end = machine.program.start + size;
-	machine.taken[0] = (struct range){(uintptr_t)kernel_end, free};
+	fw_cfg_machine();
 }

@@ -10,8 +10,10 @@
 #define MACHINE_NAME "riscv64"
 #define MACHINE_HWCAP 0x112d /* letters of the ISA: a, c, d, f, i, m */
 
-/* In the order of Linux's user_regs_struct: pc, then x1 to x31. */
-enum { PC, RA, SP, TP = 4, A0 = 10, A1, A2, A3, A4, A5, A6, A7 };
+/* In the order of Linux's user_regs_struct: pc, then x1 to x31. NUMBER has the number of a system call. */
+enum { PC, RA, SP, TP = 4, A0 = 10, A1, A2, A3, A4, A5, NUMBER = 17, REGS = 32 };
+
+#define SYSCALL_STEP 4 /* from the instruction, where the pc is, to behind it */
 
 /* The arguments of clone for CLONE_SETTLS and for the thread's own tid. */
 enum { CLONE_TLS = A3, CLONE_CHILD = A4 };

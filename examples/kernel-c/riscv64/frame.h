@@ -3,6 +3,17 @@
 #ifndef FRAME_H
 #define FRAME_H
 
+struct action {
+	uint64_t handler, flags, mask;
+};
+
+/* Returns the address that a handler returns to. */
+static inline uint64_t action_return(const struct action *action)
+{
+	(void)action;
+	return sigreturn_address;
+}
+
 struct frame {
 	struct info info;
 	uint64_t flags, link;

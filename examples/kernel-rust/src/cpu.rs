@@ -3,7 +3,7 @@
 
 use crate::kernel::{Kernel, State};
 use crate::lock::Guard;
-use crate::machine::{self, counter, Frame, PC};
+use crate::machine::{self, counter, Frame, PC, SYSCALL_STEP};
 use crate::trap::Trap;
 use crate::{memory, println, signal, syscall, torture, vdso_kernel};
 use core::hint::spin_loop;
@@ -60,7 +60,7 @@ impl Cpu {
     fn serve(&mut self, kernel: &mut Kernel, trap: Trap) {
         match trap {
             Trap::SystemCall => {
-                self.frame.registers[PC] += 4;
+                self.frame.registers[PC] += SYSCALL_STEP;
                 syscall::handle(kernel, self);
             }
             Trap::Timer => self.give_way(kernel),

@@ -2,7 +2,7 @@
 //! The state of the one program and its threads, under one lock.
 
 use crate::lock::{Guard, Lock};
-use crate::machine::{self, counter, FpRegisters, Registers, A0, NO_FP};
+use crate::machine::{self, counter, FpRegisters, Registers, A0, NO_FP, NO_REGISTERS};
 use crate::memory::{self, Pages, Space};
 use crate::signal::{self, Action, Signals};
 use crate::syscall::{Errno, EAGAIN, EINTR, ETIMEDOUT};
@@ -116,7 +116,7 @@ static KERNEL: Lock<Kernel> = Lock::new(Kernel {
 
 impl Thread {
     const fn new() -> Self {
-        Self { state: State::Free, registers: [0; 32], fp: NO_FP, signals: Signals::new(), clear_tid: 0, deadline: 0 }
+        Self { state: State::Free, registers: NO_REGISTERS, fp: NO_FP, signals: Signals::new(), clear_tid: 0, deadline: 0 }
     }
 }
 

@@ -13,6 +13,7 @@ mod console;
 mod cpu;
 mod kernel;
 mod lock;
+#[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
 #[cfg_attr(target_arch = "loongarch64", path = "loongarch64/mod.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "riscv64/mod.rs")]
 mod machine;

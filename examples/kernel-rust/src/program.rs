@@ -2,7 +2,7 @@
 //! Starts the program: loads a static ELF file, and makes a stack as the C library expects it.
 
 use crate::kernel::Kernel;
-use crate::machine::{self, Registers, EXECUTE, NO_FP, PAGE, PC, PROGRAM_END, READ, SP, WRITE};
+use crate::machine::{self, EXECUTE, NO_FP, NO_REGISTERS, PAGE, PC, PROGRAM_END, READ, SP, WRITE};
 use crate::memory::{page_up, USER_END};
 use crate::vdso::{MAP_ADDR, MAP_SIZE};
 use crate::vdso_kernel;
@@ -62,7 +62,7 @@ pub fn start(kernel: &mut Kernel, elf: &[u8], words: &str, vdso: bool) {
     auxv.push(AT_HWCAP, machine::hwcap());
     auxv.push(AT_CLKTCK, 100);
     auxv.push(AT_SECURE, 0);
-    let mut registers: Registers = [0; 32];
+    let mut registers = NO_REGISTERS;
     registers[PC] = number(elf, 24, 8);
     registers[SP] = build_stack(kernel, words, auxv);
     kernel.spawn(registers, NO_FP, 0, 0).expect("a thread");

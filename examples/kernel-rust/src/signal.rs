@@ -3,7 +3,7 @@
 
 use crate::cpu::Cpu;
 use crate::kernel::{Kernel, State, PROCESS};
-use crate::machine::{self, A0, CONTEXT_WORDS, PC, RA, SP};
+use crate::machine::{self, A0, ACTION_WORDS, CONTEXT_WORDS, PC, RA, SA_RESTORER, SP};
 use crate::syscall::{Errno, EINVAL, ESRCH};
 use crate::trap::Trap;
 
@@ -40,21 +40,38 @@ const fn bit(signal: usize) -> u64 {
     1 << (signal - 1)
 }
 
-/// struct sigaction of the system call: handler, flags, mask.
+/// struct sigaction of the system call: handler, flags, on some machines a restorer, and the mask last.
 #[derive(Clone, Copy)]
-pub struct Action {
-    handler: usize,
-    flags: usize,
-    mask: u64,
-}
+pub struct Action([usize; ACTION_WORDS]);
 
 impl Action {
     pub const fn new() -> Self {
-        Self { handler: SIG_DFL, flags: 0, mask: 0 }
+        Self([0; ACTION_WORDS]) // SIG_DFL
+    }
+
+    fn handler(&self) -> usize {
+        self.0[0]
+    }
+
+    fn flags(&self) -> usize {
+        self.0[1]
+    }
+
+    fn mask(&self) -> u64 {
+        self.0[ACTION_WORDS - 1] as u64
+    }
+
+    /// Returns the address that a handler returns to.
+    fn return_address(&self, kernels: usize) -> usize {
+        if self.flags() & SA_RESTORER != 0 {
+            self.0[2]
+        } else {
+            kernels
+        }
     }
 
     fn ignores(&self, signal: usize) -> bool {
-        self.handler == SIG_IGN || (self.handler == SIG_DFL && QUIET & bit(signal) != 0)
+        self.handler() == SIG_IGN || (self.handler() == SIG_DFL && QUIET & bit(signal) != 0)
     }
 }
 
@@ -83,13 +100,12 @@ pub fn set_action(kernel: &mut Kernel, signal: usize, new: usize, old: usize) ->
     if !(1..=64).contains(&signal) || (new != 0 && UNBLOCKABLE & bit(signal) != 0) {
         return Err(EINVAL);
     }
-    let Action { handler, flags, mask } = kernel.actions[signal];
+    let Action(before) = kernel.actions[signal];
     if new != 0 {
-        let [handler, flags, mask] = kernel.space.read_words(new)?;
-        kernel.actions[signal] = Action { handler, flags, mask: mask as u64 };
+        kernel.actions[signal] = Action(kernel.space.read_words(new)?);
     }
     if old != 0 {
-        kernel.space.write_words(old, [handler, flags, mask as usize])?;
+        kernel.space.write_words(old, before)?;
     }
     Ok(0)
 }
@@ -155,7 +171,7 @@ fn send(kernel: &mut Kernel, index: usize, signal: usize, directed: bool) -> Res
 pub fn end_wait(kernel: &mut Kernel, index: usize) {
     let open = kernel.threads[index].signals.open();
     if open != 0 {
-        let flags = kernel.actions[open.trailing_zeros() as usize + 1].flags;
+        let flags = kernel.actions[open.trailing_zeros() as usize + 1].flags();
         kernel.interrupt(index, flags & SA_RESTART != 0);
     }
 }
@@ -189,7 +205,7 @@ pub fn fault(kernel: &mut Kernel, cpu: &mut Cpu, trap: Trap) {
         _ => (SIGILL, 1, pc),
     };
     let blocked = kernel.threads[cpu.thread()].signals.blocked & bit(signal) != 0;
-    if blocked || kernel.actions[signal].handler == SIG_IGN {
+    if blocked || kernel.actions[signal].handler() == SIG_IGN {
         kernel.exit = Some(128 + signal);
     } else {
         call_handler(kernel, cpu, signal, code, address);
@@ -199,7 +215,7 @@ pub fn fault(kernel: &mut Kernel, cpu: &mut Cpu, trap: Trap) {
 /// Makes the thread of this CPU go on in its handler. `value`: the third word of siginfo.
 fn call_handler(kernel: &mut Kernel, cpu: &mut Cpu, signal: usize, code: usize, value: usize) {
     let action = kernel.actions[signal];
-    if action.handler == SIG_DFL {
+    if action.handler() == SIG_DFL {
         kernel.exit = Some(128 + signal);
         return;
     }
@@ -211,15 +227,16 @@ fn call_handler(kernel: &mut Kernel, cpu: &mut Cpu, signal: usize, code: usize, 
     frame[STACK_FLAGS] = SS_DISABLE;
     frame[MASK] = thread.signals.blocked as usize;
     machine::store_context(&mut frame[REGISTERS..], &cpu.frame.registers, &thread.fp);
-    thread.signals.blocked |= (action.mask | if action.flags & SA_NODEFER == 0 { bit(signal) } else { 0 }) & !UNBLOCKABLE;
-    if action.flags & SA_RESETHAND != 0 {
-        kernel.actions[signal].handler = SIG_DFL;
+    thread.signals.blocked |=
+        (action.mask() | if action.flags() & SA_NODEFER == 0 { bit(signal) } else { 0 }) & !UNBLOCKABLE;
+    if action.flags() & SA_RESETHAND != 0 {
+        kernel.actions[signal].0[0] = SIG_DFL;
     }
     let registers = &mut cpu.frame.registers;
     let stack = registers[SP].wrapping_sub(8 * FRAME) & !15;
     registers[A0..A0 + 3].copy_from_slice(&[signal, stack, stack.wrapping_add(8 * CONTEXT)]);
-    registers[PC] = action.handler;
-    registers[RA] = kernel.handler_return;
+    registers[PC] = action.handler();
+    registers[RA] = action.return_address(kernel.handler_return);
     registers[SP] = stack;
     if kernel.space.write_words(stack, frame).is_err() {
         kernel.exit = Some(128 + SIGSEGV);

@@ -5,7 +5,7 @@ use crate::console::Console;
 use crate::cpu::Cpu;
 use crate::kernel::{Kernel, State, PROCESS};
 use crate::machine::{
-    counter, save_fp, A0, A7, CLONE_CHILD, CLONE_TLS, EXECUTE, NO_FP, PAGE, PROGRAM_END, READ, SP, TP, WRITE,
+    counter, save_fp, A0, CLONE_CHILD, CLONE_TLS, EXECUTE, NO_FP, NUMBER, PAGE, PROGRAM_END, READ, SP, TP, WRITE,
 };
 use crate::memory::{is_user, page_up};
 use crate::program::{MMAP_START, STACK_SIZE};
@@ -68,7 +68,7 @@ const FOREVER: u64 = u64::MAX >> 1;
 
 /// Serves the system call of the thread on this CPU.
 pub fn handle(kernel: &mut Kernel, cpu: &mut Cpu) {
-    let number = cpu.frame.registers[A7];
+    let number = cpu.frame.registers[NUMBER];
     if let Some(count) = kernel.syscalls.get_mut(number) {
         *count += 1;
     }

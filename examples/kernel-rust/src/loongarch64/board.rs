@@ -3,7 +3,8 @@
 
 use super::boot::MAY_START;
 use super::cpu::{counter, cpucfg, wait_for_interrupt, write_csr, TCFG};
-use crate::kernel::{Machine, MAX_CPUS};
+use super::fw_cfg;
+use crate::kernel::Machine;
 use core::arch::asm;
 use core::sync::atomic::Ordering;
 
@@ -21,10 +22,6 @@ const IPI_CLEAR: usize = 0x100c;
 const IPI_SEND: usize = 0x1040;
 const MAIL_SEND: usize = 0x1048;
 const WAIT: usize = 1 << 31;
-
-// Keys of QEMU's fw_cfg (its manual: QEMU Firmware Configuration Device)
-const FW_CFG_CPUS: u16 = 0x05;
-const FW_CFG_FILES: u16 = 0x19;
 
 /// QEMU has 256 MiB of memory at 0, and more elsewhere.
 const LOW_MEMORY_END: usize = 256 << 20;
@@ -122,63 +119,13 @@ fn counter_hz() -> u64 {
     (base * (ratio & 0xffff) / (ratio >> 16)) as u64
 }
 
-fn select(key: u16) {
-    // SAFETY: the selector of fw_cfg, which is big-endian.
-    unsafe { ((FW_CFG + 8) as *mut u16).write_volatile(key.to_be()) }
-}
-
-/// Returns the next bytes of the item that was selected last.
-fn next<const N: usize>() -> [u8; N] {
-    // SAFETY: the data register of fw_cfg.
-    core::array::from_fn(|_| unsafe { (FW_CFG as *const u8).read_volatile() })
-}
-
-/// Puts a file that QEMU was given by -fw_cfg at the address, and returns its size; None: there is no such file.
-fn load_file(name: &str, address: usize) -> Option<usize> {
-    select(FW_CFG_FILES);
-    for _ in 0..u32::from_be_bytes(next()) {
-        let size = u32::from_be_bytes(next()) as usize;
-        let [key, _] = [u16::from_be_bytes(next()), u16::from_be_bytes(next())];
-        let found: [u8; 56] = next();
-        let end = found.iter().position(|byte| *byte == 0).unwrap_or(found.len());
-        if &found[..end] != name.as_bytes() {
-            continue;
-        }
-        assert!(address + size < LOW_MEMORY_END, "a file that is too large");
-        select(key);
-        for at in address..address + size {
-            let [byte] = next();
-            // SAFETY: memory behind the kernel, which nobody else uses yet.
-            unsafe { (at as *mut u8).write(byte) }
-        }
-        return Some(size);
-    }
-    None
-}
-
 /// Reads the machine. There is nothing at an address: QEMU tells all in fw_cfg.
 ///
 /// # Safety
 /// Nobody uses the memory behind the kernel.
 pub unsafe fn read(_argument: usize) -> Machine {
-    let start = &raw const crate::kernel_end as usize;
-    let mut machine = Machine::new();
+    let mut machine = fw_cfg::machine(FW_CFG, LOW_MEMORY_END);
     machine.counter_hz = counter_hz();
-    select(FW_CFG_CPUS);
-    machine.cpu_count = usize::from(u16::from_le_bytes(next())).min(MAX_CPUS);
-    machine.cpus = core::array::from_fn(|index| index);
-    machine.memory_end = LOW_MEMORY_END;
-    let mut free = start;
-    if let Some(size) = load_file("opt/words", free) {
-        let words = core::slice::from_raw_parts(free as *const u8, size);
-        machine.words = core::str::from_utf8(words).expect("text in opt/words").trim_end_matches('\0');
-        free = crate::memory::page_up(free + size);
-    }
-    if let Some(size) = load_file("opt/program", free) {
-        machine.program = (free, free + size);
-        free += size;
-    }
-    machine.reserved = [(start, free), (0, 0)];
     machine.wall_ns = Some(clock_ns());
     machine
 }

@@ -14,6 +14,11 @@ const SC_USED_FP: usize = 1;
 /// struct lsx_context: 32 registers of 128 bits, fcc0 to fcc7, fcsr0
 const LSX_MAGIC: usize = 0x5358_0001;
 
+/// struct sigaction of the system call: handler, flags, mask.
+pub const ACTION_WORDS: usize = 3;
+/// There is no restorer: handlers return where the kernel says.
+pub const SA_RESTORER: usize = 0;
+
 pub fn store_context(words: &mut [usize], registers: &Registers, fp: &FpRegisters) {
     words[0] = registers[0];
     words[GENERAL + 1..FLAGS].copy_from_slice(&registers[1..]);

@@ -8,12 +8,17 @@ use core::arch::{asm, global_asm};
 
 /// The registers of a user thread: pc, then r1 to r31.
 pub type Registers = [usize; 32];
+pub const NO_REGISTERS: Registers = [0; 32];
 pub const PC: usize = 0;
 pub const RA: usize = 1;
 pub const TP: usize = 2;
 pub const SP: usize = 3;
 pub const A0: usize = 4;
-pub const A7: usize = 11;
+/// The register of a system call's number.
+pub const NUMBER: usize = 11;
+
+/// From the instruction of a system call, where the pc is, to behind it.
+pub const SYSCALL_STEP: usize = 4;
 
 /// 32 registers of 128 bits, of which the lower half is the floating-point register; fcc0 to fcc7, a byte each; fcsr0.
 pub type FpRegisters = [u64; 66];
@@ -82,7 +87,7 @@ pub struct Frame {
 
 impl Frame {
     pub const fn new() -> Self {
-        Self { registers: [0; 32], kernel_sp: 0 }
+        Self { registers: NO_REGISTERS, kernel_sp: 0 }
     }
 }
 

@@ -5,6 +5,8 @@ mod board;
 mod boot;
 mod context;
 mod cpu;
+#[path = "../fw_cfg.rs"]
+mod fw_cfg;
 mod paging;
 
 pub use board::*;

@@ -6,6 +6,11 @@ use super::{FpRegisters, Registers};
 /// pc and x1 to x31, then a union of 528 bytes that begins with the floating-point registers and fcsr.
 pub const CONTEXT_WORDS: usize = 32 + 528 / 8;
 
+/// struct sigaction of the system call: handler, flags, mask.
+pub const ACTION_WORDS: usize = 3;
+/// There is no restorer: handlers return where the kernel says.
+pub const SA_RESTORER: usize = 0;
+
 pub fn store_context(words: &mut [usize], registers: &Registers, fp: &FpRegisters) {
     words[..32].copy_from_slice(registers);
     for (word, register) in words[32..].iter_mut().zip(fp) {

@@ -6,12 +6,17 @@ use core::arch::{asm, global_asm};
 
 /// The registers of a user thread in the order of Linux's user_regs_struct: pc, then x1 to x31.
 pub type Registers = [usize; 32];
+pub const NO_REGISTERS: Registers = [0; 32];
 pub const PC: usize = 0;
 pub const RA: usize = 1;
 pub const SP: usize = 2;
 pub const TP: usize = 4;
 pub const A0: usize = 10;
-pub const A7: usize = 17;
+/// The register of a system call's number.
+pub const NUMBER: usize = 17;
+
+/// From the instruction of a system call, where the pc is, to behind it.
+pub const SYSCALL_STEP: usize = 4;
 
 /// f0 to f31, then fcsr.
 pub type FpRegisters = [u64; 33];
@@ -41,7 +46,7 @@ pub struct Frame {
 
 impl Frame {
     pub const fn new() -> Self {
-        Self { registers: [0; 32], kernel_sp: 0 }
+        Self { registers: NO_REGISTERS, kernel_sp: 0 }
     }
 }
 

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+//! The machine: AArch64, QEMU's `virt`, without firmware.
+
+mod board;
+mod boot;
+mod context;
+mod cpu;
+#[path = "../fw_cfg.rs"]
+mod fw_cfg;
+mod paging;
+
+pub use board::*;
+pub use context::*;
+pub use cpu::*;
+pub use paging::*;
