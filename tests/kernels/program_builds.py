@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -102,18 +103,22 @@ def go_for(name: str, architecture: str) -> Path:
 
 @cache
 def sysroot(package: str) -> Path:
-    """Return a root folder with the libraries of the packages, as after Debian's merge of /lib and /usr/lib."""
-    root = session_folder() / f"{package}-root"
+    """Return a root folder with the libraries of a package and of what it needs."""
     names = {"libc6": ("libc6", "libgcc-s1"), "musl": ("musl",)}[package]
-    for name in names:
-        folder = unpacked(name)
+    return merged(session_folder() / f"{package}-root", map(unpacked, names))
+
+
+def merged(root: Path, folders: Iterable[Path]) -> Path:
+    """Make `root` a folder with links to all files of unpacked packages, as after Debian's merge of /lib and /usr/lib."""
+    for folder in folders:
         for path in sorted(folder.rglob("*")):
             target = root / path.relative_to(folder)
             if not path.is_dir() or path.is_symlink():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.symlink_to(path)
-    if not (root / "lib").exists():
-        (root / "lib").symlink_to("usr/lib")
+    for name in ("lib", "lib64"):
+        if (root / "usr" / name).exists() and not (root / name).exists():
+            (root / name).symlink_to(f"usr/{name}")
     return root
 
 

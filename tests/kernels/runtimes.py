@@ -22,6 +22,7 @@ class Runtime:
     each            clock_gettime calls of what the program counts as one served
     vdso_getres     does its clock_getres ask the vDSO
     exact           it makes no clock_gettime that it doesn't count
+    arguments       of the program
     """
 
     program: Callable[[], Path]
@@ -29,6 +30,7 @@ class Runtime:
     each: int = 1
     vdso_getres: bool = True
     exact: bool = True
+    arguments: tuple[str, ...] = (str(TOLERANCE_NS),)
 
 
 RUNTIMES = {
@@ -56,7 +58,7 @@ class Run:
 def launch(runtime: Runtime, image: Path, data_offset: int, log: Path, *options: str) -> Run:
     """Run the program on an image. `log`: where QEMU writes the system calls."""
     command = ["qemu-riscv64", "-strace", "-D", log, "-L", runtime.root(), launcher(), *options, image]
-    command += [str(data_offset), runtime.program(), str(TOLERANCE_NS)]
+    command += [str(data_offset), runtime.program(), *runtime.arguments]
     words = [str(word) for word in command]
     done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
     return said(done, log)

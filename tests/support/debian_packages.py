@@ -32,6 +32,8 @@ from vdso.extract.containers import payloads
 KERNEL = "linux"  # stands for the newest of the kernel packages, whose names hold the version
 SUITES = ("testing", "unstable")  # stable has musl 1.2.5, which never calls the vDSO's clock
 DAY = 24 * 3600
+MACHINE = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+"""What Debian calls the machine that the tests run on."""
 NO_NETWORK = ("no network", "Could not connect", "Could not resolve", "Temporary failure", "connection timed out")
 
 

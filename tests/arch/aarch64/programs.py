@@ -1,41 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""Programs of glibc for aarch64, and the launcher that they run under, in the QEMU of Debian 12."""
+"""Programs of glibc, musl and Go for aarch64, and what they run under: glibc is that of Debian 12, musl of testing."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 from functools import cache
 from pathlib import Path
 
+from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, run, session_folder
-from kernels.program_builds import CFLAGS, LAUNCHER_ADDRESS
-from kernels.runtimes import SECONDS, TOLERANCE_NS, Run, said
-from repository import SOURCES, TESTS
+from kernels.clang_builds import Library
+from kernels.guests import LAUNCHER, Guest, launcher_flags
+from kernels.program_builds import CFLAGS, go_for, merged
+from kernels.runtimes import Runtime
 from vdso.arch.aarch64.facts import AARCH64
 
-QEMU, CC = AARCH64.emulation.user.name, AARCH64.emulation.cc.name
-ROOT = Path(AARCH64.emulation.libc.name).parents[1]  # of Debian's cross glibc
+LIBRARIES = Packages(AARCH64.debian, ("musl", "musl-dev", KERNEL))
+CC = AARCH64.emulation.cc.name
+CROSS = Path(AARCH64.emulation.libc.name).parents[1]  # Debian's cross glibc
 
 
 @cache
-def static(name: str) -> Path:
-    """Build a program of tests/kernels/programs with all of glibc in it."""
-    return _made(PROGRAMS / f"{name}.c", f"{name}-aarch64-static", "-static")
-
-
-@cache
-def dynamic(name: str) -> Path:
-    """Build a program for the dynamic loader of glibc."""
-    return _made(PROGRAMS / f"{name}.c", f"{name}-aarch64")
-
-
-@cache
-def launcher() -> Path:
-    """Build tests/kernels/launcher.c with the layout of the data page that the stubs have."""
-    own = (TESTS / "arch" / AARCH64.name, SOURCES, SOURCES / AARCH64.name)
-    place = f"-Wl,-Ttext-segment={LAUNCHER_ADDRESS:#x}"
-    return _made(TESTS / "kernels" / "launcher.c", "launcher-aarch64", "-static", place, *(f"-I{folder}" for folder in own))
+def glibc(name: str, *flags: str) -> Path:
+    """Build a program of tests/kernels/programs."""
+    return _made(PROGRAMS / f"{name}.c", f"{name}-aarch64{''.join(flags)}", *flags)
 
 
 def _made(source: Path, name: str, *flags: str) -> Path:
@@ -44,21 +32,48 @@ def _made(source: Path, name: str, *flags: str) -> Path:
     return out
 
 
-def program(name: str) -> Path:
-    """Return the program that reads clocks, by how it is linked."""
-    return {"glibc": dynamic, "glibc, static": static}[name]("clocks")
+@cache
+def musl() -> Library:
+    triplet, development = "aarch64-linux-musl", LIBRARIES.unpacked("musl-dev") / "usr"
+    libraries = development / "lib" / triplet
+    told = subprocess.run([CC, "-print-libgcc-file-name"], capture_output=True, text=True, check=True).stdout
+    libgcc = Path(told.strip())
+    return Library(
+        target=(f"--target={triplet}", "-mno-outline-atomics"),
+        headers=(development / "include" / triplet,),
+        start=(libraries / "crt1.o", libraries / "crti.o"),
+        end=(libraries / "crtn.o",),
+        static=(libraries / "libc.a", libgcc),
+        dynamic=(LIBRARIES.unpacked("musl") / "usr" / "lib" / triplet / "libc.so", libgcc),
+        loader="/lib/ld-musl-aarch64.so.1",
+    )
 
 
-def launch(name: str, image: Path, data_offset: int, log: Path, *options: str) -> Run:
-    """Run a program on an image. `log`: where QEMU writes the system calls."""
-    words = [QEMU, "-strace", "-D", log, "-L", ROOT, launcher(), *options, image, data_offset, program(name), TOLERANCE_NS]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
-    return said(done, log)
+@cache
+def with_musl(name: str, static: bool) -> Path:
+    return musl().build(PROGRAMS / f"{name}.c", f"{name}-musl{'-static' * static}-aarch64", static=static)
 
 
-def selftest(image: Path, data_offset: int, selftest: Path, *options: str) -> tuple[int, dict[str, bool]]:
-    """Run vdso-selftest on an image. Return its status, and each test that was not skipped, by its words: whether it holds."""
-    words = [QEMU, launcher(), *options, image, data_offset, selftest]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
-    lines = re.findall(r"^(ok|not ok) \d+ - (.*)$", done.stdout, re.M)
-    return done.returncode, {text: word == "ok" for word, text in lines if "# SKIP" not in text}
+@cache
+def musl_root() -> Path:
+    return merged(session_folder() / "aarch64-root-musl", [LIBRARIES.unpacked("musl")])
+
+
+@cache
+def launcher() -> Path:
+    return _made(LAUNCHER, "launcher-aarch64", "-static", *launcher_flags(AARCH64, "-Ttext-segment"))
+
+
+ARM = Guest(
+    arch=AARCH64,
+    packages=LIBRARIES,
+    qemu=lambda: Path(AARCH64.emulation.user.name),
+    launcher=launcher,
+    runtimes={
+        "glibc 2.36": Runtime(lambda: glibc("clocks"), lambda: CROSS),
+        "glibc 2.36, static": Runtime(lambda: glibc("clocks", "-static")),
+        "musl 1.2.6": Runtime(lambda: with_musl("clocks", static=False), musl_root, vdso_getres=False),
+        "musl 1.2.6, static": Runtime(lambda: with_musl("clocks", static=True), vdso_getres=False),
+        "Go": Runtime(lambda: go_for("clocks", "arm64"), each=2, exact=False),
+    },
+)

@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Programs of glibc, musl and Go for loongarch64, and the QEMU and the launcher that they run under.
+"""Programs of glibc, musl and Go for loongarch64, and what they run under.
 
 Debian 12 has neither compiled libraries for this architecture nor a QEMU that knows the vector registers that Debian's own
-programs use (LSX). So both come from later suites: the libraries from testing, QEMU from stable, where it is linked statically.
+programs use (LSX). So both come from later suites: the libraries from testing, QEMU from stable.
 """
 
 from __future__ import annotations
 
-import re
-import subprocess
 from functools import cache
 from pathlib import Path
 
 from debian_packages import KERNEL, Packages
-from kernel_builds import PROGRAMS, run, session_folder
-from kernels.program_builds import LAUNCHER_ADDRESS, go_for
-from kernels.runtimes import Run, said
-from repository import SOURCES, TESTS
+from kernel_builds import PROGRAMS, session_folder
+from kernels.clang_builds import Library
+from kernels.guests import LAUNCHER, Guest, launcher_flags, qemu
+from kernels.program_builds import go_for, merged
+from kernels.runtimes import Runtime
 from vdso.arch.loongarch64.facts import LOONGARCH64
 
-MACHINE = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-LIBRARIES = Packages(LOONGARCH64.debian, ("libc6", "libtinfo6", "bash", "libgcc-16-dev", "musl", "musl-dev", KERNEL))
-QEMU = Packages(MACHINE, ("qemu-user",), ("stable", "testing"))
-CC = ("clang-19", "--target=loongarch64-unknown-linux-musl", "-mabi=lp64d", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
-SECONDS = 300
+GLIBC = ("libc6", "libc6-dev", "linux-libc-dev", "libtinfo6", "bash")
+LIBRARIES = Packages(LOONGARCH64.debian, (*GLIBC, "libgcc-16-dev", "musl", "musl-dev", KERNEL))
 # Reads clocks as a script does, by time(), gettimeofday() and clock_gettime(), and sees that none goes back.
 SCRIPT = """
 for ((served = 0, last = 0, mono = 0; served < 900; served += 3)); do
@@ -35,82 +31,81 @@ echo ok served=$served clock_gettime=0
 """
 
 
-def qemu() -> Path:
-    """Return a QEMU for programs that has LSX."""
-    return QEMU.unpacked("qemu-user") / "usr" / "bin" / "qemu-loongarch64"
+def gcc() -> Path:
+    """Return the folder with gcc's own objects and libraries."""
+    (folder,) = (LIBRARIES.unpacked("libgcc-16-dev") / "usr" / "lib" / "gcc" / "loongarch64-linux-gnu").iterdir()
+    return folder
 
 
 @cache
-def musl(name: str) -> Path:
-    """Build a program of tests/kernels/programs with all of musl in it."""
-    return _static(PROGRAMS / f"{name}.c", f"{name}-loongarch64")
+def musl() -> Library:
+    triplet, development = "loongarch64-linux-musl", LIBRARIES.unpacked("musl-dev") / "usr"
+    libraries = development / "lib" / triplet
+    libgcc = gcc() / "libgcc.a"
+    return Library(
+        target=("--target=loongarch64-unknown-linux-musl", "-mabi=lp64d"),
+        headers=(development / "include" / triplet,),
+        start=(libraries / "crt1.o", libraries / "crti.o"),
+        end=(libraries / "crtn.o",),
+        static=(libraries / "libc.a", libgcc),
+        dynamic=(LIBRARIES.unpacked("musl") / "usr" / "lib" / triplet / "libc.so", libgcc),
+        loader="/lib/ld-musl-loongarch64.so.1",
+    )
+
+
+@cache
+def glibc() -> Library:
+    triplet, development = "loongarch64-linux-gnu", LIBRARIES.unpacked("libc6-dev") / "usr"
+    libraries, shared = development / "lib" / triplet, LIBRARIES.unpacked("libc6") / "usr" / "lib" / triplet
+    linux = LIBRARIES.unpacked("linux-libc-dev") / "usr" / "include"
+    headers = development / "include"
+    loader = shared / "ld-linux-loongarch-lp64d.so.1"
+    return Library(
+        target=("--target=loongarch64-unknown-linux-gnu", "-mabi=lp64d"),
+        headers=(headers / triplet, headers, linux / triplet, linux),
+        start=(libraries / "crt1.o", libraries / "crti.o"),
+        end=(libraries / "crtn.o",),
+        static=(libraries / "libc.a", gcc() / "libgcc.a", gcc() / "libgcc_eh.a"),
+        dynamic=(shared / "libc.so.6", libraries / "libc_nonshared.a", loader, gcc() / "libgcc.a"),
+        loader=f"/lib64/{loader.name}",
+    )
+
+
+@cache
+def built(name: str, libc: str, static: bool) -> Path:
+    """Build a program of tests/kernels/programs."""
+    library = {"glibc": glibc, "musl": musl}[libc]()
+    out = f"{name}-{libc}{'-static' * static}-loongarch64"
+    return library.build(PROGRAMS / f"{name}.c", out, static=static)
 
 
 @cache
 def launcher() -> Path:
-    """Build tests/kernels/launcher.c with the layout of the data page that the stubs have."""
-    own = (TESTS / "arch" / "loongarch64", SOURCES, SOURCES / "loongarch64")
-    place = f"-Wl,--image-base={LAUNCHER_ADDRESS:#x}"
-    return _static(TESTS / "kernels" / "launcher.c", "launcher-loongarch64", *(f"-I{folder}" for folder in own), place)
-
-
-def _static(source: Path, name: str, *flags: str) -> Path:
-    development = LIBRARIES.unpacked("musl-dev") / "usr"
-    triplet = "loongarch64-linux-musl"
-    (gcc,) = (LIBRARIES.unpacked("libgcc-16-dev") / "usr" / "lib" / "gcc" / "loongarch64-linux-gnu").iterdir()
-    builtin = subprocess.run([CC[0], "-print-resource-dir"], capture_output=True, text=True, check=True).stdout.strip()
-    libraries = development / "lib" / triplet
-    out = session_folder() / name
-    headers = ("-nostdinc", "-isystem", development / "include" / triplet, "-isystem", f"{builtin}/include")
-    parts = [libraries / part for part in ("crt1.o", "crti.o", "libc.a", "crtn.o")]
-    linked = (*parts[:2], source, parts[2], gcc / "libgcc.a", parts[2], parts[3])
-    run(*CC, *headers, *flags, "-static", "-nostdlib", "-fuse-ld=lld-19", *linked, "-o", out)
-    return out
+    return musl().build(LAUNCHER, "launcher-loongarch64", *launcher_flags(LOONGARCH64, "--image-base"), static=True)
 
 
 @cache
-def go(name: str) -> Path:
-    """Build the Go program `name`."""
-    return go_for(name, "loong64")
+def root(*names: str) -> Path:
+    """Return a root folder with these packages."""
+    return merged(session_folder() / f"loongarch64-root-{'-'.join(names)}", (LIBRARIES.unpacked(name) for name in names))
 
 
-@cache
-def sysroot() -> Path:
-    """Return a root folder with glibc, and a shell, as Debian compiled them."""
-    root = session_folder() / "loongarch64-root"
-    for name in ("libc6", "libtinfo6", "bash"):
-        folder = LIBRARIES.unpacked(name)
-        for path in sorted(folder.rglob("*")):
-            target = root / path.relative_to(folder)
-            if not path.is_dir() or path.is_symlink():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(path)
-    for name in ("lib", "lib64"):
-        if not (root / name).exists():
-            (root / name).symlink_to(f"usr/{name}")
-    return root
+def shell_root() -> Path:
+    return root("libc6", "libtinfo6", "bash")
 
 
-def command(name: str) -> list[str | Path]:
-    """Return a program and its arguments, by the name of what it is compiled with."""
-    return {
-        "glibc": lambda: [sysroot() / "usr" / "bin" / "bash", "-c", SCRIPT],
-        "musl": lambda: [musl("clocks"), "2000000"],
-        "Go": lambda: [go("clocks"), "2000000"],
-    }[name]()
-
-
-def launch(program: str, image: Path, data_offset: int, log: Path, *options: str) -> Run:
-    """Run a program on an image. `log`: where QEMU writes the system calls."""
-    words = [qemu(), "-strace", "-D", log, "-L", sysroot() if program == "glibc" else "/", launcher(), *options]
-    words += [image, str(data_offset), *command(program)]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
-    return said(done, log)
-
-
-def selftest(image: Path, data_offset: int, program: Path, *options: str) -> tuple[int, dict[str, bool]]:
-    """Run vdso-selftest on an image. Return its status, and each test that was not skipped, by its words: whether it holds."""
-    words = [qemu(), launcher(), *options, image, str(data_offset), program]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
-    lines = re.findall(r"^(ok|not ok) \d+ - (.*)$", done.stdout, re.M)
-    return done.returncode, {text: word == "ok" for word, text in lines if "# SKIP" not in text}
+LOONG = Guest(
+    arch=LOONGARCH64,
+    packages=LIBRARIES,
+    qemu=lambda: qemu(LOONGARCH64),
+    launcher=launcher,
+    runtimes={
+        "glibc 2.43": Runtime(lambda: built("clocks", "glibc", static=False), lambda: root("libc6")),
+        "glibc 2.43, static": Runtime(lambda: built("clocks", "glibc", static=True)),
+        "musl 1.2.6": Runtime(lambda: built("clocks", "musl", static=False), lambda: root("musl"), vdso_getres=False),
+        "musl 1.2.6, static": Runtime(lambda: built("clocks", "musl", static=True), vdso_getres=False),
+        "Go": Runtime(lambda: go_for("clocks", "loong64"), each=2, exact=False),
+        # as Debian compiled it
+        "bash": Runtime(lambda: shell_root() / "usr" / "bin" / "bash", shell_root, exact=False, arguments=("-c", SCRIPT)),
+    },
+)

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from arch.loongarch64.programs import LIBRARIES
-from bases import bases
-from debian_packages import KERNEL
+from arch.loongarch64.programs import LOONG
 from image_builder import Patch
 from scons_build import build
 from vdso.arch.loongarch64.facts import LOONGARCH64
@@ -35,8 +33,7 @@ CODE = (
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    linux = next(iter(bases("loongarch64-linux-*.so")), None) or LIBRARIES.deb(KERNEL)
-    out = build(tmp_path_factory.mktemp("rules"), f"BASE={linux}", "ARCH=loongarch64")
+    out = build(tmp_path_factory.mktemp("rules"), f"BASE={LOONG.base('linux')}", "ARCH=loongarch64")
     return (out / "vdso.so").read_bytes()
 
 

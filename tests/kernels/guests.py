@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Programs of each C library and of Go for another architecture on one of our images, in QEMU: the form of all architectures.
+
+`programs.py` of an architecture's folder in tests/arch says which programs there are, and what they run under.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bases import bases
+from debian_packages import KERNEL, MACHINE, Packages
+from kernels.program_builds import LAUNCHER_ADDRESS
+from kernels.runtimes import SECONDS, Run, Runtime, said
+from repository import SOURCES, TESTS
+from vdso.arch.arch import Arch
+
+LAUNCHER = TESTS / "kernels" / "launcher.c"
+# Debian 12's QEMU does not know the vector registers that Debian's programs use on every architecture. A later one is linked
+# statically, so that it runs here too.
+QEMU = Packages(MACHINE, ("qemu-user",), ("stable", "testing"))
+
+
+@dataclass(frozen=True)
+class Guest:
+    """
+    packages    of Debian for the architecture
+    qemu        the program that runs those of the architecture
+    launcher    tests/kernels/launcher.c, built for it
+    runtimes    the programs that read clocks, by the name of what they are compiled with
+    """
+
+    arch: Arch
+    packages: Packages
+    qemu: Callable[[], Path]
+    launcher: Callable[[], Path]
+    runtimes: Mapping[str, Runtime]
+
+    def base(self, word: str) -> str:
+        """Return BASE for `minimal`, or for `linux`: a vDSO of Linux that is at hand, or Debian's kernel."""
+        found = [*bases(f"{self.arch.name}-linux-*.so"), None][0]
+        return word if word == "minimal" else str(found or self.packages.deb(KERNEL))
+
+    def launch(self, name: str, image: Path, data_offset: int, log: Path, *options: str) -> Run:
+        """Run a program on an image. `log`: where QEMU writes the system calls."""
+        runtime = self.runtimes[name]
+        words = ["-strace", "-D", log, "-L", runtime.root(), self.launcher(), *options, image, data_offset]
+        return said(self._run(*words, runtime.program(), *runtime.arguments), log)
+
+    def selftest(self, image: Path, data_offset: int, program: Path, *options: str) -> tuple[int, dict[str, bool]]:
+        """Run vdso-selftest on an image. Return its status and, by its words, whether each test holds that was not skipped."""
+        done = self._run(self.launcher(), *options, image, data_offset, program)
+        lines = re.findall(r"^(ok|not ok) \d+ - (.*)$", done.stdout, re.M)
+        return done.returncode, {text: word == "ok" for word, text in lines if "# SKIP" not in text}
+
+    def _run(self, *words: object) -> subprocess.CompletedProcess[str]:
+        command = [str(word) for word in (self.qemu(), *words)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+def qemu(arch: Arch) -> Path:
+    """Return a QEMU for programs that knows vector registers."""
+    return QEMU.unpacked("qemu-user") / "usr" / "bin" / arch.emulation.user.name
+
+
+def launcher_flags(arch: Arch, place: str) -> tuple[str, ...]:
+    """Return what the launcher is compiled with: the layout of the data page, and its own place, by an option of the linker."""
+    own = (TESTS / "arch" / arch.name, SOURCES, SOURCES / arch.name)
+    return (f"-Wl,{place}={LAUNCHER_ADDRESS:#x}", *(f"-I{folder}" for folder in own))
