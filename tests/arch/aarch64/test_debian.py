@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Debian's newest kernel for aarch64, in each form that a boot loader takes: the vDSO of programs with 64 bits is found."""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+
+import pytest
+from container_builder import COMPRESS, zboot
+from debian_packages import KERNEL, Packages
+from vdso.arch.aarch64.facts import AARCH64
+from vdso.errors import VdsoError
+from vdso.extract.containers import payloads
+from vdso.extract.find import find
+
+PACKAGES = Packages(AARCH64.debian, (KERNEL,))
+ELF64, ELF32 = b"\x7fELF\x02\x01", b"\x7fELF\x01\x01"
+ARM = 40  # EM_ARM
+
+
+@cache
+def kernel_image() -> bytes:
+    """Return the raw Image that boots."""
+    label, image = max(payloads(KERNEL, PACKAGES.deb(KERNEL).read_bytes()), key=lambda payload: len(payload[1]))
+    assert image[0x38:0x3C] == b"ARMd", f"{label} is no Image of arm64"  # Linux: Documentation/arch/arm64/booting.rst
+    return image
+
+
+@cache
+def base() -> bytes:
+    return find(KERNEL, kernel_image(), AARCH64)
+
+
+def test_it_is_the_one_of_64_bits() -> None:
+    assert base()[:6] == ELF64
+    assert struct.unpack_from("<H", base(), 18) == (AARCH64.machine,)
+    assert AARCH64.export("clock_gettime").encode() in base()
+
+
+@pytest.mark.parametrize("form", ["package", "gzip", "EFI zboot, gzip", "EFI zboot, lz4"])
+def test_each_form_has_the_same(form: str) -> None:
+    image = kernel_image()
+    data = {
+        "package": lambda: PACKAGES.deb(KERNEL).read_bytes(),
+        "gzip": lambda: COMPRESS["gzip"](image),
+        "EFI zboot, gzip": lambda: zboot(COMPRESS["gzip"](image), "gzip"),
+        "EFI zboot, lz4": lambda: zboot(COMPRESS["lz4"](image) + struct.pack("<I", len(image)), "lz4"),
+    }[form]()
+    assert find(form, data, AARCH64) == base()
+
+
+def test_the_one_for_32_bits_is_named_and_passed_over() -> None:
+    """A kernel that had no other one: what was found is said."""
+    image = kernel_image()
+    compat = [at for at in places(image, ELF32) if struct.unpack_from("<H", image, at + 18) == (ARM,)]
+    assert compat, "Debian's kernel has one"
+    others = image.replace(base()[:64], bytes(64))
+    with pytest.raises(VdsoError, match=r"32-bit"):
+        find(KERNEL, others, AARCH64)
+
+
+def places(data: bytes, word: bytes) -> list[int]:
+    """Return where the word stands."""
+    found, at = [], data.find(word)
+    while at >= 0:
+        found.append(at)
+        at = data.find(word, at + 1)
+    return found
