@@ -355,7 +355,7 @@ SABOTAGES = (
     built("asserted-exports", f"no {CPU}", functions=tuple(f for f in functions(HEADER) if f.name != CPU)),
     patched("symbol-names", "outside of the string table", lambda p: p.symbol(DAY, name=FAR)),
     patched("symbol-type", f"{DAY} is STT_OBJECT", lambda p: p.symbol(DAY, info=0x11)),
-    patched("symbol-type", f"{DAY} is STT_NOTYPE", lambda p: p.symbol(DAY, info=0x10)),
+    patched("symbol-notype", f"{DAY} is STT_NOTYPE", lambda p: p.symbol(DAY, info=0x10)),
     patched("symbol-bind", f"{DAY} is STB_LOCAL", lambda p: p.symbol(DAY, info=0x02)),
     patched("symbol-bind", f"{DAY} is STB_WEAK", lambda p: p.symbol(DAY, info=0x22)),
     patched("no-undefined", f"{DAY} is undefined", lambda p: p.symbol(DAY, shndx=0)),

@@ -80,7 +80,7 @@ CLAUSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("rustix", "asserts clock_gettime, and getcpu where it is a function of the vDSO", ("clock-gettime", "asserted-exports")),
     ("kernel selftests and LTP", "first load, PT_DYNAMIC", ("load-at-zero", "dynamic-segment", "dynamic-offset")),
     ("kernel selftests and LTP", "DT_HASH only", ("dt-hash", "hash-lookup", "hash-chain-end")),
-    ("kernel selftests and LTP", "STT_FUNC", ("symbol-type",)),
+    ("kernel selftests and LTP", "STT_FUNC", ("symbol-type", "symbol-notype")),
     ("kernel selftests and LTP", "version and hash", ("version-name", "verdef-hash", "verdef-revision", "symbol-version")),
     ("LLVM libc", "e_shoff, read from the mapped memory, and SHT_DYNSYM of it", ("section-table", "section-dynsym")),
     ("LLVM libc", "the first PT_LOAD before PT_DYNAMIC", ("load-first", "dynamic-segment", "load-at-zero")),
@@ -105,7 +105,7 @@ CLAUSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("together", "PT_DYNAMIC R", ("dynamic-flags",)),
     ("together", "both hashes", ("dt-hash", "dt-gnu-hash")),
     ("together", "VERSYM and VERDEF", ("dt-versym", "dt-verdef")),
-    ("together", "STT_FUNC GLOBAL", ("symbol-type", "symbol-bind")),
+    ("together", "STT_FUNC GLOBAL", ("symbol-type", "symbol-notype", "symbol-bind")),
     ("together", "soname linux-vdso.so.1", ("soname",)),
     ("together", "no NEEDED", ("no-needed",)),
     ("together", "no TEXTREL", ("no-textrel",)),
@@ -234,6 +234,20 @@ def test_a_finding_names_every_consumer_that_it_harms() -> None:
     ]
     assert "glibc" in report.content
     assert "musl" not in report.content
+
+
+def test_a_function_without_a_type_harms_who_asks_for_one_and_calls_it() -> None:
+    """Not Go, which takes it; and nobody calls rt_sigreturn, which has no type in Linux's own vDSO for aarch64."""
+
+    def without_type(image: bytes, name: str) -> list[str]:
+        patch = Patch(image)
+        patch.symbol(RISCV64.export(name), info=elf64.STB_GLOBAL << 4 | elf64.STT_NOTYPE)
+        return texts(check(patch.image))
+
+    said = f"{SELFTESTS} miss a function: __vdso_%s is STT_NOTYPE, not STT_FUNC"
+    assert without_type(foreign(), "clock_gettime") == [said % "clock_gettime"]
+    assert without_type(foreign(), "rt_sigreturn") == []
+    assert without_type(ours(), "rt_sigreturn") == [said % "rt_sigreturn"]
 
 
 def test_a_consumer_is_named_only_where_it_does_that_on_the_architecture() -> None:
