@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
+from arch.aarch64.written import update_of_row
 from arch.riscv64.rvwmo import Access, Fence
 from memory_order.one_update import ALL, MEMORY, ROW, STATE, faults, writer
 from scons_build import build
@@ -96,3 +98,32 @@ def test_the_fences_of_the_writer_are_needed(code: bytes) -> None:
     assert faults(reader(code), released) == {"a mix"}
     held = [Fence(MEMORY, MEMORY) if item == Fence(ALL, ALL) else item for item in writer(MEMORY)]
     assert faults(reader(code), held) == {"back"}
+
+
+MONOTONIC, BOOTTIME = 1, 7
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("written")
+
+
+@pytest.mark.parametrize("row", [MONOTONIC, BOOTTIME])
+def test_the_code_of_a_kernel_is_the_writer_that_the_model_is_told(row: int, written: Path) -> None:
+    """Between the counter and the release it may store the row's own words in any order, and more than once."""
+    update, told = update_of_row(written, row), writer(MEMORY)
+    assert [update[at] for at in (0, 1, 2, -2, -1)] == [told[at] for at in (0, 1, 2, -2, -1)]
+    assert {item.start for item in update[3:-2] if isinstance(item, Access)} == set(ROW)
+    assert sum(isinstance(item, Fence) for item in update) == 2
+
+
+def test_nothing_goes_wrong_between_both_codes(code: bytes, written: Path) -> None:
+    assert faults(reader(code), update_of_row(written, MONOTONIC)) == set()
+
+
+@pytest.mark.parametrize(("fence", "wrong"), [(0, {"a mix", "back"}), (1, {"a mix"})], ids=["mark", "release"])
+def test_each_fence_of_a_kernels_code_is_needed(fence: int, wrong: set[str], code: bytes, written: Path) -> None:
+    update = update_of_row(written, MONOTONIC)
+    fences = [at for at, item in enumerate(update) if isinstance(item, Fence)]
+    del update[fences[fence]]
+    assert faults(reader(code), update) == wrong
