@@ -154,6 +154,7 @@ def test_code_before_and_after(browser: Browser, made: Made, tmp_path: Path) -> 
         "r => [r.cells[0].innerText, r.cells[1].textContent, r.cells[2].innerText, r.cells[3].innerText]))"
     )
     outside = {row[0]: int(row[4].split()[0]) for row in browser.run(CELLS, "table.exports tbody tr")}
+    heads = browser.run("return [...document.querySelectorAll('article h3 .from')].map(h => h.textContent)")
     for index, export in enumerate(made.replaced):
         sides = ((made.base, export["base_address"], export["base_size"]), (made.blob, export["address"], export["size"]))
         for (code, start, size), lines in zip(sides, tables[2 * index : 2 * index + 2], strict=True):
@@ -165,6 +166,7 @@ def test_code_before_and_after(browser: Browser, made: Made, tmp_path: Path) -> 
                 assert line[2]
         assert not any("outside" in line[3] for line in tables[2 * index + 1]), export["name"]
         assert sum(line[3].count("outside") for line in tables[2 * index]) == outside[export["name"]]
+        assert heads[index].endswith(f", {outside[export['name']]} → 0 addresses outside"), export["name"]
     if made.facts["linux"] != "none":
         assert any("outside" in line[3] for line in tables[0]), "Linux's clock_gettime reads Linux's data"
     kinds = browser.run("return [...document.querySelectorAll('.words span')].map(s => s.className + ' ' + s.innerText)")
