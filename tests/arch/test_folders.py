@@ -23,6 +23,7 @@ KERNEL_SOURCES = (
 WORDS = {
     "riscv64": r"riscv|risc-v|rdtime(?![.lh])|scounteren|mcounteren|ecall|auipc|lpad|zimop|sscratch|harts?(?![a-z])",
     "aarch64": r"aarch64|arm64|cntvct|cntkctl|cntfrq|tpidr|ttbr|svc\b|isb\b|d[ms]b\b|psci|pl011",
+    "x86_64": r"x86|amd64|rdtsc|[lm]fence\b|cr4|endbr|tsc\b|r[abcd]x\b|r[sb]p\b|syscall_64",
     "loongarch64": r"loong|rdtime\.d|drdtl|cpucfg|dbar|iocsr|pcalau|pcadd|lddir|ldpte",
 }
 """What only one architecture says, as a pattern of words or of how they begin."""

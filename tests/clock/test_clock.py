@@ -161,7 +161,7 @@ LATE = """	vdso_fence_branch();
 
 
 def test_a_counter_read_before_the_test_of_validity_is_caught(tmp_path: Path) -> None:
-    broken = stubs(tmp_path, "after", tree=broken_tree(tmp_path, "read_page.h", EARLY, LATE))
+    broken = stubs(tmp_path, "after", tree=broken_tree(tmp_path, "plain_row.h", EARLY, LATE))
     machine = Machine(broken.image, broken.data_offset)
     with pytest.raises(CounterTrap):
         machine.call(broken.functions["__vdso_clock_gettime"][0], 1, BUFFER, counter=None)

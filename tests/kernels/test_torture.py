@@ -19,9 +19,9 @@ SECONDS = 150
 
 CLOCK_GETTIME = 113
 
-# The reader of vdso_src/read_page.h without its check.
+# The reader of vdso_src/plain_row.h without its check.
 CHECK = "__builtin_expect(state != VDSO_LOAD(again->state), 0)"
-NO_CHECK = {"vdso_src/read_page.h": (CHECK, "VDSO_LOAD(again->state) == 0")}
+NO_CHECK = {"vdso_src/plain_row.h": (CHECK, "VDSO_LOAD(again->state) == 0")}
 
 # The writer of each kernel with the counter read before `begin`.
 EARLY_COUNTER = {

@@ -114,7 +114,7 @@ static void nothing(uint64_t unused)
 
 static long install(int signal, void (*handle)(int, void *, void *))
 {
-	const struct machine_sigaction action = { .handler = handle, .flags = SA_SIGINFO | SA_NODEFER };
+	const struct machine_sigaction action = machine_action(handle, SA_SIGINFO | SA_NODEFER);
 
 	return kernel_sigaction(signal, &action);
 }

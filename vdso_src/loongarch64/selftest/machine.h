@@ -21,6 +21,11 @@ struct machine_sigaction {
 	uint64_t mask;
 };
 
+static inline struct machine_sigaction machine_action(void (*handler)(int, void *, void *), unsigned long flags)
+{
+	return (struct machine_sigaction){ .handler = handler, .flags = flags };
+}
+
 /* Bytes from the third argument of a signal handler to the pc of the interrupted code: struct ucontext of Linux. */
 #define MACHINE_CONTEXT_PC 176
 
@@ -29,6 +34,8 @@ struct machine_sigaction {
 
 /* Unwinders know the return from a signal handler by this code: ori $a7, $zero, 139; syscall 0. */
 #define MACHINE_SIGRETURN_CODE 0x002b000003822c0bu
+#define MACHINE_RESTORER 0 /* handlers return to the vDSO */
+#define MACHINE_RETURN "to " VDSO_EXPORT_PREFIX "rt_sigreturn, where the image is + VDSO_SYM_RT_SIGRETURN"
 
 /* Runs an instruction that is illegal on every CPU. In data, four zero bytes are no instruction either. */
 void machine_illegal(uint64_t unused);

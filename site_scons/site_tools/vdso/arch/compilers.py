@@ -7,6 +7,7 @@ makes code for all architectures; `llvm-18` is clang-18 with ld.lld-18. A folder
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -62,8 +63,11 @@ class Compilers:
         llvm = _LLVM_WORD.fullmatch(word)
         if llvm:
             return tuple(self._clang(llvm[1], release) for release in ((llvm[2],) if llvm[2] else _RELEASES))
-        name = word.rpartition("/")[2].rstrip("-").replace("_", "-")
-        return (Compiler(f"{word}gcc", f"{word}ld", (f"gcc-{name}", f"binutils-{name}"), self.gnu),)
+        name = word.rpartition("/")[2].rstrip("-")
+        packages = tuple(f"{program}-{name.replace('_', '-')}" for program in ("gcc", "binutils"))
+        if name == f"{os.uname().machine}-linux-gnu":
+            packages = ("gcc", "binutils")  # Debian's compiler of the machine itself has this name too
+        return (Compiler(f"{word}gcc", f"{word}ld", packages, self.gnu),)
 
     def flags(self, cc: str) -> Flags:
         """Return what a compiler is told that the user has chosen: its family is known by its name."""

@@ -46,6 +46,7 @@ class Memory:
     index       a register; "" for none
     index_bits  how many bits of it count; less than 0: so many, as a number with a sign
     step        what the base is moved by, too
+    into        the register that gets base + step in place of the base; "" for the base itself
     """
 
     base: str = ""
@@ -58,6 +59,7 @@ class Memory:
     shift: int = 0
     index_bits: int = 64
     step: int = 0
+    into: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Jump:
-    """A jump to `target`, or else to base + offset. With `link`, the register that a call writes, it is a call."""
+    """A jump to `target`, or else to base + offset. With `link` it is a call: the register that it writes, "" for the stack."""
 
     target: int | None
     base: str = ""

@@ -3,7 +3,7 @@
 
 raw         the file itself: a vDSO, a dump, vmlinux, a kernel Image
 compressed  as kernels are: Image.gz, Image.xz (compression.py)
-bzImage     "HdrS", offset and size of the compressed payload (Linux: Documentation/arch/x86/boot.rst)
+bzImage     "HdrS", offset and size of the compressed payload (Linux: boot.rst of Documentation/arch)
 EFI zboot   "MZ", "zimg", offset and size of the compressed payload (Linux: libstub/zboot-header.S)
 ELF core    the vDSO of the process whose core it is, and nothing else of its memory (core.py)
 .deb        the kernel images and vDSO files of its data.tar (deb.py)

@@ -213,7 +213,7 @@ class _Walk:
                     self.formed.add(Formed(pc, effect.target, kind))
                 self.clobber(pc, effect, state)
                 if effect.step:
-                    self.add(pc, Add(effect.base, effect.base, effect.step), state)
+                    self.add(pc, Add(effect.into or effect.base, effect.base, effect.step), state)
             case Branch():
                 self.use(pc, effect.uses, state)
                 self.jump(pc, effect.target, state)
@@ -287,7 +287,7 @@ class _Walk:
             self.calls.add(target)
             self.jump(pc, target, {})
         if effect.link is not None:  # a callee may leave anything in a register, also what the register held before
-            self.writes.add(effect.link)
+            self.writes.update({effect.link} - {""})
             self.reach(after, {register: _Value(value.halves) for register, value in state.items()})
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...arch.arch import REPLACE
-from ...arch.effects import Add, Clobber, Const, Jump, KernelState, Memory
+from ...arch.effects import Add, Bits, Clobber, Const, Jump, KernelState, Memory
 from ...elf.elf64 import PAGE
 from ...image.analysis import Formed, Function, outside
 from ..model import Subject, signed
 from ..rule import EVERY, GLIBC, GO, rule
 
 MOST_LISTED = 4
+ALL = (1 << 64) - 1
 NEAR = 16  # pages: Linux's own have four, as many again for the time of a namespace, and one of a hypervisor
 
 
@@ -115,7 +116,7 @@ def code_registers(s: Subject) -> Iterator[str]:
 
 @rule("code-stack", (GO, "calls on the stacks g0 and gsignal, which have bounds"))
 def code_stack(s: Subject) -> Iterator[str]:
-    """No function leaves the caller's stack: its pointer is only moved by constants, or back from the frame pointer.
+    """No function leaves the caller's stack: its pointer is only aligned, moved by constants, or back from the frame pointer.
 
     Go runtime/sys_linux_riscv64.s: vDSO code runs on the stack of g0, or of gsignal in a signal handler.
     """
@@ -136,6 +137,8 @@ def _stack_switches(s: Subject, function: Function) -> Iterator[int]:
             match effect:
                 case Add(register=register, source=source):
                     moved = () if source in (s.arch.stack_register, s.arch.frame_pointer) else (register,)
+                case Bits(register=register, keep=keep, bits=bits):
+                    moved = () if keep | PAGE - 1 == ALL and not bits else (register,)
                 case Const(register=register) | Jump(link=register):
                     moved = (register,)
                 case Clobber(results=results) | KernelState(results=results) | Memory(results=results):
@@ -157,6 +160,7 @@ def code_asks_kernel(s: Subject) -> Iterator[str]:
 
     Other functions may serve every call by themselves, as a `getcpu` for a kernel with one CPU does. Code that is not known is
     not judged here, since that is another rule's finding.
+    Linux's own `time` has no clock id, and takes a page that always has the time.
     docs/how-it-works.md#policy. glibc sysdeps/unix/sysv/linux/clock_gettime.c: any non-zero answer is an error; Go
     runtime/sys_linux_riscv64.s does not look at the answer.
     """
@@ -166,6 +170,7 @@ def code_asks_kernel(s: Subject) -> Iterator[str]:
         if (
             number is not None
             and s.arch.policy.get(short) == REPLACE
+            and (s.ours or short != "time")
             and not function.unknown
             and number not in function.numbers
         ):

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the selftest that can't be said in C, and the names of this architecture. */
+#ifndef SELFTEST_MACHINE_H
+#define SELFTEST_MACHINE_H
+
+#include <stdint.h>
+
+#include "export.h"
+#include "numbers.h"
+
+#define MACHINE_ELF 62 /* EM_X86_64 */
+#define MACHINE_VERSION "LINUX_2.6"
+#define MACHINE_CPU "CPU"
+#define MACHINE_COUNTER "rdtsc"
+#define MACHINE_COUNTER_BIT "CR4.TSD, which must be 0 (the kernel's)"
+
+/* The argument of rt_sigaction (arch/x86/include/uapi/asm/signal.h). The restorer is not optional here. */
+struct machine_sigaction {
+	void (*handler)(int signal, void *info, void *context);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+/* Makes the system call rt_sigreturn; handlers return to it. */
+void machine_restorer(void);
+
+static inline struct machine_sigaction machine_action(void (*handler)(int, void *, void *), unsigned long flags)
+{
+	const unsigned long has_restorer = 0x04000000; /* SA_RESTORER */
+
+	return (struct machine_sigaction){ handler, flags | has_restorer, machine_restorer, 0 };
+}
+
+/* Bytes from the third argument of a signal handler to the pc of the interrupted code: struct ucontext of Linux. */
+#define MACHINE_CONTEXT_PC 168
+
+/* Exports beside those of the clock, and their system calls. */
+#define MACHINE_OTHERS { VDSO_EXPORT_PREFIX "getcpu", VDSO_NR_GETCPU },
+
+/* Handlers return to the program's own code, so no code of the kernel's is known to unwinders. */
+#define MACHINE_SIGRETURN_CODE 0x0u
+#define MACHINE_RESTORER ((uint64_t)machine_restorer)
+#define MACHINE_RETURN "where sa_restorer of rt_sigaction says"
+
+/* Runs an instruction that is illegal on every CPU. */
+void machine_illegal(uint64_t unused);
+
+/* Runs job(argument) and saves the registers that a callee must keep. Returns 0 after the job, 1 if guard_leave() ended it. */
+int guard_enter(void (*job)(uint64_t), uint64_t argument);
+void guard_leave(void) __attribute__((noreturn));
+
+/* Makes a thread that runs entry(argument) on the stack that ends at `stack`, and exits. Returns what clone answered. */
+long machine_thread(unsigned long flags, void *stack, int *parent_id, void *tls, int *child_id,
+		    void (*entry)(void *), void *argument);
+
+#endif
