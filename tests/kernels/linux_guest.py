@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machines import MACHINES
+from machines import MACHINES, Machine
 from qemu import execute
 from vdso.elf.elf64 import PAGE
 from vdso.ranges import align_up
@@ -51,14 +51,21 @@ class Guest:
         return self.lines[name][-1]
 
 
-def boot(folder: Path, kernel: bytes, programs: Mapping[str, Path], commands: Sequence[Sequence[str]]) -> Guest:
+def boot(
+    folder: Path,
+    kernel: bytes,
+    programs: Mapping[str, Path],
+    commands: Sequence[Sequence[str]],
+    machine: Machine = MACHINES["riscv64"],
+    console: str = "ttyS0",
+) -> Guest:
     """Boot, run each command (the name of a program and its arguments) and switch off; `programs` has one called init."""
     image, initrd, log = folder / "Image", folder / "initramfs", folder / "guest.txt"
     image.write_bytes(kernel)
     initrd.write_bytes(initramfs({name: path.read_bytes() for name, path in programs.items()}))
     arguments = " : ".join(" ".join([f"/{name}", *rest]) for name, *rest in commands)
-    line = f"console=ttyS0 loglevel=4 panic=-1 -- {arguments}"
-    command = [*MACHINES["riscv64"].qemu, "-smp", "2", "-no-reboot"]
+    line = f"console={console} loglevel=4 panic=-1 -- {arguments}"
+    command = [*machine.qemu, "-smp", "2", "-no-reboot"]
     status = execute([*command, "-kernel", str(image), "-initrd", str(initrd), "-append", line], log, SECONDS)
     text = log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
     assert status == 0, f"status {status}:\n{text[-3000:]}"

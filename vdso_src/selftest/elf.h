@@ -26,6 +26,7 @@
 #define DT_VERDEF 0x6ffffffc
 #define DT_GNU_HASH 0x6ffffef5
 
+#define STT_NOTYPE 0 /* what some of Linux's have; C libraries and Go take them */
 #define STT_FUNC 2
 #define SHN_UNDEF 0
 

@@ -30,7 +30,12 @@ const struct elf_symbol *image_symbol(uint64_t index)
 
 int image_exports(const struct elf_symbol *symbol)
 {
-	return symbol && symbol->section != SHN_UNDEF && (symbol->info & 0xf) == STT_FUNC && symbol->info >> 4;
+	int type;
+
+	if (!symbol || symbol->section == SHN_UNDEF || !(symbol->info >> 4))
+		return 0;
+	type = symbol->info & 0xf;
+	return type == STT_FUNC || type == STT_NOTYPE;
 }
 
 const char *image_name(const struct elf_symbol *symbol)

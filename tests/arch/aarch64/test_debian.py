@@ -4,32 +4,17 @@
 from __future__ import annotations
 
 import struct
-from functools import cache
 
 import pytest
+from arch.aarch64.debian_kernel import base, kernel_image, package
 from container_builder import COMPRESS, zboot
-from debian_packages import KERNEL, Packages
+from debian_packages import KERNEL
 from vdso.arch.aarch64.facts import AARCH64
 from vdso.errors import VdsoError
-from vdso.extract.containers import payloads
 from vdso.extract.find import find
 
-PACKAGES = Packages(AARCH64.debian, (KERNEL,))
 ELF64, ELF32 = b"\x7fELF\x02\x01", b"\x7fELF\x01\x01"
 ARM = 40  # EM_ARM
-
-
-@cache
-def kernel_image() -> bytes:
-    """Return the raw Image that boots."""
-    label, image = max(payloads(KERNEL, PACKAGES.deb(KERNEL).read_bytes()), key=lambda payload: len(payload[1]))
-    assert image[0x38:0x3C] == b"ARMd", f"{label} is no Image of arm64"  # Linux: Documentation/arch/arm64/booting.rst
-    return image
-
-
-@cache
-def base() -> bytes:
-    return find(KERNEL, kernel_image(), AARCH64)
 
 
 def test_it_is_the_one_of_64_bits() -> None:
@@ -42,7 +27,7 @@ def test_it_is_the_one_of_64_bits() -> None:
 def test_each_form_has_the_same(form: str) -> None:
     image = kernel_image()
     data = {
-        "package": lambda: PACKAGES.deb(KERNEL).read_bytes(),
+        "package": package,
         "gzip": lambda: COMPRESS["gzip"](image),
         "EFI zboot, gzip": lambda: zboot(COMPRESS["gzip"](image), "gzip"),
         "EFI zboot, lz4": lambda: zboot(COMPRESS["lz4"](image) + struct.pack("<I", len(image)), "lz4"),
