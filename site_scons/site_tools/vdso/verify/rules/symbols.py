@@ -70,8 +70,8 @@ def symbol_type(s: Subject) -> Iterator[str]:
 def symbol_notype(s: Subject) -> Iterator[str]:
     """No export that is called by its name is STT_NOTYPE (in our images: none at all).
 
-    parse_vdso.c asks for STT_FUNC. Linux's own rt_sigreturn has no type on aarch64, but no program calls it: the kernel returns
-    to it, and who looks for it, as CRIU does, wants the place.
+    parse_vdso.c asks for STT_FUNC. Linux's own rt_sigreturn has no type in arch/arm64/kernel/vdso/sigreturn.S, but no program
+    calls it: the kernel returns to it, and who looks for it, as CRIU does, wants the place.
     """
     for symbol in _defined(s):
         if symbol.type == "STT_NOTYPE" and (s.ours or s.arch.short(str(symbol)) != "rt_sigreturn"):
