@@ -13,6 +13,8 @@ from typing import Any
 
 from arch.riscv64 import snippets
 from elf_builder import PREFIX, Code, Function, Spec, assemble, raw, sigreturn, system_call
+from vdso.arch.arch import Arch
+from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64, our_note
 from vdso.elf.elf64 import PAGE
 from vdso.ranges import align_up
@@ -76,10 +78,13 @@ def ours(
 
 
 class Patch:
-    """The bytes of an image, with its records by name. It knows nothing of verify."""
+    """The bytes of an image, with its records by name. It knows nothing of verify.
 
-    def __init__(self, image: bytes) -> None:
-        self.data = bytearray(image)
+    Names of exports and of their version are those of riscv64: in an image for `arch`, what is called so there is meant.
+    """
+
+    def __init__(self, image: bytes, arch: Arch = RISCV64) -> None:
+        self.data, self.arch = bytearray(image), arch
 
     @property
     def image(self) -> bytes:
@@ -150,6 +155,10 @@ class Patch:
     def string(self, text: str) -> int:
         """Return the offset of a string in DT_STRTAB."""
         start = self.value(elf64.DT_STRTAB)
+        if text == RISCV64.version:
+            text = self.arch.version
+        elif text.startswith(RISCV64.export_prefix):
+            text = self.arch.export(RISCV64.short(text))
         return self.data.index(b"\0" + text.encode() + b"\0", start) + 1 - start
 
     def index(self, name: str) -> int:
