@@ -38,7 +38,7 @@ static inline int vdso_resolution(int clock, uint64_t *nsec)
 	row = vdso_row(clock);
 	if (!vdso_row_is_valid(VDSO_LOAD(row->state)))
 		return 0;
-	vdso_fence_branch();
+	vdso_fence_branch_loads();
 	*nsec = VDSO_LOAD(row->res);
 	return 1;
 }

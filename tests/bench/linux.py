@@ -22,8 +22,12 @@ from .calls import Call
 
 HEAD = struct.Struct("<IiQQII")  # seq, clock_mode, cycle_last, mask, mult, shift
 TIME = struct.Struct("<QQ")  # seconds; nanoseconds, shifted left but for the coarse clocks
+# Where the counter of one CPU may be behind that of another, most cycles stand behind cycle_last (max_cycles, Linux 6.10).
+PROTECTED = struct.Struct("<IiQQQII")
+MOST_CYCLES = 1 << 63
 IDS = 12
 CLOCK = HEAD.size + IDS * TIME.size
+PROTECTED_CLOCK = PROTECTED.size + IDS * TIME.size
 # Up to Linux 6.14 time zone and resolution stand in each clock, behind the base times. Later they stand once, behind the
 # two clocks and eight auxiliary ones (struct vdso_time_data).
 RESOLUTION = 8
@@ -52,7 +56,14 @@ class Layout:
 
     @property
     def resolution(self) -> int:
-        return (CLOCK if self.raw > CLOCK else CLOCKS * CLOCK) + RESOLUTION
+        if self.raw in (CLOCK, PROTECTED_CLOCK):
+            return CLOCKS * self.raw + RESOLUTION
+        return CLOCK + RESOLUTION
+
+    @property
+    def head(self) -> int:
+        """Return the bytes before the times of a clock."""
+        return PROTECTED.size if self.raw == PROTECTED_CLOCK else HEAD.size
 
 
 def layout(base: Vdso) -> Layout | str:
@@ -72,11 +83,14 @@ def page(found: Layout, updated: int = UPDATED) -> bytes:
     """Return the page as a Linux of HZ writes it when the counter is `updated`."""
     data = bytearray(PAGE)
     for start in (0, found.raw):
-        HEAD.pack_into(data, start, 2, BY_COUNTER, updated, 2**64 - 1, MULT, SHIFT)
+        if found.head == HEAD.size:
+            HEAD.pack_into(data, start, 2, BY_COUNTER, updated, 2**64 - 1, MULT, SHIFT)
+        else:
+            PROTECTED.pack_into(data, start, 2, BY_COUNTER, updated, MOST_CYCLES, 2**64 - 1, MULT, SHIFT)
     for clock, (sec, nsec) in times().items():
         start = found.raw if clock == exact_clock.MONOTONIC_RAW else 0
         shift = 0 if clock in COARSE else SHIFT
-        TIME.pack_into(data, start + HEAD.size + clock * TIME.size, sec, nsec << shift)
+        TIME.pack_into(data, start + found.head + clock * TIME.size, sec, nsec << shift)
     struct.pack_into("<I", data, found.resolution, 1)
     return bytes(data)
 

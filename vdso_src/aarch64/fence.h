@@ -28,6 +28,12 @@ static inline void vdso_fence_branch(void)
 	VDSO_FENCE("isb");
 }
 
+/* The same where no counter is read. */
+static inline void vdso_fence_branch_loads(void)
+{
+	vdso_fence_branch();
+}
+
 /* The counter and what was loaded before stay before all later loads. */
 static inline void vdso_fence_reload(void)
 {

@@ -27,6 +27,12 @@ static inline void vdso_fence_branch(void)
 	vdso_fence_load();
 }
 
+/* The same where no counter is read. */
+static inline void vdso_fence_branch_loads(void)
+{
+	vdso_fence_branch();
+}
+
 /* The counter and what was loaded before stay before all later loads. */
 static inline void vdso_fence_reload(void)
 {

@@ -30,6 +30,12 @@ static inline void vdso_fence_branch(void)
 	vdso_fence_load();
 }
 
+/* The same where no counter is read: loads stay in their order by themselves, and only the compiler is held. */
+static inline void vdso_fence_branch_loads(void)
+{
+	VDSO_FENCE("");
+}
+
 /* The counter and what was loaded before stay before all later loads. */
 static inline void vdso_fence_reload(void)
 {
