@@ -111,7 +111,9 @@ def start(name: str, kernel: Path, vdso: str, program: Path, log: Path, counter_
     done = boot(kernel, program, [f"vdso={vdso}"], [str(CALLS)], seconds=SECONDS, log=log, **how)
     said = re.search(r"^demo: calls=(\d+) ns_per_call=(-?[0-9.]+) ns_per_counter=(-?[0-9.]+)$", done.text, re.M)
     if done.exit != 0 or not said or int(said[1]) != CALLS:
-        raise DemoError(f"kernel={name} vdso={vdso}: the program ended with {done.exit}; what was printed is in {log}")
+        trapped = ", as a read of the counter trapped: the kernel does not let the program read it"
+        why = trapped if done.values.get("counter_traps") else ""
+        raise DemoError(f"kernel={name} vdso={vdso}: the program ended with {done.exit}{why}; what was printed is in {log}")
     return Boot(done.syscalls(CLOCK_GETTIME), done.values["counter_traps"], float(said[2]), float(said[3]))
 
 

@@ -92,13 +92,16 @@ def test_a_counter_that_traps_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kernel = kernel_builds.build_kernel("c", tmp_path / "kernel", replace=COUNTER_OFF["c"])
-    assert outcome(kernel, tmp_path, monkeypatch, capsys) == (
-        1,
-        f"demo: kernel=c vdso=on: {1000 + READS} reads of the counter trapped: "
-        "the kernel does not let the program read it\n"
-        f"demo: kernel=c vdso=off: {READS} reads of the counter trapped: "
-        "the kernel does not let the program read it\n"
+    status, said = outcome(kernel, tmp_path, monkeypatch, capsys)
+    trapped = "trapped: the kernel does not let the program read it"
+    assert status == 1
+    assert said in (
+        f"demo: kernel=c vdso=on: {1000 + READS} reads of the counter {trapped}\n"
+        f"demo: kernel=c vdso=off: {READS} reads of the counter {trapped}\n"
         f"demo: what the guests printed is in {tmp_path}/demo\n",
+        # of firmware that passes the read on to the kernel, which ends the program
+        f"demo: kernel=c vdso=on: the program ended with 132, as a read of the counter {trapped}; what was printed is in "
+        f"{tmp_path}/demo/guest-c-on.txt\n",
     )
 
 

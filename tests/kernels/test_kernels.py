@@ -71,11 +71,14 @@ COUNTER_OFF: dict[str, Replace] = {
 
 @kernels
 def test_a_counter_that_user_mode_may_not_read_shows_in_the_traps(name: str, tmp_path: Path) -> None:
-    """OpenSBI answers such a read: the program does not notice, no system call is made, and only this counter tells."""
+    """The OpenSBI of QEMU 7.2 answers such a read: the program does not notice, and only the counter of traps tells.
+
+    That of QEMU 10 passes the first one on to the kernel, which ends the program.
+    """
     guest = build_kernel(name, tmp_path / "kernel", replace=COUNTER_OFF[name])
-    done, _ = demo(guest, 1000, tmp_path / "guest.txt")
+    done = boot(guest, program(EXAMPLES / "demo.c"), [], ["1000"], log=tmp_path / "guest.txt")
     assert done.syscalls(CLOCK_GETTIME) == 0
-    assert done.values["counter_traps"] == 1000 + READS
+    assert (done.exit, done.values["counter_traps"]) in ((0, 1000 + READS), (128 + 4, 1)), done.text
 
 
 @pytest.mark.parametrize("name", ["c-aarch64", "rust-aarch64"])

@@ -82,10 +82,15 @@ def test_signal_handlers_return_through_the_image(name: str, libc: str, tmp_path
 
 @kernels
 def test_cancelled_threads_unwind_through_the_image(name: str, tmp_path: Path) -> None:
-    """Six handlers, none of which returns: the stack is unwound from each, through the frame of rt_sigreturn."""
+    """Six handlers, of which few return: the stack is unwound from the others, through the frame of rt_sigreturn.
+
+    None returns with glibc to 2.40. From 2.41 on a handler returns where its thread is not in a system call that can be
+    cancelled (glibc bug 12683), and the thread ends at its next one.
+    """
     done, said = run(kernel(name), "cancel", "glibc", log=tmp_path / "guest.txt")
     assert said == {"cancelled": 6, "cleanups": 666}
-    assert (done.syscalls(TGKILL), done.syscalls(RT_SIGRETURN)) == (6, 0)
+    assert done.syscalls(TGKILL) == 6
+    assert done.syscalls(RT_SIGRETURN) <= 3
 
 
 @pytest.mark.parametrize("vdso", ["on", "off"])

@@ -182,6 +182,8 @@ OTHERWISE: dict[tuple[str, str], Mapping[str, str]] = {
     ("aarch64", "counter bit clear"): {COUNTER: "cntvct_el0 raises signal 4: set CNTKCTL_EL1.EL0VCTEN (the kernel's)"},
 }
 """Architecture and fault, to what the selftest says of it there: where there is no firmware that could answer a read."""
+PASSED_ON = {("riscv64", "counter bit clear"): {COUNTER: "rdtime raises signal 4: set scounteren.TM (the kernel's)"}}
+"""The same where firmware passes the read on to the kernel, as the OpenSBI of QEMU 10 does: that of QEMU 7.2 answers it."""
 MUST_NOT_EXECUTE = "the data page can't be executed"
 
 
@@ -234,6 +236,8 @@ def test_a_wrong_example_kernel(name: str, wrong: str, tmp_path: Path) -> None:
     elf = build_kernel(name, tmp_path, replace) if replace else kernel(name)
     found = booted(elf, tmp_path, f"vdso={'on' if replace else 'off'}")
     failures = OTHERWISE.get((arch, wrong), WRONG[wrong].failures)
+    if COUNTER in found.failures:
+        failures = PASSED_ON.get((arch, wrong), failures)
     # without an image there is no data page to look at
     always = always_fails(arch) if MUST_NOT_EXECUTE not in found.skips else frozenset()
     assert set(found.failures) == set(failures) | always, found.text

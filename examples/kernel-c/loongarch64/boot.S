@@ -19,21 +19,24 @@ _start:
 	csrwr	$t0, DMW1
 	ori	$t0, $zero, CRMD_PG
 	csrwr	$t0, CRMD
-	csrrd	$t0, CPUID
-	andi	$t0, $t0, 0x1ff
+	csrrd	$a0, CPUID
+	andi	$a0, $a0, 0x1ff
 	la.pcrel $tp, cpus
-	bnez	$t0, 1f
+	bnez	$a0, 1f
 	la.pcrel $sp, stacks
 	li.d	$t1, STACK_SIZE
 	add.d	$sp, $sp, $t1
 	b	kernel_main
 
 1:	li.d	$t1, CPU_SIZE
-	mul.d	$t1, $t1, $t0
+	mul.d	$t1, $t1, $a0
 	add.d	$tp, $tp, $t1
 	la.pcrel $t1, cpus_may_start
 2:	ld.w	$t2, $t1, 0
 	beqz	$t2, 2b
 	dbar	0
+	la.pcrel $t1, cpus_started
+	ori	$t2, $zero, 1
+	amadd.w	$zero, $t2, $t1
 	ld.d	$sp, $tp, CPU_STACK
 	b	cpu_main

@@ -21,7 +21,7 @@
 #define LOW_MEMORY_END 0x10000000ul
 
 struct machine machine;
-uint32_t cpus_may_start;
+uint32_t cpus_may_start, cpus_started; /* the second counts those that boot.S has let go on */
 
 static void iocsr_write(uint32_t reg, uint32_t value)
 {
@@ -78,16 +78,31 @@ void cpu_heard(void)
 	iocsr_write(IPI_CLEAR, iocsr_read(IPI_STATUS));
 }
 
-/* QEMU 7.2 has started all CPUs, and they wait for this word; with newer versions they wait for an address in their mailbox. */
+/*
+ * QEMU 7.2 has started all CPUs, and they wait for a word; with newer versions they wait for an address in their mailbox. Such a CPU
+ * may still be on its way to where it waits, and empties its mailbox there: so it is called again until it has come.
+ */
 int cpu_start(const struct cpu *cpu)
 {
-	__atomic_store_n(&cpus_may_start, 1, __ATOMIC_SEQ_CST);
-	for (unsigned half = 0; half < 2; half++) {
-		uint64_t part = (uintptr_t)_start >> (32 * half) & 0xffffffff;
+	static uint32_t called;
+	uint64_t start = counter_now();
 
-		iocsr_write64(MAIL_SEND, part << 32 | SEND_AND_WAIT | cpu->id << 16 | half << 2);
+	called++;
+	__atomic_store_n(&cpus_may_start, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&cpus_started, __ATOMIC_SEQ_CST) < called) {
+		uint64_t now = counter_now();
+
+		if (now - start > machine.counter_hz * 10)
+			return 0;
+		for (unsigned half = 0; half < 2; half++) {
+			uint64_t part = (uintptr_t)_start >> (32 * half) & 0xffffffff;
+
+			iocsr_write64(MAIL_SEND, part << 32 | SEND_AND_WAIT | cpu->id << 16 | half << 2);
+		}
+		cpu_wake(cpu);
+		while (counter_now() - now < machine.counter_hz / 1000)
+			;
 	}
-	cpu_wake(cpu);
 	return 1;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! QEMU's `virt`: console, timer, interrupts between CPUs, power, the time of day, the program.
 
-use super::boot::MAY_START;
+use super::boot::{MAY_START, STARTED};
 use super::cpu::{counter, cpucfg, wait_for_interrupt, write_csr, TCFG};
 use super::fw_cfg;
 use crate::kernel::Machine;
 use core::arch::asm;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 // Devices, as boot.rs maps them.
 const DEVICES: usize = 0x8000_0000_0000_0000;
@@ -74,13 +74,21 @@ pub fn take_calls() {
 }
 
 /// Lets a CPU start: by the word that it looks at, or with newer versions of QEMU by an address in its mailbox.
+///
+/// Such a CPU may still be on its way to where it waits, and empties its mailbox there: so it is called again until it has come.
 pub fn start_cpu(cpu: usize, entry: usize) {
+    static CALLED: AtomicU32 = AtomicU32::new(0);
+    let called = CALLED.fetch_add(1, Ordering::SeqCst) + 1;
     MAY_START.store(1, Ordering::SeqCst);
-    for half in 0..2 {
-        let part = entry >> (32 * half) & 0xffff_ffff;
-        write_iocsr64(MAIL_SEND, part << 32 | WAIT | cpu << 16 | half << 2);
+    while STARTED.load(Ordering::SeqCst) < called {
+        for half in 0..2 {
+            let part = entry >> (32 * half) & 0xffff_ffff;
+            write_iocsr64(MAIL_SEND, part << 32 | WAIT | cpu << 16 | half << 2);
+        }
+        interrupt(cpu);
+        let now = counter();
+        while counter() - now < counter_hz() / 1000 {}
     }
-    interrupt(cpu);
 }
 
 pub fn shut_down(_failed: bool) -> ! {

@@ -10,6 +10,10 @@ use core::sync::atomic::AtomicU32;
 #[no_mangle]
 pub static MAY_START: AtomicU32 = AtomicU32::new(0);
 
+/// How many of them have gone on.
+#[no_mangle]
+pub static STARTED: AtomicU32 = AtomicU32::new(0);
+
 // The kernel sees memory one to one and cached, and devices at 0x8000000000000000 and uncached. A program sees neither.
 global_asm!(
     r#"
@@ -35,6 +39,9 @@ _start:
 1:  ld.w $t1, $t0, 0
     beqz $t1, 1b
     dbar 0
+    la.pcrel $t0, STARTED
+    ori $t1, $zero, 1
+    amadd.w $zero, $t1, $t0
     bl boot_next
 2:  bl boot
 "#,

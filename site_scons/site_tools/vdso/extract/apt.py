@@ -46,7 +46,7 @@ def complaint(stderr: str) -> str:
     """Return apt's first error, else its first warning, shortened to a line."""
     lines = stderr.splitlines()
     first = next((line for kind in ("E: ", "W: ") for line in lines if line.startswith(kind)), "")
-    return re.sub(r"Failed to fetch \S+\s+", "", first[3:]).strip()[:200]
+    return re.sub(r"Failed to fetch \S+\s+", "", first[3:]).strip().rstrip(":")[:200]
 
 
 def carry_over(dump: str) -> tuple[str, ...]:
