@@ -13,7 +13,6 @@ MTIME_PAGE, PAGE_ORDER = 0x200B000, 12
 READ, ALL = 0x09, 0x3F
 """Access to a region: three bits of M mode, and from bit 3 on those of S and U mode (OpenSBI 1.6, sbi_domain.h).
 
-
 In OpenSBI 1.1 the lower three are those of S and U mode, and bit 3 holds M mode to them too, which does it no harm here.
 """
 
