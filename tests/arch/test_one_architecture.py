@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -30,7 +29,7 @@ def all_tests() -> set[str]:
 def test_what_is_left_out(name: str, all_tests: set[str]) -> None:
     rest = collected("--arch", name)
     others = [other for other in ARCHES if other != name]
-    named = {test for test in all_tests if any(word in others for word in re.split("[^a-z0-9]+", test))}
+    named = {test for test in all_tests if any(other in test for other in others)}
     assert all_tests - rest == named
     assert rest < all_tests
     assert any(f"tests/arch/{name}/" in test for test in rest)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from elf_builder import build as build_base
 from elftools.elf.elffile import ELFFile
 from spliced import USERS, plan_of
 from stub_build import CCFLAGS, PREFIX, compile_all
+from vdso.errors import VdsoError
 from vdso.place.linked import Linked, linker_script, read_linked
 from vdso.place.plan import Plan
 from vdso.stubs import toolchain
@@ -70,3 +72,30 @@ def test_each_unit_is_of_its_own_object_file(linker: str, names: tuple[str, str]
     for files in (compiled, compiled[::-1]):
         units = zip(plan.units, linked(linker, plan, files, tmp_path).units, strict=True)
         assert {unit.object: data for unit, (_, data) in units if ".text.helper" in unit.sections} == helpers
+
+
+def test_what_is_no_output_of_ld(tmp_path: Path) -> None:
+    compiled = compile_all(tmp_path)
+    plan = plan_of(build_base(Spec()), compiled)
+    linked("GNU ld", plan, compiled, tmp_path)
+    made = (tmp_path / "stubs.elf").read_bytes()
+    wrong = {
+        b"no file of a linker": "not ELF",
+        made.replace(b".vdso.0\0", b".got.0\0\0"): "ld made a section .got.0 at 0x",
+        made.replace(b".vdso.0\0", b".vdso.x\0"): "ld made a section .vdso.x at 0x",
+    }
+    assert len(wrong) == 3
+    for data, what in wrong.items():
+        with pytest.raises(VdsoError, match=f"^stubs.elf: {what}"):
+            read_linked("stubs.elf", data, plan)
+    unit = plan.units[0]
+    with pytest.raises(VdsoError, match=f"^stubs.elf: ld left {unit.sections[0]} of .* out, or put it elsewhere"):
+        read_linked("stubs.elf", without_section(made, ".vdso.0"), plan)
+
+
+def without_section(data: bytes, name: str) -> bytes:
+    """Return an ELF file of which a section has no bytes."""
+    elf, image = ELFFile(io.BytesIO(data)), bytearray(data)
+    index = elf.get_section_index(name)
+    struct.pack_into("<Q", image, elf["e_shoff"] + index * elf["e_shentsize"] + 32, 0)  # sh_size
+    return bytes(image)
