@@ -58,8 +58,9 @@ def test_the_selftest_does_not_ask_for_a_counter_that_nobody_reads(name: str, tm
     found = read_tap(run.text)
     assert (run.exit, found.failures) == (0, {}), found.text
     # where firmware does not answer a read in the kernel's place, that of a forbidden counter is not tried either
-    assert set(found.skips) - {COUNTER, RESTARTED} == {COST, "gettimeofday", *CLOCKS}, found.text
-    assert all("disable" in reason for reason in found.skips.values()), found.text
+    skips = {test: reason for test, reason in found.skips.items() if test not in (COUNTER, RESTARTED)}
+    assert skips.keys() == {COST, "gettimeofday", *CLOCKS}, found.text
+    assert all("disable" in reason for reason in skips.values()), found.text
 
 
 @kernels
