@@ -130,11 +130,13 @@ RUST = {"rustc-web|rustc", "cargo-web|cargo", "rust-web-src|rust-src"}
 BOOT = CROSS | RUST | {"qemu-system-misc", "libc6-dev-riscv64-cross", "make", "device-tree-compiler"}
 TEST = (
     {"debian-archive-keyring", "gcc", "libc6-dev", "g++", "git", "gpg", "gpg-agent", "qemu-user", "gdb", "faketime"}
+    | {"rust-web-clippy|rust-clippy", "strace"}
     | {"bzip2", "lz4", "xz-utils", "zstd", "chromium", "chromium-driver", "cmake", "ninja-build"}
     | {"clang-14|clang", "clang-19", "lld-19", "llvm-19", "elfutils", "llvm"}
 )
-OTHERS = {"gcc-aarch64-linux-gnu", "binutils-aarch64-linux-gnu", "qemu-system-arm", "libc6-dev-arm64-cross"}
-"""Of the architectures beside the default one: loongarch64 takes what the tests ask for anyway."""
+AARCH64 = {"gcc-aarch64-linux-gnu", "binutils-aarch64-linux-gnu", "qemu-system-arm", "libc6-dev-arm64-cross"}
+X86_64 = {"gcc-x86-64-linux-gnu|gcc", "binutils-x86-64-linux-gnu", "binutils", "qemu-system-x86"}
+"""Of an architecture beside the default one. What loongarch64 takes the tests ask for anyway."""
 
 
 @pytest.mark.parametrize(
@@ -159,8 +161,8 @@ OTHERS = {"gcc-aarch64-linux-gnu", "binutils-aarch64-linux-gnu", "qemu-system-ar
         (("demo", "-c"), set()),
         (("test", "BASE=minimal", "ARCH=riscv64"), TEST | BOOT),
         (("test", "ARCH=loongarch64"), TEST | BOOT),
-        (("test", "ARCH=aarch64"), TEST | BOOT | OTHERS),
-        (("test",), TEST | BOOT | OTHERS),
+        (("test", "ARCH=aarch64"), TEST | BOOT | AARCH64),
+        (("test",), TEST | BOOT | AARCH64 | X86_64),
     ],
 )
 def test_packages_of_each_target(sconsw: ModuleType, words: tuple[str, ...], packages: set[str]) -> None:
