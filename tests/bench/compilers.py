@@ -111,5 +111,4 @@ def test_the_document_has_every_compiler_and_names_what_is_slower() -> None:
     text = DOCUMENT.read_text().split(HEAD, 1)[1]
     for said, names in (("more than two above the budget", slower), ("more than two above the budget of 23", without)):
         told = re.search(rf"{said}: (.*?)\.", text, re.S)
-        assert told is not None, said
-        assert re.split(r",\s+", told[1]) == names
+        assert (re.split(r",\s+", told[1]) if told else []) == names, said
