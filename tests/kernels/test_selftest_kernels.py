@@ -83,10 +83,10 @@ def test_a_wrong_arrangement(option: str, name: str) -> None:
     assert set(found.failures) == {name}, found.text
 
 
-def test_qemu_itself_gives_no_vdso() -> None:
+def test_on_what_qemu_itself_gives() -> None:
+    """QEMU 7.2 gives programs no vDSO, and QEMU 10 one of its own, which is right."""
     done = subprocess.run(["qemu-riscv64", selftest()], capture_output=True, text=True, check=False, timeout=SECONDS)
-    assert done.returncode == 1
-    assert set(read_tap(done.stdout).failures) == {ENTRY}
+    assert (done.returncode, set(read_tap(done.stdout).failures)) in ((1, {ENTRY}), (0, set())), done.stdout
 
 
 # ---- On the example kernels, and on Linux.
