@@ -14,6 +14,7 @@ import pytest
 import unicorn
 from arch.aarch64.assembled import ACCESSES, COMPUTED, assemble, words
 from bases import bases
+from effect_registers import reads_of, writes_of
 from unicorn import arm64_const as regs
 from vdso.arch.aarch64.decode import decode, text
 from vdso.arch.effects import (
@@ -89,28 +90,6 @@ def run(code: bytes, values: dict[str, int]) -> Run:
 def registers(rng: random.Random) -> dict[str, int]:
     values = {name: rng.getrandbits(128 if name.startswith("v") else 64) for name in NUMBERS}
     return values | {"sp": DATA + 0x8000, "x4": DATA + 0x8000 + 16 * rng.randrange(-64, 64), "x5": rng.randrange(0, 0x200) * 8}
-
-
-def writes_of(effect: Effect) -> set[str]:
-    match effect:
-        case Memory(results=results, step=step, base=base):
-            return {*results} | ({base} if step else set())
-        case Clobber(results=results) | KernelState(results=results):
-            return set(results)
-        case Const(register=register) | Add(register=register) | Bits(register=register):
-            return {register}
-    raise AssertionError(effect)
-
-
-def reads_of(effect: Effect) -> set[str]:
-    match effect:
-        case Memory(base=base, index=index, uses=uses):
-            return {base, index, *uses} - {""}
-        case Clobber(uses=uses) | KernelState(uses=uses):
-            return set(uses)
-        case Add(source=source) | Bits(source=source):
-            return {source}
-    return set()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 import unicorn
 from arch.x86_64.assembled import ACCESSES, COMPUTED, assemble, assemble_each, words
 from bases import bases
+from effect_registers import reads_of, writes_of
 from unicorn import x86_const as regs
 from vdso.arch.effects import (
     Add,
@@ -94,28 +95,6 @@ def registers(rng: random.Random) -> dict[str, int]:
     values = {name: rng.getrandbits(128 if name.startswith("v") else 64) for name in NUMBERS}
     places = {"rsp": 0x4000, "rbp": 0x6000, "rdi": 0x8000 + 16 * rng.randrange(-64, 64)}
     return values | {name: DATA + at for name, at in places.items()} | {"rsi": rng.randrange(-0x80, 0x80) * 8 & MASK}
-
-
-def writes_of(effect: Effect) -> set[str]:
-    match effect:
-        case Memory(results=results, step=step, base=base, into=into):
-            return {*results} | ({into or base} if step else set())
-        case Clobber(results=results) | KernelState(results=results):
-            return set(results)
-        case Const(register=register) | Add(register=register) | Bits(register=register):
-            return {register}
-    raise AssertionError(effect)
-
-
-def reads_of(effect: Effect) -> set[str]:
-    match effect:
-        case Memory(base=base, index=index, uses=uses):
-            return {base, index, *uses} - {""}
-        case Clobber(uses=uses) | KernelState(uses=uses):
-            return set(uses)
-        case Add(source=source) | Bits(source=source):
-            return {source}
-    return set()
 
 
 @pytest.fixture(scope="module")
