@@ -4,6 +4,7 @@
 #include "image.h"
 #include "kernel.h"
 #include "machine.h"
+#include "start.h"
 
 /* Exit statuses of a child. */
 #define CHILD_IS_FINE 42

@@ -3,6 +3,7 @@
 #include "calls.h"
 #include "machine.h"
 #include "patience.h"
+#include "start.h"
 #include "tests.h"
 #include "time.h"
 #include "vdso_data.h"
