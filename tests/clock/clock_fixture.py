@@ -10,6 +10,7 @@ from pathlib import Path
 
 import capstone
 import kernel_side
+from exact_clock import SERVED
 from kernel_side import DataPage
 from scons_build import build
 from stub_build import Stubs, stubs
@@ -42,6 +43,23 @@ class Program:
         result = self.gettime(clock, counter=counter)
         assert result.value == 0
         return None if result.syscalls else result.words()
+
+    def instructions(self, page: DataPage, *more: tuple[str, tuple[int, ...]]) -> dict[str, int]:
+        """Return name to the instructions of a call that no kernel answers, entry to return inclusive: as many for each clock.
+
+        more    calls beside those of the clock's functions: name and arguments
+        """
+        self.machine.set_page(bytes(page))
+        calls = [(GETTIME, (clock, BUFFER)) for clock in SERVED] + [(GETTIMEOFDAY, (BUFFER, 0))]
+        calls += [(GETRES, (clock, BUFFER)) for clock in SERVED]
+        counts: dict[str, set[int]] = {}
+        for name, arguments in (*calls, *more):
+            result = self.call(name, *arguments, counter=10**12)
+            assert result.syscalls == ()
+            assert result.value == 0 or (name, arguments) in more
+            counts.setdefault(name, set()).add(result.instructions)
+        assert all(len(found) == 1 for found in counts.values()), "each clock takes as many"
+        return {name: number for name, (number,) in counts.items()}
 
 
 @dataclass(frozen=True)

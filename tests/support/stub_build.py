@@ -46,6 +46,11 @@ class Stubs:
         address, size = self.functions[name]
         return self.image[address : address + size]
 
+    def lines(self, name: str) -> list[str]:
+        """Return the text of the instructions of a function, in the order of the code. `name`: without the prefix."""
+        address, size = self.functions[self.arch.export(name)]
+        return [text for _, _, text in self.arch.text(self.image, address, address + size)]
+
 
 def gcc(arch: Arch) -> str:
     """Return the gcc of an architecture that the tests run with."""

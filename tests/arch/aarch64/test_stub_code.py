@@ -8,10 +8,8 @@ import re
 import kernel_side
 import pytest
 from clock.clock_fixture import GETRES, GETTIME, GETTIMEOFDAY, Program
-from exact_clock import SERVED
 from kernel_side import DataPage
 from stub_build import Stubs, stubs
-from stub_runner import BUFFER
 from vdso.arch.aarch64.facts import AARCH64
 from vdso.image.analysis import analyse
 
@@ -36,24 +34,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> DataPage:
     return DataPage(kernel_side.build(tmp_path_factory.mktemp("kernel"))).init(62_500_000).set_realtime(5, 1_700_000_000, 3)
 
 
-def lines(linked: Stubs, name: str) -> list[str]:
-    """Return the text of a function's instructions up to its first return, in the order of the code."""
-    address, size = linked.functions[AARCH64.export(name)]
-    return [text for _, _, text in AARCH64.text(linked.image, address, address + size)]
-
-
 def test_a_call_takes_so_many_instructions(compiler: str, linked: Stubs, page: DataPage) -> None:
-    program = Program(linked)
-    program.machine.set_page(bytes(page))
-    calls = [(GETTIME, (clock, BUFFER)) for clock in SERVED] + [(GETTIMEOFDAY, (BUFFER, 0))]
-    calls += [(GETRES, (clock, BUFFER)) for clock in SERVED]
-    counts: dict[str, set[int]] = {}
-    for name, arguments in calls:
-        result = program.call(name, *arguments, counter=10**12)
-        assert (result.value, result.syscalls) == (0, ())
-        counts.setdefault(name, set()).add(result.instructions)
-    assert {name: max(found) for name, found in counts.items()} == MOST[compiler]
-    assert all(len(found) == 1 for found in counts.values()), "each clock takes as many"
+    assert Program(linked).instructions(page) == MOST[compiler]
 
 
 def test_code_has_no_frame_no_loop_and_no_division(linked: Stubs) -> None:
@@ -63,7 +45,7 @@ def test_code_has_no_frame_no_loop_and_no_division(linked: Stubs) -> None:
         assert not function.unknown
         assert not function.writes & {*AARCH64.frame_registers, *AARCH64.thread_registers}
         assert function.numbers == {AARCH64.syscalls[name]}
-        assert not [line for line in lines(linked, name) if "div" in line]
+        assert not [line for line in linked.lines(name) if "div" in line]
         assert [span.end - span.start for span in function.covered] == [size]
 
 
@@ -73,7 +55,7 @@ LOADS = {"state": "", "base": ", #8", "mult": ", #0x10", "floor": ", #0x18", "se
 @pytest.mark.parametrize("name", [GETTIME, GETTIMEOFDAY])
 def test_the_counter_is_read_between_the_two_looks_at_the_state(linked: Stubs, name: str) -> None:
     """Behind a branch by the first look, and an `isb`; before the second one by its address. A barrier holds the loads."""
-    code = lines(linked, name)
+    code = linked.lines(name)
     (counter,) = [at for at, line in enumerate(code) if line.startswith("mrs")]
     register = re.fullmatch(r"mrs (x\d+), cntvct_el0", code[counter])
     assert register

@@ -8,7 +8,6 @@ import re
 import kernel_side
 import pytest
 from clock.clock_fixture import GETRES, GETTIME, GETTIMEOFDAY, Program
-from exact_clock import SERVED
 from kernel_side import DataPage
 from stub_build import Stubs, gcc, stubs
 from stub_runner import BUFFER, Result
@@ -44,27 +43,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> DataPage:
     return DataPage(kernel_side.build(tmp_path_factory.mktemp("kernel"))).init(4_200_000_000).set_realtime(5, 1_700_000_000, 3)
 
 
-def lines(linked: Stubs, name: str) -> list[str]:
-    """Return the text of a function's instructions, in the order of the code."""
-    address, size = linked.functions[X86_64.export(name)]
-    return [text for _, _, text in X86_64.text(linked.image, address, address + size)]
-
-
 def test_a_call_takes_so_many_instructions(compiler: str, linked: Stubs, page: DataPage) -> None:
-    program = Program(linked)
-    program.machine.set_page(bytes(page))
-    calls = [(GETTIME, (clock, BUFFER)) for clock in SERVED] + [(GETTIMEOFDAY, (BUFFER, 0)), (TIME, (BUFFER,))]
-    calls += [(GETRES, (clock, BUFFER)) for clock in SERVED]
-    counts: dict[str, set[int]] = {}
-    for name, arguments in calls:
-        result = program.call(name, *arguments, counter=10**12)
-        assert result.syscalls == ()
-        counts.setdefault(name, set()).add(result.instructions)
-    most = {name: max(found) for name, found in counts.items()}
+    most = Program(linked).instructions(page, (TIME, (BUFFER,)))
     if compiler == "clang" or " 12." in toolchain.version(gcc(X86_64)):
         assert most == MOST[compiler]
     assert all(most[name] <= number + 1 for name, number in MOST[compiler].items()), "another gcc takes one more at most"
-    assert all(len(found) == 1 for found in counts.values()), "each clock takes as many"
     assert all(most[name] <= limit for name, limit in LIMIT.items())
 
 
@@ -76,15 +59,15 @@ def test_code_has_no_frame_no_loop_and_no_division(linked: Stubs) -> None:
         assert not function.state
         assert not function.writes & {*X86_64.frame_registers, *X86_64.thread_registers, "rbx", "r12", "r13", "r14", "r15"}
         assert function.numbers == {X86_64.syscalls[name]}
-        assert not [line for line in lines(linked, name) if re.search(r"div|push|pop|^call|\brsp|\bfs|\bgs|mm\d", line)]
-        assert sum("mul" in line for line in lines(linked, name)) <= 3
+        assert not [line for line in linked.lines(name) if re.search(r"div|push|pop|^call|\brsp|\bfs|\bgs|mm\d", line)]
+        assert sum("mul" in line for line in linked.lines(name)) <= 3
         assert sum(span.size for span in function.covered) <= size
 
 
 @pytest.mark.parametrize("name", [GETTIME, GETTIMEOFDAY, TIME])
 def test_the_counter_is_read_between_the_two_looks_at_the_state(linked: Stubs, name: str) -> None:
     """Behind `lfence`, which waits for the first; and the address of the second depends on it."""
-    code = lines(linked, name)
+    code = linked.lines(name)
     (counter,) = [at for at, line in enumerate(code) if line.startswith("rdtsc")]
     assert code[counter - 1] == "lfence"
     state, row = next(
