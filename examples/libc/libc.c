@@ -16,7 +16,7 @@
 
 #include "image.h"
 #include "kernel.h"
-#include "machine.h"
+#include "start.h"
 
 #define STACK 65536
 #define CLONE_FLAGS 0x350f00 /* VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, PARENT_SETTID, CHILD_CLEARTID */
