@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import pytest
-from repository import SOURCES
+from minimal_base import commands, relinked, shipped
 from vdso.arch import ARCHES
 from vdso.arch.arch import KEEP, Arch
 from vdso.elf.elf64 import PAGE
@@ -26,20 +23,9 @@ MADE_BY = ("(Debian 12.2.0", "(GNU Binutils for Debian) 2.40", "clang version 19
 """What the programs say of themselves that the bases were made with; others order tables and round sizes in other ways."""
 
 
-def shipped(arch: Arch) -> Path:
-    return SOURCES / arch.name / "minimal" / "base.so"
-
-
 @cache
 def base(arch: Arch) -> Vdso:
     return read_vdso("base.so", shipped(arch).read_bytes(), arch)
-
-
-def commands(arch: Arch) -> list[list[str]]:
-    """Return the commands that the source says the base is made by."""
-    text = (SOURCES / arch.name / "minimal" / "vdso.S").read_text().partition("*/")[0]
-    told = re.sub(r"\n \*   ", " ", text)
-    return [shlex.split(line) for line in re.findall(r"^ \* (\S*(?:-gcc|clang|ld)\S* -.*)$", told, re.M)]
 
 
 def contents(made: Vdso) -> dict[str, object]:
@@ -64,18 +50,15 @@ def contents(made: Vdso) -> dict[str, object]:
 @each
 def test_its_sources_make_it(arch: Arch, tmp_path: Path) -> None:
     """To the byte with the programs that made it; with any other ones, the same functions, names, notes and tables."""
-    work = shutil.copytree(SOURCES, tmp_path / "vdso_src") / arch.name / "minimal"
-    (work / "base.so").unlink()
     assert commands(arch)
-    for command in commands(arch):
-        subprocess.run(command, cwd=work, check=True)
-    assert contents(read_vdso("base.so", (work / "base.so").read_bytes(), arch)) == contents(base(arch))
+    made = relinked(arch, tmp_path)
+    assert contents(read_vdso("base.so", made, arch)) == contents(base(arch))
     tools = {
         command[0]: subprocess.run([command[0], "--version"], capture_output=True, text=True, check=True)
         for command in commands(arch)
     }
     if all(any(word in says.stdout for word in MADE_BY) for says in tools.values()):
-        assert (work / "base.so").read_bytes() == shipped(arch).read_bytes()
+        assert made == shipped(arch).read_bytes()
 
 
 @each

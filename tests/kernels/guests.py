@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs of each C library and of Go for another architecture on one of our images, in QEMU: the form of all architectures.
+"""Programs of each C library and of Go for another architecture on one of our images: the form of all architectures.
 
 `programs.py` of an architecture's folder in tests/arch says which programs there are, and what they run under.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bases import bases
 from debian_packages import KERNEL, MACHINE, Packages
@@ -25,18 +26,51 @@ LAUNCHER = TESTS / "kernels" / "launcher.c"
 QEMU = Packages(MACHINE, ("qemu-user",), ("stable", "testing"))
 
 
+class Runner(Protocol):
+    """What runs a program of an architecture: the words that come before its own."""
+
+    def plain(self) -> Sequence[object]: ...
+
+    def traced(self, log: Path, root: Path) -> Sequence[object]:
+        """Return the words for a run whose system calls are written to `log`. `root`: where its libraries are."""
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """Runs programs in QEMU, which `qemu` finds."""
+
+    qemu: Callable[[], Path]
+
+    def plain(self) -> Sequence[object]:
+        return (self.qemu(),)
+
+    def traced(self, log: Path, root: Path) -> Sequence[object]:
+        return (self.qemu(), "-strace", "-D", log, "-L", root)
+
+
+class Native:
+    """Runs programs of this very machine."""
+
+    def plain(self) -> Sequence[object]:
+        return ()
+
+    def traced(self, log: Path, root: Path) -> Sequence[object]:
+        assert root == Path("/")
+        return ("strace", "-f", "-o", log)
+
+
 @dataclass(frozen=True)
 class Guest:
     """
     packages    of Debian for the architecture
-    qemu        the program that runs those of the architecture
+    runner      what runs programs of the architecture
     launcher    tests/kernels/launcher.c, built for it
     runtimes    the programs that read clocks, by the name of what they are compiled with
     """
 
     arch: Arch
     packages: Packages
-    qemu: Callable[[], Path]
+    runner: Runner
     launcher: Callable[[], Path]
     runtimes: Mapping[str, Runtime]
 
@@ -46,20 +80,20 @@ class Guest:
         return word if word == "minimal" else str(found or self.packages.deb(KERNEL))
 
     def launch(self, name: str, image: Path, data_offset: int, log: Path, *options: str) -> Run:
-        """Run a program on an image. `log`: where QEMU writes the system calls."""
+        """Run a program on an image. `log`: where the system calls are written."""
         runtime = self.runtimes[name]
-        words = ["-strace", "-D", log, "-L", runtime.root(), self.launcher(), *options, image, data_offset]
-        return said(self._run(*words, runtime.program(), *runtime.arguments), log)
+        words = [*self.runner.traced(log, runtime.root()), self.launcher(), *options, image, data_offset]
+        return said(_run(*words, runtime.program(), *runtime.arguments), log)
 
     def selftest(self, image: Path, data_offset: int, program: Path, *options: str) -> tuple[int, dict[str, bool]]:
         """Run vdso-selftest on an image. Return its status and, by its words, whether each test holds that was not skipped."""
-        done = self._run(self.launcher(), *options, image, data_offset, program)
+        done = _run(*self.runner.plain(), self.launcher(), *options, image, data_offset, program)
         lines = re.findall(r"^(ok|not ok) \d+ - (.*)$", done.stdout, re.M)
         return done.returncode, {text: word == "ok" for word, text in lines if "# SKIP" not in text}
 
-    def _run(self, *words: object) -> subprocess.CompletedProcess[str]:
-        command = [str(word) for word in (self.qemu(), *words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+def _run(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def qemu(arch: Arch) -> Path:

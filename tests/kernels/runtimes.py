@@ -46,13 +46,14 @@ RUNTIMES = {
 
 @dataclass(frozen=True)
 class Run:
-    """What a program printed as `ok NAME=VALUE...`, and the system calls of it that QEMU saw."""
+    """What a program printed as `ok NAME=VALUE...`, and the system calls of it that were seen."""
 
     status: int
     said: dict[str, int]
     clock_gettime: int
     clock_getres: int
     gettimeofday: int
+    time: int
 
 
 def launch(runtime: Runtime, image: Path, data_offset: int, log: Path, *options: str) -> Run:
@@ -65,18 +66,18 @@ def launch(runtime: Runtime, image: Path, data_offset: int, log: Path, *options:
 
 
 def said(done: subprocess.CompletedProcess[str], log: Path) -> Run:
-    """Return what a launched program said, and which system calls it made by what QEMU wrote to `log`."""
+    """Return what a launched program said, and which system calls it made by what QEMU or strace wrote to `log`."""
     last = (done.stdout + done.stderr).rstrip().rpartition("\n")[2]
     assert done.returncode <= 0 or last.startswith("ok"), f"{done}\n{log.read_text()[-2000:]}"
     _, launched, calls = log.read_text(errors="replace").partition("write(-1,")
     assert launched
-    counts = [len(re.findall(rf"\b{name}\(", calls)) for name in ("clock_gettime", "clock_getres", "gettimeofday")]
+    counts = [len(re.findall(rf"\b{name}\(", calls)) for name in ("clock_gettime", "clock_getres", "gettimeofday", "time")]
     return Run(done.returncode, {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", last)}, *counts)
 
 
 def system_calls(runtime: Runtime, run: Run) -> str:
     """Return which system calls a program made that the image should have spared it, and "" where there are none."""
-    meant = {"clock_gettime": run.said.get("clock_gettime", 0), "gettimeofday": 0}
+    meant = {"clock_gettime": run.said.get("clock_gettime", 0), "gettimeofday": 0, "time": 0}
     if runtime.vdso_getres:
         meant["clock_getres"] = run.said.get("clock_getres", 0)
     return ", ".join(

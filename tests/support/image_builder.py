@@ -65,7 +65,12 @@ def ours(
 ) -> bytes:
     """Return an image with our note: whole pages, the section table in the load, the notes behind everything else."""
     spec = spec or Spec(functions=functions(target))
-    patch = Patch(foreign(spec, **changes))
+    return with_our_note(foreign(spec, **changes), data_offset, counter_offset)
+
+
+def with_our_note(image: bytes, data_offset: int = DATA, counter_offset: int = 0, arch: Arch = RISCV64) -> bytes:
+    """Return what becomes of an image without our note by one: whole pages, with the notes behind everything else."""
+    patch = Patch(image, arch)
     build_id = note(b"GNU\0", elf64.NT_GNU_BUILD_ID, bytes(range(20)))
     notes = build_id + note(our_note.name(data_offset, counter_offset), our_note.TYPE, b"")
     at = align_up(len(patch.data), 4)
@@ -132,9 +137,9 @@ class Patch:
 
     def tag(self, tag: int) -> int:
         """Return the address of the first entry of the tag; DT_NULL finds the first spare one."""
-        start = self.phdr(elf64.PT_DYNAMIC)[1].offset
-        at = next(at for at in range(start, len(self.data), 16) if self.get(at, "<q") == tag)
-        return at
+        segment = self.phdr(elf64.PT_DYNAMIC)[1]
+        places = range(segment.offset, segment.offset + segment.filesz, elf64.DYN.size)
+        return next(at for at in places if self.get(at, "<q") == tag)
 
     def value(self, tag: int) -> int:
         return self.get(self.tag(tag) + 8, "<Q")

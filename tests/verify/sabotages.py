@@ -211,6 +211,20 @@ def dynamic_first(patch: Patch) -> None:
     patch.data[places[0]], patch.data[places[1]] = other, one
 
 
+def end_dynamic_early(patch: Patch) -> None:
+    """Let PT_DYNAMIC end where the entry is that ends it."""
+    size = patch.tag(elf64.DT_NULL) - patch.phdr(elf64.PT_DYNAMIC)[1].offset
+    patch.segment(elf64.PT_DYNAMIC, filesz=size, memsz=size)
+
+
+def flag_text_relocations(patch: Patch) -> None:
+    """Set DF_TEXTREL in DT_FLAGS, which some linkers have written."""
+    try:
+        patch.set(DT_FLAGS, 4)
+    except StopIteration:
+        patch.add(DT_FLAGS, 4)
+
+
 def bump(patch: Patch, at: int, by: int = 2) -> None:
     patch.put(at, "<i", patch.get(at, "<i") + by)
 
@@ -285,7 +299,7 @@ SABOTAGES = (
     patched("no-tls", "PT_TLS at", as_eh_frame(elf64.PT_TLS)),
     patched("stack-not-executable", "PT_GNU_STACK is RWX", as_eh_frame(PT_GNU_STACK, flags=7)),
     # dynamic
-    patched("dt-null", "no DT_NULL in the 13", lambda p: p.segment(elf64.PT_DYNAMIC, filesz=13 * 16, memsz=13 * 16)),
+    patched("dt-null", "no DT_NULL in the 13", end_dynamic_early),
     patched("symbol-table", "no DT_SYMTAB", lambda p: p.retag(elf64.DT_SYMTAB)),
     patched("symbol-table", "no DT_STRTAB", lambda p: p.retag(elf64.DT_STRTAB)),
     patched("symbol-table", "no DT_STRSZ", lambda p: p.retag(elf64.DT_STRSZ)),
@@ -301,7 +315,7 @@ SABOTAGES = (
     built("no-relocations", "DT_RELA", relocations=1),
     patched("no-needed", "1 DT_NEEDED", lambda p: p.add(elf64.DT_NEEDED, 1)),
     patched("no-textrel", "DT_TEXTREL", lambda p: p.add(elf64.DT_TEXTREL, 0)),
-    patched("no-textrel", "DF_TEXTREL in DT_FLAGS 0x4", lambda p: p.add(DT_FLAGS, 4)),
+    patched("no-textrel", "DF_TEXTREL in DT_FLAGS 0x4", flag_text_relocations),
     patched("soname", "soname is LINUX_4.15", lambda p: p.set(elf64.DT_SONAME, p.string("LINUX_4.15"))),
     patched("soname", "no DT_SONAME", lambda p: p.retag(elf64.DT_SONAME)),
     outside(elf64.DT_STRTAB, "DT_STRTAB"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, run, session_folder
 from kernels.clang_builds import Library
-from kernels.guests import LAUNCHER, Guest, launcher_flags
+from kernels.guests import LAUNCHER, Emulated, Guest, launcher_flags
 from kernels.program_builds import CFLAGS, go_for, merged
 from kernels.runtimes import Runtime
 from vdso.arch.aarch64.facts import AARCH64
@@ -67,7 +67,7 @@ def launcher() -> Path:
 ARM = Guest(
     arch=AARCH64,
     packages=LIBRARIES,
-    qemu=lambda: Path(AARCH64.emulation.user.name),
+    runner=Emulated(lambda: Path(AARCH64.emulation.user.name)),
     launcher=launcher,
     runtimes={
         "glibc 2.36": Runtime(lambda: glibc("clocks"), lambda: CROSS),

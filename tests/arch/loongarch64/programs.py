@@ -13,7 +13,7 @@ from pathlib import Path
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, session_folder
 from kernels.clang_builds import Library
-from kernels.guests import LAUNCHER, Guest, launcher_flags, qemu
+from kernels.guests import LAUNCHER, Emulated, Guest, launcher_flags, qemu
 from kernels.program_builds import go_for, merged
 from kernels.runtimes import Runtime
 from vdso.arch.loongarch64.facts import LOONGARCH64
@@ -97,7 +97,7 @@ def shell_root() -> Path:
 LOONG = Guest(
     arch=LOONGARCH64,
     packages=LIBRARIES,
-    qemu=lambda: qemu(LOONGARCH64),
+    runner=Emulated(lambda: qemu(LOONGARCH64)),
     launcher=launcher,
     runtimes={
         "glibc 2.43": Runtime(lambda: built("clocks", "glibc", static=False), lambda: root("libc6")),

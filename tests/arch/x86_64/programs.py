@@ -1,46 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""Programs of glibc, musl and Go for x86_64, and the launcher that they run under, natively, and watched by strace."""
+"""Programs of glibc, musl and Go for x86_64. On a machine of x86_64 they run natively, watched by strace, else in QEMU."""
 
 from __future__ import annotations
 
-import re
+import platform
 import subprocess
 from functools import cache
 from pathlib import Path
 
+from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, run, session_folder
-from kernels.program_builds import CFLAGS, LAUNCHER_ADDRESS, go_for
-from kernels.runtimes import SECONDS, TOLERANCE_NS, Run, said
-from repository import SOURCES, TESTS
+from kernels.clang_builds import Library
+from kernels.guests import LAUNCHER, Emulated, Guest, Native, launcher_flags
+from kernels.program_builds import CFLAGS, go_for
+from kernels.runtimes import Runtime
 from vdso.arch.x86_64.facts import X86_64
 
+LIBRARIES = Packages(X86_64.debian, ("musl-dev", KERNEL))
 CC = X86_64.emulation.cc.name
+HERE = platform.machine() == X86_64.name
+CROSS = Path("/" if HERE else "/usr/x86_64-linux-gnu")  # the machine's own glibc, or Debian's cross glibc
 
 
 @cache
-def static(name: str) -> Path:
-    """Build a program of tests/kernels/programs with all of glibc in it."""
-    return _made(PROGRAMS / f"{name}.c", f"{name}-x86_64-static", "-static")
-
-
-@cache
-def dynamic(name: str) -> Path:
-    """Build a program for the dynamic loader of glibc."""
-    return _made(PROGRAMS / f"{name}.c", f"{name}-x86_64")
-
-
-@cache
-def go(name: str) -> Path:
-    """Build the Go program `name`."""
-    return go_for(name, "amd64")
-
-
-@cache
-def launcher() -> Path:
-    """Build tests/kernels/launcher.c with the layout of the data page that the stubs have."""
-    own = (TESTS / "arch" / X86_64.name, SOURCES, SOURCES / X86_64.name)
-    place = f"-Wl,-Ttext-segment={LAUNCHER_ADDRESS:#x}"
-    return _made(TESTS / "kernels" / "launcher.c", "launcher-x86_64", "-static", place, *(f"-I{folder}" for folder in own))
+def glibc(name: str, *flags: str) -> Path:
+    """Build a program of tests/kernels/programs."""
+    return _made(PROGRAMS / f"{name}.c", f"{name}-x86_64{''.join(flags)}", *flags)
 
 
 def _made(source: Path, name: str, *flags: str) -> Path:
@@ -49,21 +34,38 @@ def _made(source: Path, name: str, *flags: str) -> Path:
     return out
 
 
-def program(name: str) -> Path:
-    """Return the program that reads clocks, by what it is compiled with and how it is linked."""
-    return {"glibc": dynamic, "glibc, static": static, "Go": go}[name]("clocks")
+@cache
+def with_musl(name: str) -> Path:
+    """Build a program of tests/kernels/programs with all of musl in it."""
+    triplet, development = "x86_64-linux-musl", LIBRARIES.unpacked("musl-dev") / "usr"
+    libraries = development / "lib" / triplet
+    told = subprocess.run([CC, "-print-libgcc-file-name"], capture_output=True, text=True, check=True).stdout
+    library = Library(
+        target=(f"--target={triplet}",),
+        headers=(development / "include" / triplet,),
+        start=(libraries / "crt1.o", libraries / "crti.o"),
+        end=(libraries / "crtn.o",),
+        static=(libraries / "libc.a", Path(told.strip())),
+        dynamic=(),
+        loader="/lib/ld-musl-x86_64.so.1",
+    )
+    return library.build(PROGRAMS / f"{name}.c", f"{name}-musl-static-x86_64", static=True)
 
 
-def launch(name: str, image: Path, data_offset: int, log: Path, *options: str) -> Run:
-    """Run a program on an image. `log`: where strace writes the system calls."""
-    words = ["strace", "-f", "-o", log, launcher(), *options, image, data_offset, program(name), TOLERANCE_NS]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
-    return said(done, log)
+@cache
+def launcher() -> Path:
+    return _made(LAUNCHER, "launcher-x86_64", "-static", *launcher_flags(X86_64, "-Ttext-segment"))
 
 
-def selftest(image: Path, data_offset: int, selftest: Path, *options: str) -> tuple[int, dict[str, bool]]:
-    """Run vdso-selftest on an image. Return its status, and each test that was not skipped, by its words: whether it holds."""
-    words = [launcher(), *options, image, data_offset, selftest]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
-    lines = re.findall(r"^(ok|not ok) \d+ - (.*)$", done.stdout, re.M)
-    return done.returncode, {text: word == "ok" for word, text in lines if "# SKIP" not in text}
+X86 = Guest(
+    arch=X86_64,
+    packages=LIBRARIES,
+    runner=Native() if HERE else Emulated(lambda: Path(X86_64.emulation.user.name)),
+    launcher=launcher,
+    runtimes={
+        "glibc 2.36": Runtime(lambda: glibc("clocks"), lambda: CROSS),
+        "glibc 2.36, static": Runtime(lambda: glibc("clocks", "-static")),
+        "musl 1.2.6, static": Runtime(lambda: with_musl("clocks"), vdso_getres=False),
+        "Go": Runtime(lambda: go_for("clocks", "amd64"), each=2, exact=False),
+    },
+)
