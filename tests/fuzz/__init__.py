@@ -3,6 +3,7 @@
 
 choices     where the decisions of a generator come from: a seed, hypothesis, or a fuzzer's bytes
 fields      the fields of a vDSO, by a parser of its own
+fuzzed      what the cases of an architecture are made of; tests/arch/*/fuzzed.py fill it in
 mutate      changes that keep an ELF file plausible
 bases       vDSOs to begin with, made and real
 wrap        files that hold one: archives, compressed streams, cores, dumps

@@ -3,56 +3,63 @@
 
 from __future__ import annotations
 
-from . import bases, wrap
-from .bases import any_spec, build_base
+from collections.abc import Sequence
+
+from . import wrap
+from .bases import Seeds, any_spec, build_base
 from .choices import Choices
 from .mutate import mutate
 from .way import Case
 
 PAGES = ("after", "after", "before", "none")
-POLICIES = ("", "", "", "getcpu:hide", "flush_icache:syscall", "clock_getres:hide", "getcpu:keep", "rt_sigreturn:hide")
-
-
+NO_POLICY = ("", "", "")
 SEVERAL = (2, 3, 4, 6, 8, 12)
 
 
-def case(choices: Choices) -> Case:
-    return choices.pick(FAMILIES)(choices)
+def case(choices: Choices, seeds: Seeds) -> Case:
+    return choices.pick(FAMILIES)(choices, seeds)
 
 
-def changed(choices: Choices) -> Case:
+def _base(entries: Sequence[str], data: bytes, choices: Choices, seeds: Seeds) -> Case:
+    """Return a case that begins with a base, or a file that holds one."""
+    policies = (*NO_POLICY, *seeds.fuzzed.policies)
+    return Case(choices.pick(entries), data, choices.pick(PAGES), choices.pick(policies))
+
+
+def changed(choices: Choices, seeds: Seeds) -> Case:
     """Return a known base, changed."""
-    data = mutate(choices.pick(bases.sound()), choices, SEVERAL)
-    return Case(choices.pick(("model", "model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
+    data = mutate(choices.pick(seeds.sound), seeds.fuzzed, choices, SEVERAL)
+    return _base(("model", "model", "file"), data, choices, seeds)
 
 
-def nearly(choices: Choices) -> Case:
+def nearly(choices: Choices, seeds: Seeds) -> Case:
     """Return a known base, changed so little that most are still sound."""
-    data = mutate(choices.pick(bases.sound()), choices)
-    return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
+    data = mutate(choices.pick(seeds.sound), seeds.fuzzed, choices)
+    return _base(("model", "file"), data, choices, seeds)
 
 
-def made(choices: Choices) -> Case:
+def made(choices: Choices, seeds: Seeds) -> Case:
     """Return a base as random as possible, mostly changed."""
-    data = build_base(any_spec(choices))
-    data = mutate(data, choices, SEVERAL) if not choices.chance(8) else data
-    return Case(choices.pick(("model", "file")), data, choices.pick(PAGES), choices.pick(POLICIES))
+    data = build_base(any_spec(seeds.fuzzed, choices))
+    data = mutate(data, seeds.fuzzed, choices, SEVERAL) if not choices.chance(8) else data
+    return _base(("model", "file"), data, choices, seeds)
 
 
-def wrapped(choices: Choices) -> Case:
-    inner = choices.pick(choices.pick((bases.sound(), bases.strange(), bases.strange())))
-    inner = mutate(inner, choices, SEVERAL) if inner in bases.sound() and not choices.chance(4) else inner
-    return Case("file", wrap.wrap(inner, choices), choices.pick(PAGES), choices.pick(POLICIES))
+def wrapped(choices: Choices, seeds: Seeds) -> Case:
+    inner = choices.pick(choices.pick((seeds.sound, seeds.strange, seeds.strange)))
+    if inner in seeds.sound and not choices.chance(4):
+        inner = mutate(inner, seeds.fuzzed, choices, SEVERAL)
+    return _base(("file",), wrap.wrap(inner, choices), choices, seeds)
 
 
-def checked(choices: Choices) -> Case:
+def checked(choices: Choices, seeds: Seeds) -> Case:
     """Return an image for `check`."""
-    return Case("image", mutate(choices.pick(bases.images()), choices))
+    return Case("image", mutate(choices.pick(seeds.images), seeds.fuzzed, choices))
 
 
-def odd(choices: Choices) -> Case:
+def odd(choices: Choices, seeds: Seeds) -> Case:
     """Return a file that is not nearly sound."""
-    data = bytearray(choices.pick(choices.pick((bases.strange(), bases.sound()))))
+    data = bytearray(choices.pick(choices.pick((seeds.strange, seeds.sound))))
     for _ in range(choices.pick((1, 4, 64))):
         data[choices.below(min(len(data), choices.pick((64, 512, 1 << 16))))] = choices.below(256)
     del data[choices.below(len(data)) if choices.chance(3) else len(data) :]

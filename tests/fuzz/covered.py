@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from repository import ROOT
 
 from . import runner
+from .way import Way
 
 TOOL = ROOT / "site_scons" / "site_tools" / "vdso"
 # Debian's packages and the live dump are not reached by a file that comes in.
@@ -22,12 +22,12 @@ PARTS = {
 }
 
 
-def covered(folder: Path, runs: int) -> tuple[runner.Tally, dict[str, tuple[int, int]]]:
+def covered(way: Way, runs: int) -> tuple[runner.Tally, dict[str, tuple[int, int]]]:
     """Return the results of the first `runs` cases, and for each part how many branches they took, of how many."""
-    data = folder / "coverage"
+    folder, data = way.folder, way.folder / "coverage"
     options = ["--branch", "--parallel-mode", f"--data-file={data}", f"--source={TOOL}"]
     coverage = [sys.executable, "-m", "coverage"]
-    tally = runner.run(folder, runner.RANDOM, 0, runs, python=[*coverage, "run", *options])
+    tally = runner.run(way, runner.RANDOM, 0, runs, python=[*coverage, "run", *options])
     subprocess.run([*coverage, "combine", "-q", f"--data-file={data}", str(folder)], check=True)
     report = folder / "coverage.json"
     subprocess.run([*coverage, "json", "-q", f"--data-file={data}", "-o", str(report)], cwd=ROOT, check=True)

@@ -11,8 +11,11 @@ import struct
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .fuzzed import Fuzzed
+
 ADDRESS, SIZE, COUNT, INDEX, FLAGS, OFFSET, TEXT, CODE = (
     "address", "size", "count", "index", "flags", "offset", "text", "code")  # fmt: skip
+NOTYPE, FUNC = 0, 2
 LOAD, DYNAMIC, NOTE, EH_FRAME = 1, 2, 4, 0x6474E550
 HASH, STRTAB, SYMTAB, STRSZ, GNU_HASH, VERSYM, VERDEF = 4, 5, 6, 10, 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC
 
@@ -43,9 +46,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Map:
+    """What there is to change. `instructions`: some that code may have."""
+
     fields: dict[str, tuple[Field, ...]]
     tables: dict[str, Table]
     load: int
+    instructions: tuple[bytes, ...]
 
 
 def _record(at: int, layout: str) -> list[Field]:
@@ -60,7 +66,7 @@ def _record(at: int, layout: str) -> list[Field]:
 
 
 @lru_cache(maxsize=64)
-def read(data: bytes) -> Map:
+def read(data: bytes, fuzzed: Fuzzed) -> Map:
     fields: dict[str, list[Field]] = {
         "header": _record(4, "1f 1f 1f 1f 1f") + _record(16, "2f 2f 4f 8a 8o 8o 4f 2s 2s 2c 2s 2c 2i")
     }
@@ -82,7 +88,7 @@ def read(data: bytes) -> Map:
         tag, value = struct.unpack_from("<qQ", data, at)
         tags[tag], pointers[tag] = value, Field(at + 8, 8, ADDRESS)
         fields["dynamic"] += _record(at, "8f 8a")
-    count = _symbols(fields, tables, tags, pointers, data)
+    count = _symbols(fields, tables, tags, pointers, data, fuzzed.arch.code_unit)
     _versions(fields, tables, tags, pointers, data, count)
     if NOTE in segments:
         fields["notes"] = _notes(data, *segments[NOTE][1:])
@@ -94,11 +100,16 @@ def read(data: bytes) -> Map:
     if shoff:
         tables["sections"] = Table(shoff, 64, shnum)
         fields["sections"] = [f for i in range(shnum) for f in _record(shoff + 64 * i, "4o 4f 8f 8a 8o 8s 4i 4i 8s 8s")]
-    return Map({name: tuple(some) for name, some in fields.items() if some}, tables, load)
+    return Map({name: tuple(some) for name, some in fields.items() if some}, tables, load, fuzzed.instructions)
 
 
 def _symbols(
-    fields: dict[str, list[Field]], tables: dict[str, Table], tags: dict[int, int], pointers: dict[int, Field], data: bytes
+    fields: dict[str, list[Field]],
+    tables: dict[str, Table],
+    tags: dict[int, int],
+    pointers: dict[int, Field],
+    data: bytes,
+    unit: int,
 ) -> int:
     """Add hash tables and symbols, and return the number of symbols."""
     count = 0
@@ -124,10 +135,10 @@ def _symbols(
     tables["symbols"] = Table(at, 24, count, pointers[SYMTAB])
     fields["symbols"], fields["code"] = [], []
     for i in range(count):
-        info, _, _, value, size = struct.unpack_from("<4xBBHQQ", data, at + 24 * i)
+        info, _, section, value, size = struct.unpack_from("<4xBBHQQ", data, at + 24 * i)
         fields["symbols"] += _record(at + 24 * i, "4o 1f 1f 2i 8a 8s")
-        if info & 15 == 2 and value:
-            fields["code"] += [Field(place, 2, CODE) for place in range(value, value + size - 1, 2)]
+        if info & 15 in (NOTYPE, FUNC) and section:
+            fields["code"] += [Field(place, unit, CODE) for place in range(value, value + size - unit + 1, unit)]
     return count
 
 

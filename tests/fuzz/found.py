@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 
 import core_builder
 import image_builder
+from arch.riscv64.snippets import NOP, RET
 from container_builder import ar
-from elf_builder import FUNCTIONS, NOP, RET, Function, Spec, raw
+from elf_builder import FUNCTIONS, Function, Spec, raw
 from elf_builder import build as build_base
 from image_builder import Patch
+from vdso.arch.arch import Arch
+from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
 
-from .way import ACCEPTED, CONTAINER, FINDING, FINDINGS, HEADER, MODEL, POLICY, REFUSED, RULES, Case
+from .way import ACCEPTED, CONTAINER, FINDING, FINDINGS, HEADER, MODEL, POLICY, REFUSED, RULES, Case, Way
 
 CLOCK, CPU, CACHE = "__vdso_clock_gettime", "__vdso_getcpu", "__vdso_flush_icache"
 SIGRETURN = "__vdso_rt_sigreturn"
@@ -35,6 +38,7 @@ class Found:
     before: str
     ends: str
     case: Callable[[], Case]
+    arch: Arch = RISCV64
 
 
 def base(name: str, before: str, ends: str, change: Callable[[Patch], object], policy: str = "", **spec: object) -> Found:
@@ -293,5 +297,10 @@ FOUND = (
 )
 
 
-def case(number: int) -> Case:
-    return FOUND[number].case()
+def of(arch: Arch) -> tuple[Found, ...]:
+    """Return what was found in files of an architecture."""
+    return tuple(found for found in FOUND if found.arch is arch)
+
+
+def case(number: int, way: Way) -> Case:
+    return of(way.arch)[number].case()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The harness of atheris, which is led by coverage: `python -m fuzz.harness FOLDER [-runs=N] [-max_total_time=S]`.
+"""The harness of atheris, which is led by coverage: `python -m fuzz.harness FOLDER ARCH [-runs=N] [-max_total_time=S]`.
 
 The bytes that it hands out are the answers to the choices of a generator. One that has no more bytes answers 0.
 """
@@ -30,17 +30,20 @@ def answers(data: bytes) -> Choices:
     return Choices(below)
 
 
-def main(folder: str, *options: str) -> None:
+def main(folder: str, arch: str, *options: str) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["vdso"]):
+        from .architectures import FUZZED
         from .cases import case
         from .way import Way
 
-    way = Way(Path(folder))
+    way = Way(Path(folder), FUZZED[arch])
+
+    seeds = way.seeds
 
     def one(data: bytes) -> None:
-        way.end(case(answers(data)))
+        way.end(case(answers(data), seeds))
 
     # its end is an _exit: the processes that were started have to be ended by their input
     arguments = [sys.argv[0], *options, f"-max_len={MOST_BYTES}", "-rss_limit_mb=4096", "-timeout=60", "-print_final_stats=1"]

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from vdso.arch.arch import Arch
+
 SOURCE = Path(__file__).with_name("lookup.c")
 LOOKERS = (
     "glibc", "glibc, DT_HASH", "musl, DT_HASH", "musl, DT_GNU_HASH", "Go, DT_GNU_HASH", "Go, DT_HASH", "rustix, DT_GNU_HASH",
@@ -19,13 +21,16 @@ FLAGS = ("-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=a
 
 
 class Looker:
-    """One process for many questions. Its death (a sanitizer's) is an EOFError."""
+    """One process for many questions. Its death (a sanitizer's) is an EOFError.
 
-    def __init__(self, folder: Path) -> None:
+    arch    the version of its exports is what libraries ask for
+    """
+
+    def __init__(self, folder: Path, arch: Arch) -> None:
         program = folder / "lookup"
         if not program.exists():
             subprocess.run(["gcc", *FLAGS, SOURCE, "-o", program], check=True)
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen([program, arch.version], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __call__(self, image: bytes, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return for each name what each of LOOKERS found: an address in hex, "-", or why it crashes."""

@@ -2,15 +2,15 @@
 /*
  * An independent look at an image: what address does each C library find for a name, by its own rules?
  *
- *	lookup < REQUESTS
+ *	lookup VERSION < REQUESTS
  *
  * A request is a line `SIZE NAME...`, then SIZE bytes of an image; the answer is a line for each name, a column for each
  * of `lookers` below: an address in hex, `-` for not found, or a word on why the library would have crashed or hung.
  * Nothing of scons-vdso's is in here. The rules are those of glibc (elf/setup-vdso.h, dl-vdso.h, dl-lookup.c,
  * dl-version.c), musl (src/internal/vdso.c, before and after 1.2.6), Go (runtime/vdso_linux.go), rustix
  * (src/backend/linux_raw/vdso.rs), LLVM libc (libc/src/__support/OSUtil/linux/vdso.cpp), bionic (libc/bionic/vdso.cpp) and
- * stress-ng (stress-vdso.c, while it walked PT_DYNAMIC once), the version that of riscv64. They trust an image; this reads
- * all of it through `get`, which knows where the image ends.
+ * stress-ng (stress-vdso.c, while it walked PT_DYNAMIC once). VERSION is the one that they ask for on the architecture of
+ * the images. They trust an image; this reads all of it through `get`, which knows where the image ends.
  */
 #include <elf.h>
 #include <setjmp.h>
@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION "LINUX_4.15"
 #define STEPS 100000 /* more than any table of an image of 1 MiB has entries: who goes on longer never ends */
 #define LARGEST (1u << 20)
 #define ABSENT UINT64_MAX
@@ -29,6 +28,7 @@
 static uint8_t *image;
 static uint64_t size;
 static unsigned steps;
+static const char *wanted_version;
 static const char *why;
 static jmp_buf out;
 
@@ -296,7 +296,7 @@ static int musl_version(const struct object *o, unsigned index)
 		if (!next)
 			return 0;
 	}
-	return same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name), VERSION);
+	return same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name), wanted_version);
 }
 
 static uint64_t musl_find(const struct object *o, uint64_t count, const char *name)
@@ -394,8 +394,8 @@ static int go_version(const struct object *o)
 		if (!(FIELD(Elf64_Verdef, at, vd_flags) & VER_FLG_BASE)) {
 			uint64_t aux = at + FIELD(Elf64_Verdef, at, vd_aux);
 
-			if (FIELD(Elf64_Verdef, at, vd_hash) == sysv_hash(VERSION) &&
-			    same(o->strtab + FIELD(Elf64_Verdaux, aux, vda_name), VERSION))
+			if (FIELD(Elf64_Verdef, at, vd_hash) == sysv_hash(wanted_version) &&
+			    same(o->strtab + FIELD(Elf64_Verdaux, aux, vda_name), wanted_version))
 				return FIELD(Elf64_Verdef, at, vd_ndx) & 0x7fff;
 		}
 		next = FIELD(Elf64_Verdef, at, vd_next);
@@ -409,7 +409,8 @@ static uint64_t go_match(const struct object *o, uint64_t index, int version, co
 	uint64_t at = o->symtab + index * sizeof(Elf64_Sym);
 	unsigned info = FIELD(Elf64_Sym, at, st_info);
 
-	if ((info & 15) != STT_FUNC || !IN(1u << STB_GLOBAL | 1u << STB_WEAK, info >> 4))
+	/* functions of assembly may have no type */
+	if (!IN(1u << STT_FUNC | 1u << STT_NOTYPE, info & 15) || !IN(1u << STB_GLOBAL | 1u << STB_WEAK, info >> 4))
 		return ABSENT;
 	if (FIELD(Elf64_Sym, at, st_shndx) == SHN_UNDEF || !same(o->strtab + FIELD(Elf64_Sym, at, st_name), name))
 		return ABSENT;
@@ -530,8 +531,8 @@ static int rustix_version(const struct object *o, unsigned index)
 		if (!next)
 			return 0;
 	}
-	return FIELD(Elf64_Verdef, at, vd_hash) == sysv_hash(VERSION) &&
-	       same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name), VERSION);
+	return FIELD(Elf64_Verdef, at, vd_hash) == sysv_hash(wanted_version) &&
+	       same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name), wanted_version);
 }
 
 static int rustix_match(const struct object *o, uint64_t index, const char *name)
@@ -630,8 +631,9 @@ static const char *llvm_version(const struct object *o, unsigned index)
 		step();
 		if (!(FIELD(Elf64_Verdef, at, vd_flags) & VER_FLG_BASE) &&
 		    (FIELD(Elf64_Verdef, at, vd_ndx) & 0x7fff) == (index & 0x7fff))
-			return same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name), VERSION)
-				       ? VERSION
+			return same(o->strtab + FIELD(Elf64_Verdaux, at + FIELD(Elf64_Verdef, at, vd_aux), vda_name),
+				    wanted_version)
+				       ? wanted_version
 				       : "";
 		next = FIELD(Elf64_Verdef, at, vd_next);
 		if (!next)
@@ -743,10 +745,13 @@ static void look(uint64_t (*looker)(const char *), const char *name)
 		printf(" 0x%llx", (unsigned long long)found);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char line[1 << 16];
 
+	if (argc != 2)
+		return 2;
+	wanted_version = argv[1];
 	while (fgets(line, sizeof(line), stdin)) {
 		char *name;
 		char *end;

@@ -9,23 +9,17 @@ from collections.abc import Sequence
 from . import fields
 from .choices import Choices
 from .fields import CODE, TEXT, Field, Map
+from .fuzzed import Fuzzed
 
 STEPS = (1, 2, 3, 4, 7, 8, 12, 16, 24, 28, 56, 64, 0x100, 0x1000)
 TAGS = (0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 14, 17, 18, 21, 22, 23, 30, 35, 36, 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC,
         0x6FFFFFFD, 0x7FFFFFFD, 0x70000001)  # fmt: skip
 SEGMENTS = (0, 1, 2, 3, 4, 6, 7, 0x6474E550, 0x6474E551, 0x6474E552, 0x6474E553, 0x70000003)
-# One of each kind that the data flow knows: nop, ret, ecall, mv, li, auipc, lui, ld, sd, j, jal, jr, beqz, csrr, fence, unknown
-INSTRUCTIONS = tuple(
-    bytes.fromhex(word)
-    for word in ("0100", "8280", "73000000", "2a85", "0145", "97070000", "b7170000", "83b70700", "23b0f700", "01a0",
-                 "ef000000", "8287", "01c1", "f32510c0", "0f00f00f", "13051500", "67800700", "ffffffff", "0000",
-                 "4111", "1a62", "82653282", "97f7ffff", "9308b008", "93081007")
-)  # fmt: skip
 
 
-def mutate(data: bytes, choices: Choices, counts: Sequence[int] = (1, 1, 1, 1, 2, 2, 3, 4)) -> bytes:
+def mutate(data: bytes, fuzzed: Fuzzed, choices: Choices, counts: Sequence[int] = (1, 1, 1, 1, 2, 2, 3, 4)) -> bytes:
     """Make as many changes as one of `counts` says."""
-    known = fields.read(data)
+    known = fields.read(data, fuzzed)
     changed = bytearray(data)
     for _ in range(choices.pick(counts)):
         if changed:
@@ -47,7 +41,8 @@ def field(data: bytearray, known: Map, choices: Choices) -> None:
 
 def _value(one: Field, old: int, data: bytearray, known: Map, choices: Choices) -> int:
     if one.kind == CODE:
-        return int.from_bytes(choices.pick(INSTRUCTIONS)[:2], "little") if choices.chance(2) else choices.below(1 << 16)
+        whole = int.from_bytes(choices.pick(known.instructions)[: one.width], "little")
+        return whole if choices.chance(2) else choices.below(1 << 8 * one.width)
     if one.kind == TEXT:
         return choices.pick((0, old ^ 0x20, old + 1, 0x5F, 0x2E, 0xFF, choices.below(256)))
     top = 1 << 8 * one.width
@@ -107,7 +102,7 @@ def segment(data: bytearray, known: Map, choices: Choices) -> None:
 
 def code(data: bytearray, known: Map, choices: Choices) -> None:
     if "code" in known.fields:
-        at, word = choices.pick(known.fields["code"]).at, choices.pick(INSTRUCTIONS)
+        at, word = choices.pick(known.fields["code"]).at, choices.pick(known.instructions)
         data[at : at + len(word)] = word
 
 

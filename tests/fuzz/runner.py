@@ -12,11 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from repository import IMPORTS
 
-from .way import ENDINGS, PASSED_HEADER, TAKEN
+from .way import ENDINGS, PASSED_HEADER, TAKEN, Way
 
 RANDOM = "fuzz.worker:random_case"
 SILENCE = 120  # seconds
@@ -60,11 +59,13 @@ class Tally:
         )
 
 
-def run(folder: Path, cases: str, first: int, last: int, python: Sequence[str] = (sys.executable,)) -> Tally:
-    """Run the cases `first` to `last` - 1. `python`: the interpreter, perhaps under `coverage`."""
+def run(way: Way, cases: str, first: int, last: int, python: Sequence[str] = (sys.executable,)) -> Tally:
+    """Run the cases `first` to `last` - 1 with what `way` has compiled. `python`: the interpreter, perhaps under `coverage`."""
     tally, started = Tally(), time.monotonic()
     while first < last:
-        first = _worker(tally, [*python, "-m", "fuzz.worker", str(folder), cases, str(first), str(last)], first)
+        first = _worker(
+            tally, [*python, "-m", "fuzz.worker", str(way.folder), way.arch.name, cases, str(first), str(last)], first
+        )
     tally.seconds = time.monotonic() - started
     return tally
 

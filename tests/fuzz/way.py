@@ -11,14 +11,14 @@ import subprocess
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import stub_build
-from stub_build import PREFIX as CROSS
 from vdso import pipeline
-from vdso.arch.arch import KEEP
-from vdso.arch.riscv64.facts import RISCV64
+from vdso.arch.arch import KEEP, Arch
 from vdso.data_page import DataPage
+from vdso.emit.blob import Image
 from vdso.errors import VdsoError
 from vdso.extract.find import find
 from vdso.image.reader import read_vdso
@@ -32,6 +32,8 @@ from vdso.stubs.objects import Object, read_object
 from vdso.verify import verify
 from vdso.verify.reader import open_elf, read_subject
 
+from . import bases
+from .fuzzed import Fuzzed
 from .looker import LOOKERS, ONE_WALK, Looker
 
 NAME = "given.so"
@@ -86,60 +88,79 @@ class Case:
 
 @dataclass
 class Way:
-    """Compiled once: the stubs and the look-up."""
+    """The way of one architecture. Compiled once: the stubs and the look-up."""
 
     folder: Path
+    fuzzed: Fuzzed
     looker: Looker = field(init=False)
     linked: dict[tuple[str, str], bytes] = field(default_factory=dict)
     objects: dict[str, Sequence[Object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.looker = Looker(self.folder)
+        self.looker = Looker(self.folder, self.arch)
         for kind, defines in {"page": (), "none": ("VDSO_DATA_PAGE_NONE", f"VDSO_TIMEBASE_HZ={HZ}")}.items():
             folder = self.folder / kind
             folder.mkdir(exist_ok=True)
-            files = [folder / f"{source}.o" for source in stub_build.names()]
+            files = [folder / f"{source}.o" for source in stub_build.names(self.arch)]
             for file in files:
                 if not file.exists():
-                    stub_build.compile_stub(folder, file.stem, *defines).rename(file)
-            self.objects[kind] = [read_object(file.name, file.read_bytes(), file.stem, False, RISCV64) for file in files]
+                    made = stub_build.compile_stub(
+                        folder, file.stem, *defines, compiler=stub_build.first(self.arch).cc, arch=self.arch
+                    )
+                    made.rename(file)
+            self.objects[kind] = [read_object(file.name, file.read_bytes(), file.stem, False, self.arch) for file in files]
+
+    @property
+    def arch(self) -> Arch:
+        return self.fuzzed.arch
+
+    @cached_property
+    def seeds(self) -> bases.Seeds:
+        """Return what cases begin with; among the images are those that a build makes of `minimal` and of the newest Linux."""
+        own = [Case("model", bases.minimal(self.arch).read_bytes(), page) for page in ("after", "before", "none")]
+        others = [Case("model", base) for base in bases.real(self.fuzzed)[-1:]]
+        return bases.seeds(self.fuzzed, [self.image(case).data for case in own + others])
 
     def end(self, case: Case) -> str:
         """Run the case, and return where it ended, one of ENDINGS."""
         if case.entry == "image":
             return self._check(case.data)
         try:
-            data = find(NAME, case.data, RISCV64) if case.entry == "file" else case.data
-            base = pipeline.base(NAME, data, RISCV64)
-            page = DataPage(case.data_page)
-            kind = "none" if page is DataPage.NONE else "page"
-            plan = pipeline.plan(base, self.objects[kind], parse_policy(case.policy, RISCV64), page)
-            plan = plan_from_json(plan.to_json())
-            stubs = read_linked("stubs.elf", self._link(kind, linker_script(plan)), plan)
-            image = pipeline.image(base, plan, stubs, page, "image.so")
+            image = self.image(case)
         except VdsoError as error:
             if error.file == "LIEF":
                 raise AssertionError(f"LIEF can't do what the model lets pass: {error}") from error
             return _ending(error)
-        read_vdso("image.so", image.data, RISCV64)
-        odd = [export.name for export in image.visible if not nameable(export.name, RISCV64)]
+        read_vdso("image.so", image.data, self.arch)
+        odd = [export.name for export in image.visible if not nameable(export.name, self.arch)]
         if odd:
             raise Disagreement(f"no names for C and Rust: {odd}")
         self._look(image.data, image.exports, LOOKERS)
         return ACCEPTED
 
+    def image(self, case: Case) -> Image:
+        """Return the image that a build makes. VdsoError where it makes none."""
+        data = find(NAME, case.data, self.arch) if case.entry == "file" else case.data
+        base = pipeline.base(NAME, data, self.arch)
+        page = DataPage(case.data_page)
+        kind = "none" if page is DataPage.NONE else "page"
+        plan = pipeline.plan(base, self.objects[kind], parse_policy(case.policy, self.arch), page)
+        plan = plan_from_json(plan.to_json())
+        stubs = read_linked("stubs.elf", self._link(kind, linker_script(plan)), plan)
+        return pipeline.image(base, plan, stubs, page, "image.so")
+
     def _check(self, data: bytes) -> str:
-        report = verify(data, RISCV64, name=NAME)
+        report = verify(data, self.arch, name=NAME)
         for finding in report.findings:
             if "\n" in finding.what:
                 raise AssertionError(f"a finding of more than a line: {finding.what!r}")
         if report.findings:
-            return FINDINGS if _passes_header(data) else HEADER
+            return FINDINGS if _passes_header(data, self.arch) else HEADER
         elffile = open_elf(data)
         assert not isinstance(elffile, str)
-        subject = read_subject(data, elffile, RISCV64, None)
+        subject = read_subject(data, elffile, self.arch, None)
         exports = [
-            Export(str(s), RISCV64.short(str(s)), KEEP, s.value, s.size, s.value, s.size, "")
+            Export(str(s), self.arch.short(str(s)), KEEP, s.value, s.size, s.value, s.size, "")
             for s in subject.exports
             if s.defined
         ]
@@ -148,7 +169,7 @@ class Way:
         return KEEPS
 
     def _look(self, data: bytes, exports: Sequence[Export], lookers: Sequence[str]) -> None:
-        exports = [export for export in exports if nameable(export.name, RISCV64)]  # others can't be asked for
+        exports = [export for export in exports if nameable(export.name, self.arch)]  # others can't be asked for
         names = [export.name for export in exports]
         answers = self.looker(data, [*names, ABSENT])
         promised = {export.name: "-" if export.address is None else f"{export.address:#x}" for export in exports}
@@ -164,7 +185,8 @@ class Way:
             path, out = self.folder / "stubs.ld", self.folder / "stubs.elf"
             path.write_text(script)
             files = [self.folder / kind / stub.name for stub in self.objects[kind]]
-            subprocess.run([f"{CROSS}ld", *toolchain.LDFLAGS, "-T", path, "-o", out, *files], check=True, capture_output=True)
+            linker = stub_build.first(self.arch).ld
+            subprocess.run([linker, *toolchain.LDFLAGS, "-T", path, "-o", out, *files], check=True, capture_output=True)
             self.linked[known] = out.read_bytes()
         return self.linked[known]
 
@@ -194,10 +216,10 @@ def _ending(error: VdsoError) -> str:
     return STAGES[entered]
 
 
-def _passes_header(data: bytes) -> bool:
+def _passes_header(data: bytes, arch: Arch) -> bool:
     """Tell whether the ELF header and the program headers are accepted."""
     try:
-        read_vdso(NAME, data, RISCV64)
+        read_vdso(NAME, data, arch)
     except VdsoError as error:
         return _ending(error) != HEADER
     return True

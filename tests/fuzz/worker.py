@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Runs cases in a process with limits: `python -m fuzz.worker FOLDER CASES FIRST LAST`, a line of JSON for each.
+"""Runs cases in a process with limits: `python -m fuzz.worker FOLDER ARCH CASES FIRST LAST`, a line of JSON for each.
 
-CASES is MODULE:FUNCTION, a function from a number to a Case. What can't be told from inside, its own death and silence, is
-for the one who started it to see (`runner`).
+CASES is MODULE:FUNCTION, a function from a number and a Way to a Case. What can't be told from inside, its own death and
+silence, is for the one who started it to see (`runner`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .architectures import FUZZED
 from .choices import seeded
 from .way import Case, Way
 
@@ -30,10 +31,10 @@ class Hang(BaseException):
     """Not an Exception: nothing that is tried may take it for one of its own."""
 
 
-def random_case(number: int) -> Case:
+def random_case(number: int, way: Way) -> Case:
     from .cases import case
 
-    return case(seeded(number))
+    return case(seeded(number), way.seeds)
 
 
 def _hang(_signal: int, _frame: Any) -> None:
@@ -47,12 +48,12 @@ def _story(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error)[:600]} ({places})"
 
 
-def _one(way: Way, make: Callable[[int], Case], number: int) -> dict[str, Any]:
+def _one(way: Way, make: Callable[[int, Way], Case], number: int) -> dict[str, Any]:
     started = time.perf_counter()
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         try:
-            told = {"end": way.end(make(number))}
+            told = {"end": way.end(make(number, way))}
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except (Exception, Hang) as error:
@@ -60,10 +61,10 @@ def _one(way: Way, make: Callable[[int], Case], number: int) -> dict[str, Any]:
     return {"number": number, "seconds": time.perf_counter() - started, **told}
 
 
-def main(folder: str, cases: str, first: str, last: str) -> None:
+def main(folder: str, arch: str, cases: str, first: str, last: str) -> None:
     module, _, name = cases.partition(":")
     make = getattr(importlib.import_module(module), name)
-    way = Way(Path(folder))
+    way = Way(Path(folder), FUZZED[arch])
     signal.signal(signal.SIGALRM, _hang)
     has = int(re.findall(r"VmSize:\s+(\d+)", Path("/proc/self/status").read_text())[0]) << 10
     resource.setrlimit(resource.RLIMIT_AS, (has + MEMORY, has + MEMORY))

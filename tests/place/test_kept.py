@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from elf_builder import FUNCTIONS, NOP, PREFIX, Function, Spec, raw, reader, sigreturn, system_call, thunk
+from arch.riscv64.snippets import NOP
+from elf_builder import FUNCTIONS, PREFIX, Function, Spec, raw, reader, sigreturn, system_call, thunk
 from elf_builder import build as build_base
 from spliced import plain_code, with_functions
 from vdso.arch.riscv64.facts import RISCV64

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from elf_builder import FUNCTIONS, NOP, PREFIX, RET, Function, Spec, assemble, raw, reader
+from arch.riscv64.snippets import NOP, RET
+from elf_builder import FUNCTIONS, PREFIX, Function, Spec, assemble, raw, reader
 from elf_builder import build as build_base
 from image_builder import Patch
 from spliced import plain_code, spliced, with_functions

@@ -43,7 +43,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def looker(tmp_path_factory: pytest.TempPathFactory) -> Looker:
-    return Looker(tmp_path_factory.mktemp("lookup"))
+    return Looker(tmp_path_factory.mktemp("lookup"), RISCV64)
 
 
 def image_of(base: str | Path, compiled: list[Path], folder: Path, page: str = "after") -> bytes:

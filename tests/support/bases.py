@@ -9,8 +9,16 @@ import tempfile
 from pathlib import Path
 
 from repository import SOURCES
+from vdso.arch import DEFAULT
+from vdso.arch.arch import Arch
 
-MINIMAL = SOURCES / "riscv64" / "minimal" / "base.so"
+
+def minimal(arch: Arch) -> Path:
+    """Return the base of BASE=minimal."""
+    return SOURCES / arch.name / "minimal" / "base.so"
+
+
+MINIMAL = minimal(DEFAULT)
 
 
 def bases(pattern: str = "*.so") -> list[Path]:

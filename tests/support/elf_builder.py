@@ -7,7 +7,8 @@
     assemble(Spec()).functions[PREFIX + "getcpu"]       (address, size)
 
 Layout: the tables in the order of Linux's vdso.lds.S, then `.text`; one R-X load that holds headers and all of it.
-Code is real code of it also where `machine` says another architecture: nobody may look at it there.
+Code is that of the default architecture, unless a function is given the snippets of another one; also where `machine` says
+another architecture, for a base that is refused before anybody looks at its code.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from arch.riscv64 import snippets
-from arch.riscv64.snippets import NOP, RET
+from arch.riscv64 import snippets as default_snippets
+from snippets import Snippets
 from vdso.arch import DEFAULT
+from vdso.arch.arch import Arch
 from vdso.elf import elf64
 from vdso.ranges import align_up
 
@@ -63,41 +65,50 @@ def raw(name: str, code: bytes, export: bool = True, gap: int = 0, align: int = 
     return Function(name, len(code), lambda _address, _all: code, export, gap, align, cfi)
 
 
-def system_call(name: str, number: int, gap: int = 0) -> Function:
-    """Return a function that makes one system call: 10 bytes, as Linux's getcpu and flush_icache are."""
-    return raw(name, snippets.call(number) + RET, gap=gap, align=4, cfi="zR")
+def system_call(name: str, number: int, gap: int = 0, snippets: Snippets = default_snippets) -> Function:
+    """Return a function that makes one system call, as Linux's getcpu and flush_icache do."""
+    return raw(name, snippets.call(number) + snippets.RET, gap=gap, align=4, cfi="zR")
 
 
-def sigreturn(name: str = PREFIX + "rt_sigreturn") -> Function:
+def sigreturn(name: str = PREFIX + "rt_sigreturn", arch: Arch = DEFAULT) -> Function:
     """Return the code that unwinders match."""
-    return raw(name, DEFAULT.sigreturn, align=4, cfi="zRS")
+    return raw(name, arch.sigreturn, align=4, cfi="zRS")
 
 
-def reader(name: str, size: int, target: int = LINUX_DATA, export: bool = True, gap: int = 0) -> Function:
+def reader(
+    name: str,
+    size: int,
+    target: int = LINUX_DATA,
+    export: bool = True,
+    gap: int = 0,
+    snippets: Snippets = default_snippets,
+) -> Function:
     """Return a function that reads 8 bytes at image address `target`, runs nops, and returns 0."""
-    assert size >= 12
-    assert size % 2 == 0
+    nops, rest = divmod(size - len(snippets.read(0, 0) + snippets.RETURN_ZERO), len(snippets.NOP))
+    assert nops >= 0
+    assert rest == 0
 
     def code(address: int, _all: Mapping[str, int]) -> bytes:
-        return snippets.read(address, target) + NOP * ((size - 12) // 2) + snippets.RETURN_ZERO
+        return snippets.read(address, target) + snippets.NOP * nops + snippets.RETURN_ZERO
 
     return Function(name, size, code, export, gap)
 
 
-def thunk(name: str, target: str, gap: int = 0) -> Function:
-    """Return 22 bytes, as Linux 6.8's: a stack frame made and undone, then a tail jump to `target`."""
+def thunk(name: str, target: str, gap: int = 0, snippets: Snippets = default_snippets) -> Function:
+    """Return a function as Linux 6.8's are: a stack frame made and undone, then a tail jump to `target`."""
+    frame = snippets.FRAME
 
     def code(address: int, functions: Mapping[str, int]) -> bytes:
-        return snippets.FRAME + snippets.jump(address + len(snippets.FRAME), functions[target])
+        return frame + snippets.jump(address + len(frame), functions[target])
 
-    return Function(name, 22, code, True, gap)
+    return Function(name, len(frame + snippets.jump(0, 0)), code, True, gap)
 
 
 def landing_pad(function: Function) -> Function:
     """Return the same function of a user-CFI base: a landing pad comes first."""
 
     def code(address: int, functions: Mapping[str, int]) -> bytes:
-        return snippets.LANDING_PAD + function.code(address + 4, functions)
+        return default_snippets.LANDING_PAD + function.code(address + 4, functions)
 
     return Function(function.name, function.size + 4, code, function.export, function.gap, 4, function.cfi)
 
@@ -137,6 +148,7 @@ class Spec:
     patched         functions whose first word Linux patches at boot, by their names: entries of the architecture's list
     auxiliary       string of DT_AUXILIARY
     bits, endian    32 or 64; "<" or ">"
+    arch            of its unwind information, of its list of patched code, and of how its code is aligned
     """
 
     functions: tuple[Function, ...] = FUNCTIONS
@@ -169,6 +181,7 @@ class Spec:
     type: int = elf64.ET_DYN
     flags: int = 1
     trap: bytes = b"\0\0"
+    arch: Arch = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -276,19 +289,23 @@ def _gnu_table(form: _Form, names: list[str], first: int, words: int) -> bytes:
     return form.words(count, first, words, shift) + filtered + form.words(*buckets, *chains)
 
 
-def _cie(form: _Form, augmentation: str) -> bytes:
-    body = form.words(0) + b"\x01" + augmentation.encode() + b"\0" + b"\x01\x7c\x01\x01\x1b" + b"\x0c\x02\x00"
+def _cie(form: _Form, augmentation: str, leaf: bytes) -> bytes:
+    """Return a CIE with another augmentation than `leaf` has, the one of a function without a frame."""
+    version, _, rest = leaf.partition(b"zR")
+    body = form.words(0) + version + augmentation.encode() + rest
     body = body.ljust(0x14, b"\0")
     return form.words(len(body)) + body
 
 
-def _eh_frame(form: _Form, at: int, functions: tuple[Function, ...], where: Mapping[str, int]) -> tuple[bytes, bytes]:
+def _eh_frame(
+    form: _Form, at: int, functions: tuple[Function, ...], where: Mapping[str, int], leaf: bytes
+) -> tuple[bytes, bytes]:
     """Return (.eh_frame, the search table of .eh_frame_hdr without its head)."""
     out, table = b"", []
     for kind in ("zRS", "zR"):
         covered = [f for f in functions if f.cfi == kind]
         cie = len(out)
-        out += _cie(form, kind) if covered else b""
+        out += _cie(form, kind, leaf) if covered else b""
         for f in covered:
             start, size = where[f.name] - f.lead, f.lead + f.size + f.more
             table.append((start, at + len(out)))
@@ -315,7 +332,7 @@ class _Base:
         self.word = spec.bits // 8
         self.parts: dict[str, _Part] = {}
         self.addresses: dict[str, int] = {}
-        self.aliases = {name.removeprefix(PREFIX): name for name in spec.aliases}
+        self.aliases = {name.removeprefix(spec.arch.export_prefix): name for name in spec.aliases}
         exports = [f.name for f in spec.functions if f.export] + [*self.aliases, spec.version]
         if "gnu" in spec.hashes:
             exports = _gnu_order(exports, 3)
@@ -364,7 +381,9 @@ class _Base:
         if spec.eh_frame:
             self.add(_Part(".eh_frame_hdr", elf64.SHT_PROGBITS, len(self.frame_header()), self.frame_header, align=4))
             self.add(_Part(".eh_frame", elf64.SHT_PROGBITS, len(self.frames()[0]), lambda: self.frames()[0], align=4))
-        self.add(_Part(DEFAULT.alternatives.section, elf64.SHT_PROGBITS, len(self.alternatives()), self.alternatives, align=4))
+        self.add(
+            _Part(spec.arch.alternatives.section, elf64.SHT_PROGBITS, len(self.alternatives()), self.alternatives, align=4)
+        )
 
     def place(self) -> None:
         """Give each table and each function its address, from the end of the program headers on."""
@@ -374,7 +393,7 @@ class _Base:
             position += part.size
         start = position = align_up(position, 16)
         for f in self.spec.functions:
-            self.addresses[f.name] = position = align_up(position + f.gap, f.align)
+            self.addresses[f.name] = position = align_up(position + f.gap, max(f.align, self.spec.arch.code_unit))
             position += f.size
         self.add(_Part(".text", elf64.SHT_PROGBITS, position - start, self.text, SHF_AX, 4, at=start))
 
@@ -499,8 +518,8 @@ class _Base:
 
     def alternatives(self) -> bytes:
         """Return an entry for each function that is patched; what comes in its place does not matter."""
-        form, size_at = DEFAULT.alternatives.entries[0]
-        out, start = b"", self.at(DEFAULT.alternatives.section)
+        form, size_at = self.spec.arch.alternatives.entries[0]
+        out, start = b"", self.at(self.spec.arch.alternatives.section)
         for name in self.spec.patched:
             fields = [0] * len(struct.unpack(form, bytes(struct.calcsize(form))))
             fields[0], fields[size_at] = self.addresses.get(name, 0) - start - len(out), 4
@@ -509,7 +528,7 @@ class _Base:
 
     def frames(self) -> tuple[bytes, bytes]:
         where = {f.name: self.addresses.get(f.name, 0) for f in self.spec.functions}
-        return _eh_frame(self.form, self.at(".eh_frame"), self.spec.functions, where)
+        return _eh_frame(self.form, self.at(".eh_frame"), self.spec.functions, where, self.spec.arch.leaf_cie)
 
     def frame_header(self) -> bytes:
         table, start = self.frames()[1], self.at(".eh_frame_hdr")

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from arch.riscv64 import snippets
+from arch.riscv64 import snippets as default_snippets
 from elf_builder import PREFIX, Code, Function, Spec, assemble, raw, sigreturn, system_call
+from snippets import Snippets
 from vdso.arch.arch import Arch
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64, our_note
@@ -24,13 +25,14 @@ HEADER = 0x40  # an address inside of the image
 DT_DEBUG = 21  # a dynamic tag that nobody looks at in a library
 
 
-def served(name: str, number: int, target: int) -> Function:
-    """Return a tiny stub of 18 bytes: it reads 8 bytes at image address `target`, then makes the system call."""
+def served(name: str, number: int, target: int, snippets: Snippets = default_snippets) -> Function:
+    """Return a tiny stub: it reads 8 bytes at image address `target`, then makes the system call."""
+    rest = snippets.call(number) + snippets.RET
 
     def code(address: int, _all: Mapping[str, int]) -> bytes:
-        return snippets.read(address, target) + snippets.call(number) + snippets.RET
+        return snippets.read(address, target) + rest
 
-    return Function(name, 18, code)
+    return Function(name, len(snippets.read(0, 0) + rest), code)
 
 
 def functions(target: int) -> tuple[Function, ...]:

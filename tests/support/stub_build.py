@@ -13,6 +13,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from repository import SOURCES
 from vdso.arch.arch import Arch
+from vdso.arch.compilers import Compiler
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.stubs import toolchain
 
@@ -52,9 +53,14 @@ class Stubs:
         return [text for _, _, text in self.arch.text(self.image, address, address + size)]
 
 
+def first(arch: Arch) -> Compiler:
+    """Return the compiler and linker of an architecture that a build looks for first."""
+    return arch.compilers.called("")[0]
+
+
 def gcc(arch: Arch) -> str:
     """Return the gcc of an architecture that the tests run with."""
-    return arch.compilers.called(arch.compilers.words[0])[0].cc
+    return first(arch).cc
 
 
 @functools.cache
@@ -112,8 +118,7 @@ def stubs(
     symbols = {"vdso_data": offset, "vdso_counter_word": counter}
     placed = "".join(f"{symbol} = {at}; " for symbol, at in symbols.items() if at is not None)
     script.write_text(SCRIPT.format(start=START + arch.code_unit, symbol=placed))
-    linker = arch.compilers.called(arch.compilers.words[0])[0].ld
-    subprocess.run([linker, "--no-relax", "-T", script, "-o", linked, *objects], check=True)
+    subprocess.run([first(arch).ld, "--no-relax", "-T", script, "-o", linked, *objects], check=True)
     elf = ELFFile(io.BytesIO(linked.read_bytes()))
     section = elf.get_section_by_name(".stubs")
     table = elf.get_section_by_name(".symtab")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from arch.riscv64 import snippets
+from arch.riscv64.snippets import RET
 from bases import bases
-from elf_builder import RET, Function, Spec, raw, thunk
+from elf_builder import Function, Spec, raw, thunk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_builder import HEADER, Patch, foreign, functions, ours

@@ -47,7 +47,7 @@ class Judge:
     """compiled: the object files of the stubs."""
 
     def __init__(self, folder: Path, compiled: list[Path]) -> None:
-        self._folder, self._compiled, self._looker = folder, compiled, Looker(folder)
+        self._folder, self._compiled, self._looker = folder, compiled, Looker(folder, RISCV64)
 
     def verdict(self, built: Built) -> Verdict:
         """Return what becomes of a vDSO, and whether that is right."""
