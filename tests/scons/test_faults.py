@@ -19,12 +19,18 @@ import pytest
 from elf_builder import Spec
 from elf_builder import build as build_base
 from faults import OUTPUTS, UP_TO_DATE, Scons, contents, copy_tree, largest_file, other_user, seconds
+from vdso.arch import ARCHES, DEFAULT
 
 MINIMAL = "BASE=minimal"
 ONE = (MINIMAL,)
 OTHER = (MINIMAL, "DATA_PAGE=none", "TIMEBASE_HZ=10000000")  # for which all stubs are compiled anew
 MOVED = (MINIMAL, "LOAD_ADDR=0x500000000")  # for which only the outputs are made anew
 FORGETFUL = {"site_scons/site_tools/vdso/scons/build_memory.py": ("        building.touch()\n", "")}
+
+
+ARCH = {arch: (f"ARCH={arch}",) if arch != DEFAULT.name else () for arch in ARCHES}
+KILLS = 2
+"""Of each architecture, and fifty with `--full`."""
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +42,17 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], dic
 Right = dict[tuple[str, ...], dict[str, bytes]]
 
 
-def test_killed_at_random_points(tmp_path: Path, right: Right, full: bool) -> None:
+@pytest.mark.parametrize("arch", ARCH)
+def test_killed_at_random_points(arch: str, tmp_path: Path, full: bool) -> None:
     """Half of the runs after a kill go back to the earlier settings, half go on; one kill in four is of a first build."""
-    chance = random.Random(5)
+    chance = random.Random(arch)
     scons = Scons(tmp_path / "out")
-    whole = seconds(lambda: scons.good(*ONE))
-    now, kills = ONE, 0
-    while kills < (50 if full else 6):
-        before, then = now, chance.choice([words for words in right if words != now])
+    settings = [(*ARCH[arch], *words) for words in (ONE, OTHER)]
+    right = {words: Scons(tmp_path / f"clean-{index}").good(*words) for index, words in enumerate(settings)}
+    now, kills = settings[0], 0
+    whole = seconds(lambda: scons.good(*now))
+    while kills < (50 if full else KILLS):
+        before, then = now, settings[1 - settings.index(now)]
         if chance.random() < 0.25:
             shutil.rmtree(scons.out)
         jobs = chance.choice(("-j1", "-j8"))

@@ -11,14 +11,20 @@ import platform
 import re
 import shutil
 import tarfile
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from bases import bases
 from elf_builder import Spec, build
 from faults import Scons, contents, copy_tree, other_user
+from minimal_base import shipped
 from repository import ROOT
+from vdso.arch import ARCHES, DEFAULT
+from vdso.arch.arch import Arch
 
-STUB = "long __vdso_getcpu(void) { return 7; }\n"
+STUB = "long {}getcpu(void) {{ return 7; }}\n"
 WEEKDAY = rb"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
 DATES = re.compile(WEEKDAY + rb"|(?<!\d)((19|20)\d\d-\d\d-\d\d|\d\d:\d\d:\d\d)(?!\d)")  # also as in 2031-05-05T05:05:05
 CHANGED_DIST = {
@@ -32,12 +38,13 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def given(folder: Path, base: bytes) -> tuple[str, ...]:
+def given(folder: Path, base: bytes, arch: Arch = DEFAULT) -> tuple[str, ...]:
     """Return the arguments for a base and a stub of the user, as files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "base.so").write_bytes(base)
-    (folder / "mine.c").write_text(STUB)
-    return (f"BASE={folder}/base.so", f"EXTRA_SRC={folder}/mine.c", "POLICY=flush_icache:syscall")
+    (folder / "mine.c").write_text(STUB.format(arch.export_prefix))
+    words = (f"BASE={folder}/base.so", f"EXTRA_SRC={folder}/mine.c", "POLICY=clock_getres:syscall")
+    return words if arch is DEFAULT else (f"ARCH={arch.name}", *words)
 
 
 def elsewhere(folder: Path, *words: str, sabotage: dict[str, tuple[str, str]] | None = None) -> dict[str, bytes]:
@@ -76,13 +83,23 @@ def leaks(made: dict[str, bytes], *places: Path) -> list[str]:
     return [f"{name}: {word!r}" for name, word in found]
 
 
-def test_same_inputs_same_bytes(tmp_path: Path, full: bool) -> None:
-    real = [path.read_bytes() for path in bases("riscv64-linux-*[0-9].so")] if full else []
-    for index, data in enumerate([build(Spec()), *real]):
-        folder = tmp_path / str(index)
-        here = Scons(folder / "out").good(*given(folder / "one", data))
-        assert elsewhere(folder / "elsewhere", *given(folder / "two", data)) == here
-        assert not leaks(here, tmp_path, Path(*tmp_path.parts[:3]))
+@pytest.fixture
+def far() -> Iterator[Path]:
+    """Make a folder that everybody may enter: pytest's own are of one user, and lld asks what a user may without privileges."""
+    with tempfile.TemporaryDirectory(prefix="scons-vdso-far.") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("arch", ARCHES.values(), ids=ARCHES)
+def test_same_inputs_same_bytes(arch: Arch, tmp_path: Path, far: Path, full: bool) -> None:
+    """Of our own base, and of Linux's where there is one."""
+    real = bases(f"{arch.name}-linux-*[0-9].so")
+    for path in (shipped(arch), *(real if full else real[:1])):
+        folder, data = tmp_path / path.stem, path.read_bytes()
+        here = Scons(folder / "out").good(*given(folder / "one", data, arch))
+        assert elsewhere(far / path.stem, *given(far / path.stem / "two", data, arch)) == here
+        assert not leaks(here, tmp_path, far, Path(*tmp_path.parts[:3]))
 
 
 def test_of_minimal_too_and_both_can_fail(tmp_path: Path) -> None:
