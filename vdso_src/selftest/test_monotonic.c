@@ -15,7 +15,11 @@
 #define SYSTEM_CALL_EVERY 64
 #define THREADS 3 /* beside the first */
 #define STACK 4096
-#define WAIT_LIMIT (YIELD_EVERY * 20000l)
+/*
+ * The turns of a wait for threads. In an emulator they take seconds, since its host may hold a CPU off for tenths of one;
+ * on hardware they take some 100 ms, in which a thread gets its turn even where each tick is 10 ms.
+ */
+#define WAIT_LIMIT (YIELD_EVERY * 400000l)
 
 /* The flags of glibc and musl for threads (include/uapi/linux/sched.h): VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, SETTLS,
  * PARENT_SETTID and CHILD_CLEARTID. A kernel that was tried only with those may refuse others. */
