@@ -15,9 +15,12 @@ from typing import Protocol
 
 from bases import bases
 from debian_packages import KERNEL, MACHINE, Packages
+from kernel_builds import session_folder
 from kernels.program_builds import LAUNCHER_ADDRESS
 from kernels.runtimes import SECONDS, Run, Runtime, said
+from minimal_base import shipped
 from repository import SOURCES, TESTS
+from scons_build import build
 from vdso.arch.arch import Arch
 
 LAUNCHER = TESTS / "kernels" / "launcher.c"
@@ -78,6 +81,21 @@ class Guest:
         """Return BASE for `minimal`, or for `linux`: a vDSO of Linux that is at hand, or Debian's kernel."""
         found = [*bases(f"{self.arch.name}-linux-*.so"), None][0]
         return word if word == "minimal" else str(found or self.packages.deb(KERNEL))
+
+    def linux(self) -> list[str]:
+        """Return the names of the vDSOs of Linux that are at hand, or `debian` for that of Debian's kernel."""
+        return [path.stem for path in bases(f"{self.arch.name}-linux-*.so")] or ["debian"]
+
+    def vdso(self, name: str) -> Path:
+        """Return the file of a vDSO: one of `linux`, or `minimal`, which is our own base."""
+        if name == "minimal":
+            return shipped(self.arch)
+        if name != "debian":
+            return next(path for path in bases(f"{self.arch.name}-linux-*.so") if path.stem == name)
+        out = session_folder() / f"debian-{self.arch.name}"
+        if not out.exists():
+            build(out, f"ARCH={self.arch.name}", f"BASE={self.packages.deb(KERNEL)}")
+        return out / "base.so"
 
     def launch(self, name: str, image: Path, data_offset: int, log: Path, *options: str) -> Run:
         """Run a program on an image. `log`: where the system calls are written."""

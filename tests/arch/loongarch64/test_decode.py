@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from arch.loongarch64 import words
-from bases import bases
+from arch.loongarch64.programs import LOONG
 from vdso.arch.loongarch64.decode import INSTRUCTIONS, decode, text
+from vdso.image.reader import read_vdso
 
 NO_WORD = ".word"
 
@@ -50,12 +51,12 @@ def test_each_opcode_lies_in_its_mask_and_no_two_meet() -> None:
             assert one is other or (one.opcode ^ other.opcode) & both, f"{one.name} and {other.name}"
 
 
-@pytest.mark.parametrize("base", bases("loongarch64-*.so"), ids=lambda path: path.stem)
-def test_every_instruction_of_a_base(base: Path) -> None:
+@pytest.mark.parametrize("name", ["minimal", *LOONG.linux()])
+def test_every_instruction_of_a_base(name: str) -> None:
     """All that LLVM lists of its code is known, but for the zeros between functions."""
-    code = base.read_bytes()
-    found = words.listed("-d", str(base))
-    assert len(found) > 100
+    code = LOONG.vdso(name).read_bytes()
+    found = words.listed("-d", str(LOONG.vdso(name)))
+    assert 4 * len(found) >= sum(symbol.size for symbol in read_vdso(name, code, LOONG.arch).exports.values())
     for address, llvms in found:
         [(_, _, line)] = text(code, address, address + 4)
         assert line == llvms or (line, llvms) == (f"{NO_WORD} 0x00000000", "<unknown>"), f"{address:#x}"
