@@ -31,7 +31,6 @@ ROOT = HERE.parent
 CALLS = 200_000  # of each boot, a multiple of demo.c's batch
 ROUNDS = 4  # boots with the vDSO, and as many without it
 SECONDS = 60
-CLOCK_GETTIME = 113
 
 
 class DemoError(Exception):
@@ -114,7 +113,7 @@ def start(name: str, kernel: Path, vdso: str, program: Path, log: Path, counter_
         trapped = ", as a read of the counter trapped: the kernel does not let the program read it"
         why = trapped if done.values.get("counter_traps") else ""
         raise DemoError(f"kernel={name} vdso={vdso}: the program ended with {done.exit}{why}; what was printed is in {log}")
-    return Boot(done.syscalls(CLOCK_GETTIME), done.values["counter_traps"], float(said[2]), float(said[3]))
+    return Boot(done.syscalls("clock_gettime"), done.values["counter_traps"], float(said[2]), float(said[3]))
 
 
 def measure(name: str, kernel: Path, program: Path, folder: Path, counter_page: bool) -> tuple[Result, Result]:
@@ -174,8 +173,8 @@ def demo(out: Path, words: list[str]) -> list[str]:
     vdso = blob(out, machine, words)
     wrong: list[str] = []
     measured = []
-    for name, build in KERNELS.items():
-        build(machine.arch, folder / f"kernel-{name}", vdso)
+    for name in [name for name in KERNELS if name in machine.languages]:
+        KERNELS[name](machine.arch, folder / f"kernel-{name}", vdso)
         kernel = folder / f"kernel-{name}" / "kernel.elf"
         on, off = measure(name, kernel, program, folder, counter_page=device)
         print(on, off, sep="\n")

@@ -2,7 +2,7 @@
 """Boots an example kernel under QEMU, with a time limit, and reads the lines that it prints at its end.
 
     run = boot(kernel, program, words=["vdso=on"], args=["1000"], cpus=2, seconds=60, log=out / "guest.txt")
-    run.values["exit"], run.values["syscall.113"], run.text
+    run.exit, run.syscalls("clock_gettime"), run.text
 
 The guest's output goes straight into the file `log` and stays there, so nothing is lost when something fails.
 """
@@ -27,19 +27,21 @@ class Run:
 
     text     the output of the guest, the firmware's banner included
     values   the lines `kernel: NAME=VALUE`
+    numbers  of system calls, by their names
     """
 
     text: str
     values: Mapping[str, int]
+    numbers: Mapping[str, int]
 
     @property
     def exit(self) -> int:
         """Return the status of the program; 128 + signal if it was killed."""
         return self.values["exit"]
 
-    def syscalls(self, number: int) -> int:
+    def syscalls(self, name: str) -> int:
         """Return how often the program made that system call."""
-        return self.values.get(f"syscall.{number}", 0)
+        return self.values.get(f"syscall.{self.numbers[name]}", 0)
 
 
 def boot(
@@ -69,7 +71,7 @@ def boot(
         command += ["-dtb", str(machine.counter_page(command, log.with_suffix(".dtb")))]
     clock = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if instructions else ["-accel", "tcg,thread=multi"]
     command += [*clock, "-no-reboot", *machine.guest(kernel, program, " ".join([*words, "--", *args])), *more]
-    return finish(execute(command, log, seconds), log, seconds)
+    return finish(execute(command, log, seconds), log, seconds, machine.numbers)
 
 
 def execute(command: Sequence[str], log: Path, seconds: float) -> int | None:
@@ -97,7 +99,7 @@ def group(command: Sequence[str], **files: object) -> Iterator[subprocess.Popen[
         process.wait()
 
 
-def finish(status: int | None, log: Path, seconds: float) -> Run:
+def finish(status: int | None, log: Path, seconds: float, numbers: Mapping[str, int]) -> Run:
     """Return the record of a guest from its `log`; GuestError unless its kernel printed the program's exit status."""
     text = log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
     values = {name: int(value) for name, value in re.findall(r"^kernel: (\S+)=(-?\d+)$", text, re.M)}
@@ -107,4 +109,4 @@ def finish(status: int | None, log: Path, seconds: float) -> Run:
         raise GuestError(f"QEMU ended with status {status}; what was printed is in {log}")
     if "exit" not in values:
         raise GuestError(f"the guest ended without saying `kernel: exit=`; what it printed is in {log}")
-    return Run(text, values)
+    return Run(text, values, numbers)

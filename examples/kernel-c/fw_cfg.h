@@ -2,7 +2,8 @@
 /*
  * Reads what QEMU tells by fw_cfg (its manual: QEMU Firmware Configuration Device) on a machine without firmware:
  * the number of CPUs, the command line (-fw_cfg name=opt/words), and the program (-fw_cfg name=opt/program).
- * The machine's file that includes this says before where the device is: FW_CFG.
+ * The machine's file that includes this has before how the device is reached: fw_cfg_select() for an item by its key, and
+ * fw_cfg_read() for the next bytes of that. fw_cfg_memory.h has both for registers in memory.
  */
 #ifndef FW_CFG_H
 #define FW_CFG_H
@@ -11,18 +12,6 @@
 
 #define FW_CFG_CPUS 0x05
 #define FW_CFG_FILES 0x19
-
-/* Reads the next bytes of the item that was selected last. */
-static void fw_cfg_read(void *to, size_t size)
-{
-	for (uint8_t *at = to; size--; at++)
-		*at = *(volatile uint8_t *)FW_CFG;
-}
-
-static void fw_cfg_select(uint16_t key)
-{
-	*(volatile uint16_t *)(FW_CFG + 8) = __builtin_bswap16(key);
-}
 
 /* Puts a file that QEMU was given by -fw_cfg, and a 0, into the memory at `*free`, and returns it. NULL: there is none. */
 static void *fw_cfg_file(const char *name, uint64_t *free, uint64_t *size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The interfaces between the parts of the kernel. Addresses of the kernel are physical addresses: the map is one to one. */
+/* The interfaces between the parts of the kernel. It sees all memory in one piece; only pte_of() and page_of() know where that is. */
 #ifndef KERNEL_H
 #define KERNEL_H
 
@@ -33,6 +33,7 @@
 #define SIGILL 4
 #define SIGTRAP 5
 #define SIGBUS 7
+#define SIGFPE 8
 #define SIGKILL 9
 #define SIGSEGV 11
 
@@ -83,6 +84,7 @@ struct range {
 
 struct machine {
 	uint64_t counter_hz;
+	int counter_unreliable; /* it is no clock, so programs ask the kernel */
 	struct range memory;   /* of which all behind the kernel is free */
 	struct range taken[2]; /* but for these */
 	struct range kernel;   /* addresses that the program can't have */
@@ -95,7 +97,7 @@ extern struct machine machine;
 
 /* What stopped a program. */
 struct trap {
-	enum { INTERRUPT, SYSTEM_CALL, PAGE_FAULT, ILLEGAL, BREAKPOINT, BUS_ERROR } what;
+	enum { INTERRUPT, SYSTEM_CALL, PAGE_FAULT, FORBIDDEN, ILLEGAL, BREAKPOINT, ARITHMETIC, BUS_ERROR } what;
 	uint64_t access;  /* of PAGE_FAULT */
 	uint64_t address; /* of PAGE_FAULT and BUS_ERROR */
 };
@@ -202,6 +204,7 @@ long sys_rt_sigreturn(struct thread *thread);
 
 /* syscall.c */
 long sys_flush_icache(struct thread *thread);
+long sys_time(struct thread *thread);
 void syscall(struct thread *thread);
 
 /* vdso_kernel.c */

@@ -2,7 +2,7 @@
 /* Boot, traps, and the end of the program, which is the end of the machine. */
 #include "kernel.h"
 
-#define SIGRETURN_PAGE 0x200000000ul /* if no vDSO is mapped */
+#define SIGRETURN_PAGE 0x200000000ul /* if the vDSO has no code for that, or is not mapped */
 
 struct cpu cpus[MAX_CPUS];
 uint8_t stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(16)));
@@ -83,11 +83,17 @@ __attribute__((noreturn)) void trap(struct thread *thread)
 		if (code)
 			signal_fault(thread, SIGSEGV, code, found.address);
 		break;
+	case FORBIDDEN: /* no address tells what for */
+		signal_fault(thread, SIGSEGV, 0x80 /* SI_KERNEL */, 0);
+		break;
 	case ILLEGAL:
 		signal_fault(thread, SIGILL, 1 /* ILL_ILLOPC */, pc);
 		break;
 	case BREAKPOINT:
 		signal_fault(thread, SIGTRAP, 1 /* TRAP_BRKPT */, pc);
+		break;
+	case ARITHMETIC:
+		signal_fault(thread, SIGFPE, 1 /* FPE_INTDIV */, pc);
 		break;
 	case BUS_ERROR: /* misaligned, or no memory there */
 		signal_fault(thread, SIGBUS, 1 /* BUS_ADRALN */, found.address);
@@ -171,12 +177,13 @@ __attribute__((noreturn)) void kernel_main(uint64_t id, uint64_t argument)
 	}
 	mm_init();
 	vdso_boot(machine.counter_hz, wall_clock(), machine.cpus - (writer_ms ? 1 : 0));
-	if (!page_on)
+	if (!page_on || machine.counter_unreliable)
 		clock_unreliable();
 	if (vdso_on) {
 		vdso_map();
 		sigreturn_address = vdso_sigreturn;
-	} else {
+	}
+	if (!sigreturn_address) {
 		mm_map_kernel(SIGRETURN_PAGE, sigreturn_page, READ | EXEC);
 		sigreturn_address = SIGRETURN_PAGE;
 	}

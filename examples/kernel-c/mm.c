@@ -2,7 +2,7 @@
 /*
  * Memory: pages, and the one page table, of as many levels as the machine has. There is one program, so all CPUs use the same.
  *
- * The kernel maps itself one to one, as its machine does that. The rest belongs to the program, and the table is the only
+ * The kernel maps itself, as its machine does that. The rest belongs to the program, and the table is the only
  * record of it: an entry that is not 0 is mapped, and says what the program may do. V stays clear until such a page is touched
  * (or if it may not be), so that the hardware ignores the rest of the entry. Two bits of an entry are software's: PTE_MAPPED
  * marks a page of the program, V or not; PTE_KERNELS one of the kernel, which is never freed and keeps its permissions.

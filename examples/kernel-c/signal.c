@@ -69,7 +69,10 @@ static struct stack stack_of(const struct thread *thread)
 	return stack;
 }
 
-/* Lets the thread go on in its handler, which returns through a frame on its stack. */
+/*
+ * Lets the thread go on in its handler, which returns through a frame on its stack. frame.h says what the frame is, how many
+ * bytes below the stack's pointer belong to the code that was interrupted (RED_ZONE), and how many a return takes (RETURN_SLOT).
+ */
 static void enter(struct thread *thread, int signal, int code, uint64_t address)
 {
 	struct frame frame = {
@@ -77,24 +80,23 @@ static void enter(struct thread *thread, int signal, int code, uint64_t address)
 		.stack = stack_of(thread),
 		.mask = thread->blocked,
 	};
-	uint64_t sp = thread->regs[SP];
+	uint64_t sp = thread->regs[SP] - RED_ZONE;
 	struct action action;
 
 	if (actions[signal].flags & SA_ONSTACK && thread->handlers.size && !on_handlers(thread))
 		sp = thread->handlers.start + thread->handlers.size;
-	sp = (sp - sizeof(frame)) & -16ul;
-	fp_sync(thread);
-	frame_fill(&frame, thread);
-	if (copy_out(sp, &frame, sizeof(frame)))
-		signal_kill(thread, SIGSEGV);
+	sp = ((sp - sizeof(frame)) & -16ul) - RETURN_SLOT;
 	lock(&thread_lock);
 	action = actions[signal];
 	if (action.flags & SA_RESETHAND)
 		actions[signal].handler = SIG_DFL;
 	thread->blocked |= (action.mask | (action.flags & SA_NODEFER ? 0 : BIT(signal))) & ~UNBLOCKABLE;
 	unlock(&thread_lock);
+	fp_sync(thread);
+	frame_fill(&frame, thread, sp, action_return(&action));
+	if (copy_out(sp, &frame, sizeof(frame)))
+		signal_kill(thread, SIGSEGV);
 	thread->regs[PC] = action.handler;
-	thread->regs[RA] = action_return(&action);
 	thread->regs[SP] = sp;
 	thread->regs[A0] = (uint64_t)signal;
 	thread->regs[A1] = sp + offsetof(struct frame, info);
@@ -243,12 +245,12 @@ long sys_rt_sigreturn(struct thread *thread)
 {
 	struct frame frame;
 
-	if (copy_in(&frame, thread->regs[SP], sizeof(frame)))
+	if (copy_in(&frame, thread->regs[SP] - RETURN_SLOT, sizeof(frame)))
 		signal_kill(thread, SIGSEGV);
 	frame_take(&frame, thread);
 	fp_load(thread);
 	lock(&thread_lock);
 	thread->blocked = frame.mask & ~UNBLOCKABLE;
 	unlock(&thread_lock);
-	return (long)thread->regs[A0];
+	return (long)thread->regs[RESULT];
 }

@@ -58,6 +58,18 @@ static long sys_gettimeofday(struct thread *thread)
 	return thread->regs[A0] ? put_time(thread->regs[A0], sec, nsec / 1000) : 0;
 }
 
+/* Where the machine has such a call. */
+long sys_time(struct thread *thread)
+{
+	uint64_t to = thread->regs[A0];
+	int64_t sec;
+	uint32_t nsec;
+
+	if (clock_read(0, &sec, &nsec))
+		return -EINVAL;
+	return to && copy_out(to, &sec, sizeof(sec)) ? -EFAULT : sec;
+}
+
 static long write(uint64_t file, uint64_t from, uint64_t size)
 {
 	char part[256];
@@ -175,7 +187,7 @@ static long sys_clone(struct thread *thread)
 	memcpy(new->regs, thread->regs, sizeof(new->regs));
 	new->fp = thread->fp;
 	new->blocked = thread->blocked;
-	new->regs[A0] = 0;
+	new->regs[RESULT] = 0;
 	if (stack)
 		new->regs[SP] = stack;
 	if (flags & CLONE_SETTLS)
@@ -209,7 +221,7 @@ static long sys_gettid(struct thread *thread)
 
 static long sys_sched_yield(struct thread *thread)
 {
-	thread->regs[A0] = 0; /* before another CPU may run it */
+	thread->regs[RESULT] = 0; /* before another CPU may run it */
 	thread_yield();
 	return 0;
 }
@@ -271,37 +283,37 @@ long sys_flush_icache(struct thread *thread)
 }
 
 static long (*const calls[MAX_SYSCALL])(struct thread *) = {
-	[25] = sys_fcntl,
-	[64] = sys_write,
-	[66] = sys_writev,
-	[93] = sys_exit,
-	[94] = sys_exit_group,
-	[96] = sys_set_tid_address,
-	[98] = sys_futex,
-	[101] = sys_nanosleep,
-	[113] = sys_clock_gettime,
-	[114] = sys_clock_getres,
-	[115] = sys_clock_nanosleep,
-	[123] = sys_sched_getaffinity,
-	[124] = sys_sched_yield,
-	[129] = sys_kill,
-	[130] = sys_tkill,
-	[131] = sys_tgkill,
-	[132] = sys_sigaltstack,
-	[134] = sys_rt_sigaction,
-	[135] = sys_rt_sigprocmask,
-	[139] = sys_rt_sigreturn,
-	[168] = sys_getcpu,
-	[169] = sys_gettimeofday,
-	[172] = sys_getpid,
-	[178] = sys_gettid,
-	[214] = sys_brk,
-	[215] = sys_munmap,
-	[220] = sys_clone,
-	[222] = sys_mmap,
-	[226] = sys_mprotect,
-	[261] = sys_prlimit64,
-	[278] = sys_getrandom,
+	[NR_FCNTL] = sys_fcntl,
+	[NR_WRITE] = sys_write,
+	[NR_WRITEV] = sys_writev,
+	[NR_EXIT] = sys_exit,
+	[NR_EXIT_GROUP] = sys_exit_group,
+	[NR_SET_TID_ADDRESS] = sys_set_tid_address,
+	[NR_FUTEX] = sys_futex,
+	[NR_NANOSLEEP] = sys_nanosleep,
+	[NR_CLOCK_GETTIME] = sys_clock_gettime,
+	[NR_CLOCK_GETRES] = sys_clock_getres,
+	[NR_CLOCK_NANOSLEEP] = sys_clock_nanosleep,
+	[NR_SCHED_GETAFFINITY] = sys_sched_getaffinity,
+	[NR_SCHED_YIELD] = sys_sched_yield,
+	[NR_KILL] = sys_kill,
+	[NR_TKILL] = sys_tkill,
+	[NR_TGKILL] = sys_tgkill,
+	[NR_SIGALTSTACK] = sys_sigaltstack,
+	[NR_RT_SIGACTION] = sys_rt_sigaction,
+	[NR_RT_SIGPROCMASK] = sys_rt_sigprocmask,
+	[NR_RT_SIGRETURN] = sys_rt_sigreturn,
+	[NR_GETCPU] = sys_getcpu,
+	[NR_GETTIMEOFDAY] = sys_gettimeofday,
+	[NR_GETPID] = sys_getpid,
+	[NR_GETTID] = sys_gettid,
+	[NR_BRK] = sys_brk,
+	[NR_MUNMAP] = sys_munmap,
+	[NR_CLONE] = sys_clone,
+	[NR_MMAP] = sys_mmap,
+	[NR_MPROTECT] = sys_mprotect,
+	[NR_PRLIMIT64] = sys_prlimit64,
+	[NR_GETRANDOM] = sys_getrandom,
 	MACHINE_CALLS
 };
 
@@ -309,15 +321,15 @@ static long (*const calls[MAX_SYSCALL])(struct thread *) = {
 static int is_switched_off(uint64_t number)
 {
 	switch (number) {
-	case 129: /* kill to rt_sigreturn */
-	case 130:
-	case 131:
-	case 132:
-	case 134:
-	case 135:
-	case 139:
+	case NR_KILL:
+	case NR_TKILL:
+	case NR_TGKILL:
+	case NR_SIGALTSTACK:
+	case NR_RT_SIGACTION:
+	case NR_RT_SIGPROCMASK:
+	case NR_RT_SIGRETURN:
 		return !signals_on;
-	case 220:
+	case NR_CLONE:
 		return !clone_on;
 	default:
 		return 0;
@@ -335,5 +347,5 @@ void syscall(struct thread *thread)
 	if (number < MAX_SYSCALL && calls[number] && !is_switched_off(number))
 		result = calls[number](thread);
 	if (cpu->thread) /* otherwise it waits, or runs elsewhere by now, and the one that wakes it answers */
-		thread->regs[A0] = (uint64_t)result;
+		thread->regs[RESULT] = (uint64_t)result;
 }

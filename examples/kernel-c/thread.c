@@ -23,6 +23,7 @@ struct thread *thread_new(void)
 			found = thread;
 	if (found) {
 		memset(found, 0, sizeof(*found));
+		found->fp = (struct fp)FP_NEW;
 		found->state = NEW;
 		found->deadline = FOREVER;
 		found->tid = (int)(found - threads) + 1;
@@ -97,7 +98,7 @@ void thread_wake(struct thread *thread, long result)
 {
 	thread->futex = thread->remaining = 0;
 	thread->deadline = FOREVER;
-	thread->regs[A0] = (uint64_t)result;
+	thread->regs[RESULT] = (uint64_t)result;
 	enqueue(thread);
 }
 

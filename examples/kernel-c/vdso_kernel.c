@@ -4,7 +4,7 @@
  *
  *	at boot          vdso_boot(), then vdso_cpu() on each CPU
  *	for a program    vdso_map(), and AT_SYSINFO_EHDR (33) = vdso_address in its auxiliary vector
- *	for a signal     a handler returns to vdso_sigreturn
+ *	for a signal     a handler returns to vdso_sigreturn; 0: the image has no such code, as C libraries bring it
  *	system calls     clock_gettime and gettimeofday are clock_read(), clock_getres is clock_resolution()
  *	the clock        clock_set_realtime(), clock_adjust(), clock_suspend(), clock_resume(), clock_unreliable()
  *
@@ -17,7 +17,11 @@
 #include "vdso.h"
 
 const uint64_t vdso_address = VDSO_LOAD_ADDR;
+#ifdef VDSO_SYM_RT_SIGRETURN
 const uint64_t vdso_sigreturn = VDSO_LOAD_ADDR + VDSO_SYM_RT_SIGRETURN;
+#else
+const uint64_t vdso_sigreturn = 0;
+#endif
 
 /* The page that the kernel writes and every program reads. Its type gives it a page of its own: no neighbour is exposed. */
 static union vdso_data_page page;

@@ -9,8 +9,9 @@ from .aarch64 import AARCH64
 from .loongarch64 import LOONGARCH64
 from .machine import GuestError, Machine
 from .riscv64 import RISCV64
+from .x86_64 import X86_64
 
-MACHINES = {machine.arch: machine for machine in (RISCV64, LOONGARCH64, AARCH64)}
+MACHINES = {machine.arch: machine for machine in (RISCV64, LOONGARCH64, AARCH64, X86_64)}
 """Architecture to its machine."""
 
 ELF_MACHINE = slice(18, 20)  # e_machine

@@ -3,12 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 SOURCES = EXAMPLES.parent / "vdso_src"
+
+
+# include/uapi/asm-generic/unistd.h of Linux
+GENERIC_NUMBERS = MappingProxyType(
+    {
+        "clock_gettime": 113,
+        "clock_getres": 114,
+        "gettimeofday": 169,
+        "tgkill": 131,
+        "rt_sigreturn": 139,
+        "getcpu": 168,
+    }
+)
+"""Numbers of the system calls that demo and tests count, of all younger architectures."""
 
 
 class GuestError(Exception):
@@ -24,11 +39,13 @@ class Machine:
     qemu            the program, and its words for the machine, without the number of CPUs
     guest           words of QEMU for a kernel, a program and the kernel's command line
     page_size       of the example kernels
-    hz              the counter's frequency
+    hz              the counter's frequency; None: that of the host's own, which the kernel measures
     compile         a compiler of static programs for Linux, with its words; sources and `-o` follow
     reader          sources for a program that reads an image as vdso-selftest does, beyond those in `compile`
     counter_page    writes a device tree for QEMU with these words, in which the firmware opens the page of a counter; None:
                     there is no such page
+    numbers         of system calls, by their names
+    languages       of the example kernels for it
     """
 
     arch: str
@@ -36,10 +53,12 @@ class Machine:
     qemu: tuple[str, ...]
     guest: Callable[[Path, Path, str], list[str]]
     page_size: int
-    hz: int
+    hz: int | None
     compile: tuple[str, ...]
     reader: tuple[str, ...]
     counter_page: Callable[[Sequence[str], Path], Path] | None = None
+    numbers: Mapping[str, int] = field(default_factory=lambda: GENERIC_NUMBERS)
+    languages: tuple[str, ...] = ("c", "rust")
 
 
 def includes(arch: str) -> tuple[str, ...]:

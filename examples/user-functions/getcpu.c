@@ -6,7 +6,7 @@
 #include "vdso_stub.h"
 #include "words.h"
 
-long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused)
+long VDSO_EXPORT(getcpu)(unsigned *cpu, unsigned *node, void *unused)
 {
 	uint64_t only = vdso_extra(WORD_ONLY_CPU);
 

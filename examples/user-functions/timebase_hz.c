@@ -3,7 +3,7 @@
 #include "vdso_stub.h"
 #include "words.h"
 
-uint64_t __vdso_timebase_hz(void)
+uint64_t VDSO_EXPORT(timebase_hz)(void)
 {
 	return vdso_extra(WORD_TIMEBASE_HZ);
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import pytest
+from machines import MACHINES
 from repository import ROOT
 from vdso.arch import ARCHES
 
@@ -38,8 +39,8 @@ FOLDERS = (
     "vdso_src/{}/selftest",
 )
 """What each architecture has."""
-OF_KERNELS = ("examples/kernel-c/{}", "examples/kernel-rust/src/{}", "examples/machines/{}")
-"""What those have too for which there are example kernels: all three, or none."""
+KERNELS = {"c": "examples/kernel-c/{}", "rust": "examples/kernel-rust/src/{}"}
+"""What those have too for which there are example kernels, by the language: those that the machine's row names."""
 LISTS = {
     "examples/kernel-rust/src/main.rs": r"#\[cfg_attr\(target_arch = .*",
     "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\((?:[A-Z]\w+(?:, )?)+\)|DEFAULT = RISCV64",
@@ -82,8 +83,8 @@ def test_each_architecture_has_its_words() -> None:
 def test_each_architecture_has_its_folders(arch: str) -> None:
     folders = [folder.format(arch) for folder in FOLDERS]
     assert [folder for folder in folders if not any((ROOT / folder).iterdir())] == []
-    kernels = [any((ROOT / folder.format(arch)).glob("*")) for folder in OF_KERNELS]
-    assert all(kernels) or not any(kernels)
+    kernels = tuple(language for language, folder in KERNELS.items() if any((ROOT / folder.format(arch)).glob("*")))
+    assert kernels == (MACHINES[arch].languages if arch in MACHINES else ())
 
 
 def test_no_other_source_speaks_of_one() -> None:

@@ -14,7 +14,7 @@ from qemu import Run, boot
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
-CLOCK_GETTIME, CLOCK_GETRES, RT_SIGRETURN = 113, 114, 139
+CLOCK_GETTIME, CLOCK_GETRES, RT_SIGRETURN = "clock_gettime", "clock_getres", "rt_sigreturn"
 CPUS = 4
 FORBIDDEN = "counter=off"
 KILLED = 128 + 11

@@ -29,7 +29,7 @@ from repository import ROOT
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
-CLOCK_GETTIME = 113
+CLOCK_GETTIME = "clock_gettime"
 KILLED = 128 + 11  # SIGSEGV
 READS = 994  # how often the demo's program reads the counter itself, in a batch of 1000 calls
 IMAGE = 0x300000000
@@ -81,16 +81,26 @@ def test_a_counter_that_user_mode_may_not_read_shows_in_the_traps(name: str, tmp
     assert (done.exit, done.values["counter_traps"]) in ((0, 1000 + READS), (128 + 4, 1)), done.text
 
 
-@pytest.mark.parametrize("name", ["c-aarch64", "rust-aarch64"])
-def test_a_program_that_reads_a_forbidden_counter_is_killed(name: str, tmp_path: Path) -> None:
-    """The read traps into the kernel itself (ESR_EL1.EC 0x18), which counts it. A page that says so spares programs that."""
-    log, source = tmp_path / "guest.txt", program(EXAMPLES / "demo.c", arch="aarch64")
+@pytest.mark.parametrize(("name", "signal"), [("c-aarch64", 4), ("rust-aarch64", 4), ("c-x86_64", 11)])
+def test_a_program_that_reads_a_forbidden_counter_is_killed(name: str, signal: int, tmp_path: Path) -> None:
+    """The read traps into the kernel itself (ESR_EL1.EC 0x18, #GP), which counts it. A page that says so spares programs it."""
+    arch = ALL_KERNELS[name].arch
+    log, source = tmp_path / "guest.txt", program(EXAMPLES / "demo.c", arch=arch)
     done = boot(kernel(name), source, ["counter=off"], ["1000"], log=log)
-    assert done.exit == 128 + 4, done.text  # SIGILL
+    assert done.exit == 128 + signal, done.text
     assert done.values["counter_traps"] == 1
     words = ["counter=off", "page=off"]
-    done = boot(kernel(name), program(PROGRAMS / "clocks.c", arch="aarch64"), words, ["0"], log=log)
+    done = boot(kernel(name), program(PROGRAMS / "clocks.c", arch=arch), words, ["0"], log=log)
     assert (done.exit, done.values["counter_traps"]) == (0, 0), done.text
+
+
+def test_a_counter_that_is_no_clock_is_not_read(tmp_path: Path) -> None:
+    """Without the name by which QEMU's emulation is known, no bit says that the counter runs at one rate."""
+    clocks, log = program(PROGRAMS / "clocks.c", arch="x86_64"), tmp_path / "guest.txt"
+    done = boot(kernel("c-x86_64"), clocks, args=["0"], log=log, more=("-cpu", "max,tcg-cpuid=off"))
+    said = re.search(r"^ok served=(\d+) clock_gettime=(\d+)", done.text, re.M)
+    assert said, done.text
+    assert done.syscalls(CLOCK_GETTIME) + done.syscalls("gettimeofday") + done.syscalls("time") == int(said[1]) + int(said[2])
 
 
 @kernels
@@ -132,6 +142,12 @@ def test_without_a_real_time_clock_it_is_1970(name: str, tmp_path: Path) -> None
 PLACES = {
     "riscv64": {"kernel": "80200000", "firmware": "80000000", "device": "10000000", "upper half": "ffffffff80200000"},
     "aarch64": {"kernel": "40200000", "firmware": "40000000", "device": "9000000", "upper half": "ffffff8009000000"},
+    "x86_64": {
+        "kernel": "ffffffff80101000",
+        "firmware": "f0000",
+        "device": "fffffffffee00000",
+        "upper half": "ffffffffc0000000",
+    },
 }
 """Where what is not the program's lies. `firmware`: what it, or QEMU itself, puts at the start of memory."""
 
@@ -261,8 +277,8 @@ def test_a_missing_qemu_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_is_for_no_machine_is_said(tmp_path: Path) -> None:
-    with pytest.raises(
-        GuestError,
-        match=rf"^{sys.executable}: e_machine is 0x3e, which is none of riscv64, loongarch64, aarch64; name a kernel",
-    ):
-        boot(Path(sys.executable), tmp_path / "program", log=tmp_path / "log")
+    mips = tmp_path / "mips.elf"
+    mips.write_bytes(b"\x7fELF".ljust(18, b"\0") + b"\x08\0")
+    expected = rf"^{mips}: e_machine is 0x8, which is none of riscv64, loongarch64, aarch64, x86_64; name a kernel"
+    with pytest.raises(GuestError, match=expected):
+        boot(mips, tmp_path / "program", log=tmp_path / "log")

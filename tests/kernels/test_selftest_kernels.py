@@ -180,6 +180,7 @@ WRONG = {
 on_qemu = pytest.mark.xdist_group("qemu")
 OTHERWISE: dict[tuple[str, str], Mapping[str, str]] = {
     ("aarch64", "counter bit clear"): {COUNTER: "cntvct_el0 raises signal 4: set CNTKCTL_EL1.EL0VCTEN (the kernel's)"},
+    ("x86_64", "counter bit clear"): {COUNTER: "rdtsc raises signal 11: set CR4.TSD, which must be 0 (the kernel's)"},
 }
 """Architecture and fault, to what the selftest says of it there: where there is no firmware that could answer a read."""
 PASSED_ON = {("riscv64", "counter bit clear"): {COUNTER: "rdtime raises signal 4: set scounteren.TM (the kernel's)"}}
@@ -197,9 +198,13 @@ def always_fails(arch: str) -> frozenset[str]:
     return frozenset({MUST_NOT_EXECUTE} if arch == "loongarch64" and "version 7.2." in version else ())
 
 
-def boots(arch: str, wrong: str) -> bool:
-    """Tell whether a kernel with that fault comes as far as the program: QEMU's CSR.MISC of LoongArch can't be written."""
-    return (arch, wrong) != ("loongarch64", "counter bit clear")
+def shows(arch: str, wrong: str) -> bool:
+    """Tell whether a fault of a kernel can be seen from a program.
+
+    QEMU's CSR.MISC of LoongArch can't be written, so that the kernel ends. On x86-64 the selftest's proof that a page can be
+    executed does not hold: zeros are an instruction there, which stores where rax leads, and faults as a fetch does.
+    """
+    return (arch, wrong) not in {("loongarch64", "counter bit clear"), ("x86_64", "page executable")}
 
 
 def never_tried(arch: str) -> frozenset[str]:
@@ -226,7 +231,7 @@ def test_an_example_kernel(name: str, tmp_path: Path) -> None:
 
 @on_qemu
 @pytest.mark.parametrize(
-    ("name", "wrong"), [(name, wrong) for name in ALL_KERNELS for wrong in WRONG if boots(ALL_KERNELS[name].arch, wrong)]
+    ("name", "wrong"), [(name, wrong) for name in ALL_KERNELS for wrong in WRONG if shows(ALL_KERNELS[name].arch, wrong)]
 )
 def test_a_wrong_example_kernel(name: str, wrong: str, tmp_path: Path) -> None:
     arch = ALL_KERNELS[name].arch
@@ -243,7 +248,8 @@ def test_a_wrong_example_kernel(name: str, wrong: str, tmp_path: Path) -> None:
     assert set(found.failures) == set(failures) | always, found.text
     for test, words in failures.items():
         said = words.replace(INTO_IMAGE, copyout_into_image(minimal(arch))).replace(INTO_PAGE, place)
-        said = said.replace(AHEAD, str(100 * MACHINES[arch].hz)[:2])
+        hz = MACHINES[arch].hz
+        said = said.replace(AHEAD, str(100 * hz)[:2] if hz else "")
         assert said in found.failures[test]
 
 
@@ -281,7 +287,7 @@ NO_SIGNALS = FAULTS | {HANDLER}
 
 @on_qemu
 @pytest.mark.parametrize("cpus", [1, 2])
-@pytest.mark.parametrize("name", ["c", "c-loongarch64", "c-aarch64"])
+@pytest.mark.parametrize("name", ["c", "c-loongarch64", "c-aarch64", "c-x86_64"])
 @pytest.mark.parametrize(
     ("switches", "skipped"),
     [

@@ -16,7 +16,7 @@ from qemu import Run, boot
 
 pytestmark = pytest.mark.xdist_group("qemu")
 
-GETCPU = 168
+GETCPU = "getcpu"
 CALLS = 1000
 MORE = 2  # of getcpu: with NULL, and by sched_getcpu()
 HZ = 10_000_000  # of QEMU's virt machine

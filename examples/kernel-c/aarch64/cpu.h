@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "generic_numbers.h"
+
 #define MACHINE_ELF 183 /* EM_AARCH64 */
 #define MACHINE_NAME "aarch64"
 #define MACHINE_HWCAP 3 /* floating point and Advanced SIMD (arch/arm64/include/uapi/asm/hwcap.h) */
@@ -15,6 +17,8 @@
  * trap came. NUMBER has the number of a system call.
  */
 enum { A0, A1, A2, A3, A4, A5, NUMBER = 8, RA = 30, SP, PC, PSTATE, TP, VECTOR, REGS };
+
+enum { RESULT = A0 }; /* of a system call */
 
 #define SYSCALL_STEP 0 /* the pc is behind the instruction already */
 
@@ -54,6 +58,8 @@ struct fp {
 	uint64_t regs[64] __attribute__((aligned(16)));
 	uint64_t fpsr, fpcr;
 };
+
+#define FP_NEW {0} /* of a new program */
 
 #define GIGA (1ul << 30)
 #define PAGE_SHIFT 12

@@ -3,6 +3,9 @@
 #ifndef FRAME_H
 #define FRAME_H
 
+#define RED_ZONE 0
+#define RETURN_SLOT 0
+
 #define SA_RESTORER 0x04000000ul
 #define FPSIMD_MAGIC 0x46508001u
 #define PSTATE_FLAGS 0xf0000000ul /* all that a program may set */
@@ -34,8 +37,9 @@ struct frame {
 _Static_assert(offsetof(struct frame, regs) == 128 + 184 && offsetof(struct frame, fp) == 128 + 464, "Linux's rt_sigframe");
 _Static_assert(offsetof(struct frame, rest) == offsetof(struct frame, fp) + 528, "Linux's struct fpsimd_context");
 
-static inline void frame_fill(struct frame *frame, const struct thread *thread)
+static inline void frame_fill(struct frame *frame, struct thread *thread, uint64_t at, uint64_t returns)
 {
+	(void)at;
 	frame->fault_address = frame->info.address;
 	memcpy(frame->regs, thread->regs, sizeof(frame->regs));
 	frame->fp.magic = FPSIMD_MAGIC;
@@ -43,6 +47,7 @@ static inline void frame_fill(struct frame *frame, const struct thread *thread)
 	frame->fp.fpsr = (uint32_t)thread->fp.fpsr;
 	frame->fp.fpcr = (uint32_t)thread->fp.fpcr;
 	memcpy(frame->fp.regs, thread->fp.regs, sizeof(frame->fp.regs));
+	thread->regs[RA] = returns;
 }
 
 static inline void frame_take(const struct frame *frame, struct thread *thread)

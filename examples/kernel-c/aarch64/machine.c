@@ -9,7 +9,7 @@
 #define UART (DEVICES + 0x09000000)
 #define RTC (DEVICES + 0x09010000)
 #define FW_CFG (DEVICES + 0x09020000)
-#include "fw_cfg.h"
+#include "fw_cfg_memory.h"
 
 /* Where the device tree lies for a kernel that is an ELF file (QEMU's manual on `virt`). */
 #define MEMORY 0x40000000ul

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "csr.h"
+#include "generic_numbers.h"
 
 #define MACHINE_ELF 258 /* EM_LOONGARCH */
 #define MACHINE_NAME "loongarch64"
@@ -16,6 +17,8 @@
 
 /* pc, then r1 to r31. NUMBER has the number of a system call. */
 enum { PC, RA, TP, SP, A0, A1, A2, A3, A4, A5, NUMBER = 11, REGS = 32 };
+
+enum { RESULT = A0 }; /* of a system call */
 
 #define SYSCALL_STEP 4 /* from the instruction, where the pc is, to behind it */
 
@@ -68,6 +71,8 @@ struct fp {
 	uint64_t regs[64];
 	uint64_t fcc, fcsr;
 };
+
+#define FP_NEW {0} /* of a new program */
 
 #define PTE_TOP_SHIFT 36 /* of addresses in the root: 2048 entries of 64 GiB */
 

@@ -3,6 +3,9 @@
 #ifndef FRAME_H
 #define FRAME_H
 
+#define RED_ZONE 0
+#define RETURN_SLOT 0
+
 #define LSX_MAGIC 0x53580001u
 #define SC_USED_FP 1
 
@@ -38,13 +41,15 @@ struct frame {
 _Static_assert(offsetof(struct frame, pc) == 128 + 176 && offsetof(struct frame, vectors) % 16 == 0, "Linux's rt_sigframe");
 _Static_assert(offsetof(struct fp, fcc) == 512 && offsetof(struct fp, fcsr) == 520, "Linux's struct lsx_context");
 
-static inline void frame_fill(struct frame *frame, const struct thread *thread)
+static inline void frame_fill(struct frame *frame, struct thread *thread, uint64_t at, uint64_t returns)
 {
+	(void)at;
 	memcpy(&frame->pc, thread->regs, sizeof(frame->pc));
 	memcpy(&frame->regs[1], &thread->regs[1], sizeof(thread->regs) - sizeof(frame->pc));
 	frame->fp = thread->fp;
 	frame->used = SC_USED_FP;
 	frame->vectors = (struct frame_part){LSX_MAGIC, offsetof(struct frame, end) - offsetof(struct frame, vectors), 0};
+	thread->regs[RA] = returns;
 }
 
 static inline void frame_take(const struct frame *frame, struct thread *thread)

@@ -8,7 +8,7 @@
 #define FW_CFG (DEVICES + 0x1e020000)
 #define POWER (DEVICES + 0x100e001c)
 #define RTC (DEVICES + 0x100d0100)
-#include "fw_cfg.h"
+#include "fw_cfg_memory.h"
 
 /* Registers of each CPU, for iocsrrd and iocsrwr (Loongson 3A5000 manual, 10.2). */
 #define IPI_STATUS 0x1000

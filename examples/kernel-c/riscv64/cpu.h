@@ -6,12 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "generic_numbers.h"
+
 #define MACHINE_ELF 243 /* EM_RISCV */
 #define MACHINE_NAME "riscv64"
 #define MACHINE_HWCAP 0x112d /* letters of the ISA: a, c, d, f, i, m */
 
 /* In the order of Linux's user_regs_struct: pc, then x1 to x31. NUMBER has the number of a system call. */
 enum { PC, RA, SP, TP = 4, A0 = 10, A1, A2, A3, A4, A5, NUMBER = 17, REGS = 32 };
+
+enum { RESULT = A0 }; /* of a system call */
 
 #define SYSCALL_STEP 4 /* from the instruction, where the pc is, to behind it */
 
@@ -57,6 +61,8 @@ struct fp {
 	uint64_t regs[32];
 	uint64_t fcsr;
 };
+
+#define FP_NEW {0} /* of a new program */
 
 #define GIGA (1ul << 30)
 #define PAGE_SHIFT 12

@@ -3,6 +3,9 @@
 #ifndef FRAME_H
 #define FRAME_H
 
+#define RED_ZONE 0
+#define RETURN_SLOT 0
+
 struct action {
 	uint64_t handler, flags, mask;
 };
@@ -26,10 +29,12 @@ struct frame {
 };
 _Static_assert(offsetof(struct frame, regs) == 128 + 176, "Linux's rt_sigframe");
 
-static inline void frame_fill(struct frame *frame, const struct thread *thread)
+static inline void frame_fill(struct frame *frame, struct thread *thread, uint64_t at, uint64_t returns)
 {
+	(void)at;
 	memcpy(frame->regs, thread->regs, sizeof(frame->regs));
 	frame->fp = thread->fp;
+	thread->regs[RA] = returns;
 }
 
 static inline void frame_take(const struct frame *frame, struct thread *thread)

@@ -3,7 +3,7 @@
  * Threads that read REALTIME and MONOTONIC through the vDSO, found as the auxiliary vector says, while the kernel changes
  * the clock all the time (write=MS of the example kernels).
  *
- *	torture THREADS READS HZ
+ *	torture THREADS READS HZ (0: what the data page says)
  *
  * The threads read as often as READS says in all, and stop at the first of what must never be:
  *
@@ -25,6 +25,7 @@
 #include <time.h>
 
 #include "counter.h"
+#include "data_page.h"
 #include "image.h"
 #include "kernel.h"
 #include "machine.h"
@@ -136,11 +137,13 @@ int main(int argc, char **argv)
 
 	reads_each = argc == 4 ? atol(argv[2]) / (threads ? threads : 1) : 0;
 	hz = argc == 4 ? atoll(argv[3]) : 0;
-	if (threads < 1 || threads > MAX_THREADS || reads_each < 2 || reads_each % 2 || hz < 1) {
-		SAY("usage: torture THREADS READS HZ (READS: an even number for each thread)\n");
+	if (threads < 1 || threads > MAX_THREADS || reads_each < 2 || reads_each % 2 || hz < 0) {
+		SAY("usage: torture THREADS READS HZ (READS: an even number for each thread; HZ 0: what the data page says)\n");
 		return 2;
 	}
 	*(void **)&vdso = find(VDSO_EXPORT_PREFIX "clock_gettime");
+	if (!hz)
+		hz = (long long)data_page()->hz;
 	while (!realtime(system_call, &now)) /* until the kernel's writer begins */
 		sched_yield();
 	for (int i = 0; i < threads; i++)

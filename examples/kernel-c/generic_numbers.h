@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers of system calls that Linux gives all younger architectures: include/uapi/asm-generic/unistd.h. */
+#ifndef GENERIC_NUMBERS_H
+#define GENERIC_NUMBERS_H
+
+enum {
+	NR_FCNTL = 25,
+	NR_WRITE = 64,
+	NR_WRITEV = 66,
+	NR_EXIT = 93,
+	NR_EXIT_GROUP = 94,
+	NR_SET_TID_ADDRESS = 96,
+	NR_FUTEX = 98,
+	NR_NANOSLEEP = 101,
+	NR_CLOCK_GETTIME = 113,
+	NR_CLOCK_GETRES = 114,
+	NR_CLOCK_NANOSLEEP = 115,
+	NR_SCHED_GETAFFINITY = 123,
+	NR_SCHED_YIELD = 124,
+	NR_KILL = 129,
+	NR_TKILL = 130,
+	NR_TGKILL = 131,
+	NR_SIGALTSTACK = 132,
+	NR_RT_SIGACTION = 134,
+	NR_RT_SIGPROCMASK = 135,
+	NR_RT_SIGRETURN = 139,
+	NR_GETCPU = 168,
+	NR_GETTIMEOFDAY = 169,
+	NR_GETPID = 172,
+	NR_GETTID = 178,
+	NR_BRK = 214,
+	NR_MUNMAP = 215,
+	NR_CLONE = 220,
+	NR_MMAP = 222,
+	NR_MPROTECT = 226,
+	NR_PRLIMIT64 = 261,
+	NR_GETRANDOM = 278,
+};
+
+#endif
