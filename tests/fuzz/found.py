@@ -271,6 +271,12 @@ FOUND = (
     base("a weak function", ASSERTION, ACCEPTED, lambda p: p.symbol(CLOCK, info=0x22)),
     base("two FDEs for one function", ASSERTION, MODEL, second_fde),
     base("unwind information for no function", ASSERTION, ACCEPTED, lambda p: p.put(p.frames + 8, "<I", 0)),
+    base(
+        "an owner of a note that does not end",
+        RULES,
+        MODEL,
+        lambda p: p.put(p.phdr(elf64.PT_NOTE)[1].offset + 15, "B", 0xFF),
+    ),
     file("symbols at the end of all addresses", "OverflowError", MODEL, far_symbols),
     # what the proof does not see in a base, but in the image
     base("a table that is not in memory, and versions of nobody", ASSERTION, MODEL, short_in_memory),

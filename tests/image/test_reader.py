@@ -124,6 +124,18 @@ def put_notes(patch: Patch, notes: bytes) -> None:
     elf64.PHDR.pack_into(patch.data, at, *phdr._replace(filesz=len(notes), memsz=len(notes)))
 
 
+@pytest.mark.parametrize(("owner", "same"), [(b"GNU\0\0\0\0\0", b"GNU\0"), (b"Go\0\0", b"Go\0"), (b"\0", b"\0"), (b"", b"")])
+def test_an_owner_ends_with_its_first_nul(owner: bytes, same: bytes) -> None:
+    """As pyelftools reads it. Go writes two of them (cmd/link, "Go build ID")."""
+    assert read(changed(lambda p: put_notes(p, note(owner, 5, b"1234")))).notes == (Note(same, 5, b"1234"),)
+
+
+@pytest.mark.parametrize("owner", [b"GNU\xff", b"GNU", b"G\0NU", b"\0GNU\0", b"GNU\0\xff"])
+def test_an_owner_that_is_no_string_is_refused(owner: bytes) -> None:
+    with pytest.raises(VdsoError, match=rf"PT_NOTE: the owner of the note at 0x\w+ is {owner.hex()}, no string with a NUL"):
+        read(changed(lambda p: put_notes(p, note(owner, 5, b"1234"))))
+
+
 def test_bytes_behind_the_last_note_are_passed_over() -> None:
     assert read(changed(lambda p: put_notes(p, note(b"GNU\0", 3, b"1234") + bytes(11)))).build_id == b"1234".hex()
 

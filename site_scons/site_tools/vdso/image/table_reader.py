@@ -233,6 +233,10 @@ def read_notes(load: Load, found: Tables) -> tuple[Note, ...]:
 
 
 def _notes(load: Load, span: Span) -> Iterator[Note]:
+    """Yield the notes of a PT_NOTE.
+
+    An owner ends with a NUL (gABI, "Note Section"). Some makers write more of them, which parsers pass over.
+    """
     raw = load.bytes("PT_NOTE", span)
     at = 0
     while at + NOTE.size <= len(raw):
@@ -241,7 +245,13 @@ def _notes(load: Load, span: Span) -> Iterator[Note]:
         end = desc + align_up(descsz, 4)
         if end > len(raw):
             raise load.error(f"PT_NOTE: a note at {span.start + at:#x} ends at {span.start + end:#x}, behind it")
-        yield Note(raw[at + NOTE.size :][:namesz], kind, raw[desc : desc + descsz])
+        name = raw[at + NOTE.size :][:namesz]
+        owner, nul, rest = name.partition(b"\0")
+        if len(nul) != bool(name) or rest.strip(b"\0"):
+            raise load.error(
+                f"PT_NOTE: the owner of the note at {span.start + at:#x} is {name[:32].hex()}, no string with a NUL at its end"
+            )
+        yield Note(owner + nul, kind, raw[desc : desc + descsz])
         at = end
 
 
