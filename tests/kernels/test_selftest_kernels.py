@@ -198,13 +198,9 @@ def always_fails(arch: str) -> frozenset[str]:
     return frozenset({MUST_NOT_EXECUTE} if arch == "loongarch64" and "version 7.2." in version else ())
 
 
-def shows(arch: str, wrong: str) -> bool:
-    """Tell whether a fault of a kernel can be seen from a program.
-
-    QEMU's CSR.MISC of LoongArch can't be written, so that the kernel ends. On x86-64 the selftest's proof that a page can be
-    executed does not hold: zeros are an instruction there, which stores where rax leads, and faults as a fetch does.
-    """
-    return (arch, wrong) not in {("loongarch64", "counter bit clear"), ("x86_64", "page executable")}
+def boots(arch: str, wrong: str) -> bool:
+    """Tell whether a kernel with that fault comes as far as the program: QEMU's CSR.MISC of LoongArch can't be written."""
+    return (arch, wrong) != ("loongarch64", "counter bit clear")
 
 
 def never_tried(arch: str) -> frozenset[str]:
@@ -231,7 +227,7 @@ def test_an_example_kernel(name: str, tmp_path: Path) -> None:
 
 @on_qemu
 @pytest.mark.parametrize(
-    ("name", "wrong"), [(name, wrong) for name in ALL_KERNELS for wrong in WRONG if shows(ALL_KERNELS[name].arch, wrong)]
+    ("name", "wrong"), [(name, wrong) for name in ALL_KERNELS for wrong in WRONG if boots(ALL_KERNELS[name].arch, wrong)]
 )
 def test_a_wrong_example_kernel(name: str, wrong: str, tmp_path: Path) -> None:
     arch = ALL_KERNELS[name].arch

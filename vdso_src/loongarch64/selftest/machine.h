@@ -40,4 +40,11 @@ static inline struct machine_sigaction machine_action(void (*handler)(int, void 
 /* Runs an instruction that is illegal on every CPU. In data, four zero bytes are no instruction either. */
 void machine_illegal(uint64_t unused);
 
+/* Runs the zeros at an address, which are no instruction here. */
+static inline void machine_execute(uint64_t address, volatile uint8_t *unused)
+{
+	(void)unused;
+	((void (*)(void))address)();
+}
+
 #endif

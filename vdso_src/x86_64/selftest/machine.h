@@ -46,4 +46,15 @@ static inline struct machine_sigaction machine_action(void (*handler)(int, void 
 /* Runs an instruction that is illegal on every CPU. */
 void machine_illegal(uint64_t unused);
 
+/*
+ * Runs the zeros at an address. Two of them are `add %al, (%rax)`, which here adds 1 to the second of 256 aligned bytes. From
+ * two bytes on it is an odd number of them to the end of any page or row, so that the byte does not come back to 0.
+ */
+static inline void machine_execute(uint64_t address, volatile uint8_t *written)
+{
+	volatile uint8_t *second = written + 1;
+
+	__asm__ volatile("call *%1" : "+a"(second) : "r"(address + 2) : "memory", "cc");
+}
+
 #endif
