@@ -11,6 +11,8 @@ import demo
 import kernel_builds
 import pytest
 from kernels.test_kernels import COUNTER_OFF, READS
+from machines import MACHINES
+from machines.machine import Machine
 from scons_build import scons
 from vdso.arch import DEFAULT
 
@@ -20,15 +22,17 @@ CALL, LIBRARY = 30, 30
 """Instructions of clock_gettime in the image, and at most those of the C library and of the program around it."""
 
 
-@pytest.mark.parametrize(
-    ("arch", "rust"), [("riscv64", "rust"), ("loongarch64", "rust-loongarch64"), ("aarch64", "rust-aarch64")]
-)
-def test_the_target(arch: str, rust: str, tmp_path: Path) -> None:
-    kernel_builds.kernel(rust)  # so that `core`, which all kernels share, is compiled by now
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+def test_the_target(machine: Machine, tmp_path: Path) -> None:
+    arch, names = machine.arch, machine.languages
+    for example, built in kernel_builds.ALL_KERNELS.items():
+        if (built.arch, built.language) == (arch, "rust"):
+            kernel_builds.kernel(example)  # so that `core`, which all kernels share, is compiled by now
     done = scons("demo", "BASE=minimal", f"ARCH={arch}", f"OUT={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("kernel=")]
-    for name, (on, off, ratio) in zip(("c", "rust"), (lines[:3], lines[3:]), strict=True):
+    of_each = [lines[at : at + 3] for at in range(0, len(lines), 3)]
+    for name, (on, off, ratio) in zip(names, of_each, strict=True):
         figures = "ns_per_call=[0-9.]+ instructions_per_call=([0-9]+) counter_traps=0"
         with_it = re.fullmatch(rf"kernel={name} vdso=on clock_gettime_syscalls=0 {figures}", on)
         without = re.fullmatch(rf"kernel={name} vdso=off clock_gettime_syscalls=200000 {figures}", off)
@@ -40,12 +44,12 @@ def test_the_target(arch: str, rust: str, tmp_path: Path) -> None:
         assert float(found[1]) > 1
         assert f"{found[1]} times faster on kernel-{name} (" in done.stdout.splitlines()[-1]
         assert float(found[2]) == pytest.approx(int(without[1]) / int(with_it[1]), abs=0.1)
-    assert (tmp_path / "demo" / "guest-rust-off.txt").is_file()
+    assert (tmp_path / "demo" / f"guest-{names[-1]}-off.txt").is_file()
     assert done.stdout.splitlines()[-1].startswith("demo: clock_gettime by the vDSO is ")
     told = [line for line in done.stdout.splitlines() if line.startswith("  BOOT ")]
     boots = [f"vdso={vdso}" for vdso in ("on", "off") * demo.ROUNDS]
     boots += [f"vdso={vdso}, instructions counted" for vdso in ("on", "off")]
-    assert told == [f"  BOOT    kernel-{name} {words}" for name in ("c", "rust") for words in boots]
+    assert told == [f"  BOOT    kernel-{name} {words}" for name in names for words in boots]
 
 
 def boot(call: float, counter: float = 1.0) -> demo.Boot:
