@@ -15,7 +15,8 @@ pytestmark = pytest.mark.xdist_group("qemu")
 
 THREADS = 4
 READS = 10_000_000
-SECONDS = 150
+SECONDS = 60
+"""The writer ends then. Readers that it has held up go on alone, so that a run ends on a slow machine too."""
 
 CLOCK_GETTIME = "clock_gettime"
 
@@ -48,7 +49,7 @@ def torture(kernel: Path, log: Path) -> tuple[Run, dict[str, int]]:
     machine = machine_of(kernel)
     program = kernel_builds.program(kernel_builds.PROGRAMS / "torture.c", *machine.reader, arch=machine.arch)
     args = [str(THREADS), str(READS), str(machine.hz or 0)]
-    run = boot(kernel, program, [f"write={SECONDS * 1000}"], args, cpus=4, seconds=SECONDS, log=log)
+    run = boot(kernel, program, [f"write={SECONDS * 1000}"], args, cpus=4, seconds=3 * SECONDS, log=log)
     line = re.search(r"^torture: (reads=.*)$", run.text, re.M)
     assert line, f"the program did not come to its end; what it printed is in {log}"
     counts = {name: int(value) for name, value in (pair.split("=") for pair in line[1].split())}
