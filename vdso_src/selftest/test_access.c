@@ -25,7 +25,7 @@ static void store(uint64_t address)
 	*byte = *byte;
 }
 
-/* Where zeros are an instruction that stores, it changes the second byte. (One that a child process changes is not seen.) */
+/* Where zeros are an instruction that stores, to run them changes the second byte. What a child process changes is not seen. */
 static volatile uint8_t written[256] __attribute__((aligned(256)));
 
 static void execute(uint64_t address)

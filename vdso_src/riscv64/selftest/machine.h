@@ -7,6 +7,7 @@
 
 #include "export.h"
 #include "numbers.h"
+#include "plain_execute.h"
 
 #define MACHINE_ELF 243 /* EM_RISCV */
 #define MACHINE_VERSION "LINUX_4.15"
@@ -42,12 +43,5 @@ static inline struct machine_sigaction machine_action(void (*handler)(int, void 
 
 /* Runs an instruction that is illegal on every hart. In data, two zero bytes are such an instruction too. */
 void machine_illegal(uint64_t unused);
-
-/* Runs the zeros at an address, which are no instruction here. */
-static inline void machine_execute(uint64_t address, volatile uint8_t *unused)
-{
-	(void)unused;
-	((void (*)(void))address)();
-}
 
 #endif
