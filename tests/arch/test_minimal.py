@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from minimal_base import commands, relinked, shipped
+from bases import minimal
+from minimal_base import commands, relinked
 from vdso.arch import ARCHES
 from vdso.arch.arch import KEEP, Arch
 from vdso.elf.elf64 import PAGE
@@ -25,7 +26,7 @@ MADE_BY = ("(Debian 12.2.0", "(GNU Binutils for Debian) 2.40", "clang version 19
 
 @cache
 def base(arch: Arch) -> Vdso:
-    return read_vdso("base.so", shipped(arch).read_bytes(), arch)
+    return read_vdso("base.so", minimal(arch).read_bytes(), arch)
 
 
 def contents(made: Vdso) -> dict[str, object]:
@@ -58,7 +59,7 @@ def test_its_sources_make_it(arch: Arch, tmp_path: Path) -> None:
         for command in commands(arch)
     }
     if all(any(word in says.stdout for word in MADE_BY) for says in tools.values()):
-        assert made == shipped(arch).read_bytes()
+        assert made == minimal(arch).read_bytes()
 
 
 @each

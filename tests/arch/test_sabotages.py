@@ -17,10 +17,11 @@ import pytest
 from arch.aarch64.programs import ARM
 from arch.loongarch64.programs import LOONG
 from arch.x86_64.programs import X86
+from bases import minimal
 from image_builder import DATA, Patch, with_our_note
 from kernel_builds import session_folder
 from kernels.guests import Guest
-from minimal_base import relinked, shipped
+from minimal_base import relinked
 from scons_build import build
 from vdso.arch.arch import Arch
 from vdso.elf import elf64, our_note
@@ -231,7 +232,7 @@ def test_no_rule_is_broken_before(guest: Guest, base: str) -> None:
 
 @each
 def test_our_own_base_breaks_no_rule(guest: Guest) -> None:
-    base = shipped(guest.arch).read_bytes()
+    base = minimal(guest.arch).read_bytes()
     for data_offset in (DATA, -DATA):
         assert verify(ours(data_offset)(base, guest.arch), guest.arch).findings == ()
     assert verify(base, guest.arch).findings == ()

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bases import bases
+from bases import bases, minimal
 from debian_packages import KERNEL, MACHINE, Packages
 from kernel_builds import session_folder
 from kernels.program_builds import LAUNCHER_ADDRESS
 from kernels.runtimes import SECONDS, Run, Runtime, said
-from minimal_base import shipped
 from repository import SOURCES, TESTS
 from scons_build import build
 from vdso.arch.arch import Arch
@@ -89,7 +88,7 @@ class Guest:
     def vdso(self, name: str) -> Path:
         """Return the file of a vDSO: one of `linux`, or `minimal`, which is our own base."""
         if name == "minimal":
-            return shipped(self.arch)
+            return minimal(self.arch)
         if name != "debian":
             return next(path for path in bases(f"{self.arch.name}-linux-*.so") if path.stem == name)
         out = session_folder() / f"debian-{self.arch.name}"

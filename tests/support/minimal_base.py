@@ -16,10 +16,6 @@ from vdso.arch.arch import Arch
 Changes = Mapping[str, tuple[str, str]]
 
 
-def shipped(arch: Arch) -> Path:
-    return SOURCES / arch.name / "minimal" / "base.so"
-
-
 def commands(arch: Arch) -> list[list[str]]:
     """Return the commands that the source says the base is made by."""
     text = (SOURCES / arch.name / "minimal" / "vdso.S").read_text().partition("*/")[0]
