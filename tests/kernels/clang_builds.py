@@ -53,6 +53,30 @@ class Library:
         return out
 
 
+def musl(arch: str, target: Sequence[str], development: Path, libgcc: Path, shared: Path | None = None) -> Library:
+    """Return musl of Debian's packages.
+
+    development, shared     where `musl-dev` and `musl` are unpacked; without the latter programs have all of it in them
+    """
+    triplet = f"{arch}-linux-musl"
+    libraries = development / "usr" / "lib" / triplet
+    return Library(
+        target=tuple(target),
+        headers=(development / "usr" / "include" / triplet,),
+        start=(libraries / "crt1.o", libraries / "crti.o"),
+        end=(libraries / "crtn.o",),
+        static=(libraries / "libc.a", libgcc),
+        dynamic=(shared / "usr" / "lib" / triplet / "libc.so", libgcc) if shared else (),
+        loader=f"/lib/ld-musl-{arch}.so.1",
+    )
+
+
+def libgcc(cc: str) -> Path:
+    """Return the library that the code of this gcc needs."""
+    told = subprocess.run([cc, "-print-libgcc-file-name"], capture_output=True, text=True, check=True).stdout
+    return Path(told.strip())
+
+
 @cache
 def _own_headers() -> Path:
     """Return the folder of clang's own headers."""

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from functools import cache
 from pathlib import Path
 
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, run, session_folder
-from kernels.clang_builds import Library
+from kernels.clang_builds import Library, libgcc, musl
 from kernels.guests import LAUNCHER, Emulated, Guest, launcher_flags
 from kernels.program_builds import CFLAGS, go_for, merged
 from kernels.runtimes import Runtime
@@ -33,25 +32,14 @@ def _made(source: Path, name: str, *flags: str) -> Path:
 
 
 @cache
-def musl() -> Library:
-    triplet, development = "aarch64-linux-musl", LIBRARIES.unpacked("musl-dev") / "usr"
-    libraries = development / "lib" / triplet
-    told = subprocess.run([CC, "-print-libgcc-file-name"], capture_output=True, text=True, check=True).stdout
-    libgcc = Path(told.strip())
-    return Library(
-        target=(f"--target={triplet}", "-mno-outline-atomics"),
-        headers=(development / "include" / triplet,),
-        start=(libraries / "crt1.o", libraries / "crti.o"),
-        end=(libraries / "crtn.o",),
-        static=(libraries / "libc.a", libgcc),
-        dynamic=(LIBRARIES.unpacked("musl") / "usr" / "lib" / triplet / "libc.so", libgcc),
-        loader="/lib/ld-musl-aarch64.so.1",
-    )
+def library() -> Library:
+    target = ("--target=aarch64-linux-musl", "-mno-outline-atomics")
+    return musl(AARCH64.name, target, LIBRARIES.unpacked("musl-dev"), libgcc(CC), LIBRARIES.unpacked("musl"))
 
 
 @cache
 def with_musl(name: str, static: bool) -> Path:
-    return musl().build(PROGRAMS / f"{name}.c", f"{name}-musl{'-static' * static}-aarch64", static=static)
+    return library().build(PROGRAMS / f"{name}.c", f"{name}-musl{'-static' * static}-aarch64", static=static)
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, session_folder
-from kernels.clang_builds import Library
+from kernels.clang_builds import Library, musl
 from kernels.guests import LAUNCHER, Emulated, Guest, launcher_flags, qemu
 from kernels.program_builds import go_for, merged
 from kernels.runtimes import Runtime
@@ -38,19 +38,9 @@ def gcc() -> Path:
 
 
 @cache
-def musl() -> Library:
-    triplet, development = "loongarch64-linux-musl", LIBRARIES.unpacked("musl-dev") / "usr"
-    libraries = development / "lib" / triplet
-    libgcc = gcc() / "libgcc.a"
-    return Library(
-        target=("--target=loongarch64-unknown-linux-musl", "-mabi=lp64d"),
-        headers=(development / "include" / triplet,),
-        start=(libraries / "crt1.o", libraries / "crti.o"),
-        end=(libraries / "crtn.o",),
-        static=(libraries / "libc.a", libgcc),
-        dynamic=(LIBRARIES.unpacked("musl") / "usr" / "lib" / triplet / "libc.so", libgcc),
-        loader="/lib/ld-musl-loongarch64.so.1",
-    )
+def with_musl() -> Library:
+    target = ("--target=loongarch64-unknown-linux-musl", "-mabi=lp64d")
+    return musl(LOONGARCH64.name, target, LIBRARIES.unpacked("musl-dev"), gcc() / "libgcc.a", LIBRARIES.unpacked("musl"))
 
 
 @cache
@@ -74,14 +64,14 @@ def glibc() -> Library:
 @cache
 def built(name: str, libc: str, static: bool) -> Path:
     """Build a program of tests/kernels/programs."""
-    library = {"glibc": glibc, "musl": musl}[libc]()
+    library = {"glibc": glibc, "musl": with_musl}[libc]()
     out = f"{name}-{libc}{'-static' * static}-loongarch64"
     return library.build(PROGRAMS / f"{name}.c", out, static=static)
 
 
 @cache
 def launcher() -> Path:
-    return musl().build(LAUNCHER, "launcher-loongarch64", *launcher_flags(LOONGARCH64, "--image-base"), static=True)
+    return with_musl().build(LAUNCHER, "launcher-loongarch64", *launcher_flags(LOONGARCH64, "--image-base"), static=True)
 
 
 @cache

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from functools import cache
 from pathlib import Path
 
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, run, session_folder
-from kernels.clang_builds import Library
+from kernels.clang_builds import libgcc, musl
 from kernels.guests import LAUNCHER, Emulated, Guest, Native, launcher_flags
 from kernels.program_builds import CFLAGS, go_for
 from kernels.runtimes import Runtime
@@ -37,18 +36,7 @@ def _made(source: Path, name: str, *flags: str) -> Path:
 @cache
 def with_musl(name: str) -> Path:
     """Build a program of tests/kernels/programs with all of musl in it."""
-    triplet, development = "x86_64-linux-musl", LIBRARIES.unpacked("musl-dev") / "usr"
-    libraries = development / "lib" / triplet
-    told = subprocess.run([CC, "-print-libgcc-file-name"], capture_output=True, text=True, check=True).stdout
-    library = Library(
-        target=(f"--target={triplet}",),
-        headers=(development / "include" / triplet,),
-        start=(libraries / "crt1.o", libraries / "crti.o"),
-        end=(libraries / "crtn.o",),
-        static=(libraries / "libc.a", Path(told.strip())),
-        dynamic=(),
-        loader="/lib/ld-musl-x86_64.so.1",
-    )
+    library = musl(X86_64.name, ("--target=x86_64-linux-musl",), LIBRARIES.unpacked("musl-dev"), libgcc(CC))
     return library.build(PROGRAMS / f"{name}.c", f"{name}-musl-static-x86_64", static=True)
 
 
