@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snippets import Snippets
+from snippets import Snippets, word
 from vdso.arch.arch import Arch
 
 
@@ -30,4 +30,4 @@ class Fuzzed:
 
 def words(*numbers: int) -> tuple[bytes, ...]:
     """Return instructions of four bytes."""
-    return tuple(number.to_bytes(4, "little") for number in numbers)
+    return tuple(map(word, numbers))

@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Protocol
+
+
+def word(number: int) -> bytes:
+    """Return an instruction of four bytes."""
+    return struct.pack("<I", number)
 
 
 class Snippets(Protocol):

@@ -3,13 +3,7 @@
 
 from __future__ import annotations
 
-import struct
-
-
-def word(number: int) -> bytes:
-    """Return an instruction."""
-    return struct.pack("<I", number)
-
+from snippets import word
 
 NOP, RET = word(0xD503201F), word(0xD65F03C0)
 RETURN_ZERO = word(0xD2800000) + RET

@@ -3,13 +3,7 @@
 
 from __future__ import annotations
 
-import struct
-
-
-def word(number: int) -> bytes:
-    """Return an instruction."""
-    return struct.pack("<I", number)
-
+from snippets import word
 
 NOP, RET = word(0x03400000), word(0x4C000020)
 RETURN_ZERO = word(0x00150004) + RET
