@@ -20,7 +20,8 @@ SECONDS = 60
 
 CLOCK_GETTIME = "clock_gettime"
 
-# The reader of vdso_src/plain_row.h without its check. No row has that state: one that is not valid has a shift, below it.
+# The reader of vdso_src/plain_row.h without its check. A row never has the state NEVER: a row that is not valid has a shift as
+# its state, which is less.
 NEVER = "VDSO_LOAD(again->state) == VDSO_STATE_COUNT"
 CHECK = "__builtin_expect(state != VDSO_LOAD(again->state), 0)"
 NO_CHECK = {"vdso_src/plain_row.h": (CHECK, NEVER)}

@@ -247,7 +247,7 @@ def _notes(load: Load, span: Span) -> Iterator[Note]:
             raise load.error(f"PT_NOTE: a note at {span.start + at:#x} ends at {span.start + end:#x}, behind it")
         name = raw[at + NOTE.size :][:namesz]
         owner, nul, rest = name.partition(b"\0")
-        if len(nul) != bool(name) or rest.strip(b"\0"):
+        if name and (not nul or rest.strip(b"\0")):
             raise load.error(
                 f"PT_NOTE: the owner of the note at {span.start + at:#x} is {name[:32].hex()}, no string with a NUL at its end"
             )
