@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bases import bases
+from bases import bases, minimal
 from elf_builder import Spec, build
 from faults import Scons, contents, copy_tree, other_user
-from minimal_base import shipped
 from repository import ROOT
 from vdso.arch import ARCHES, DEFAULT
 from vdso.arch.arch import Arch
@@ -95,7 +94,7 @@ def far() -> Iterator[Path]:
 def test_same_inputs_same_bytes(arch: Arch, tmp_path: Path, far: Path, full: bool) -> None:
     """Of our own base, and of Linux's where there is one."""
     real = bases(f"{arch.name}-linux-*[0-9].so")
-    for path in (shipped(arch), *(real if full else real[:1])):
+    for path in (minimal(arch), *(real if full else real[:1])):
         folder, data = tmp_path / path.stem, path.read_bytes()
         here = Scons(folder / "out").good(*given(folder / "one", data, arch))
         assert elsewhere(far / path.stem, *given(far / path.stem / "two", data, arch)) == here
