@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import io
-import re
-import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +11,8 @@ import pytest
 from bases import MINIMAL
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
-from repository import ROOT, SOURCES
+from minimal_base import relinked
+from repository import ROOT
 from scons_build import scons
 from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import elf64
@@ -30,11 +28,7 @@ MADE_BY = ("(Debian 12.2.0", "(GNU Binutils for Debian) 2.40")
 
 def link(folder: Path) -> bytes:
     """Link the base by the command in its source, from a copy in `folder`: the result must not depend on where that lies."""
-    work = shutil.copytree(SOURCES, folder / "vdso_src") / "riscv64" / "minimal"
-    (work / "base.so").unlink()
-    (told,) = re.findall(r"^ \* (riscv64-linux-gnu-gcc .*?)\n \*/", (work / "vdso.S").read_text(), re.M | re.S)
-    subprocess.run([*shlex.split(told.replace("\n *", " ")), "-Wl,--fatal-warnings"], cwd=work, check=True)
-    return (work / "base.so").read_bytes()
+    return relinked(RISCV64, folder, options=("--fatal-warnings",))
 
 
 @pytest.fixture(scope="module")
