@@ -76,11 +76,18 @@ static int has_adjust(void)
 	return cpuid(0).a >= 7 && cpuid(7).b >> 1 & 1;
 }
 
-/* Measures both counters beside the PIT, on the first CPU. */
+/* Tells whether the PIT has counted down to 0, after which it goes on at 65535. */
+static int is_over(void)
+{
+	return in(0x61) >> 5 & 1;
+}
+
+/* Measures both counters beside the PIT, on the first CPU. A count that was over too early, as this CPU stood still, is begun anew. */
 void tsc_measure(void)
 {
 	struct sample first, last;
-	uint64_t ticks, told = hz_told();
+	int ticks;
+	uint64_t told = hz_told();
 
 	apic_start();
 	do {
@@ -89,13 +96,13 @@ void tsc_measure(void)
 		out(0x42, 0xff);
 		out(0x42, 0xff);
 		first = sample();
-		do
+		do {
 			last = sample();
-		while (last.pit > first.pit - PIT_TICKS);
-	} while (in(0x61) & 0x20); /* the count has passed 0 meanwhile */
-	ticks = (uint64_t)(first.pit - last.pit);
-	machine.counter_hz = told ? told : (last.counter - first.counter) * PIT_HZ / ticks;
-	apic_timer_is((uint64_t)(first.apic - last.apic) * PIT_HZ / ticks);
+			ticks = first.pit - last.pit;
+		} while (ticks < PIT_TICKS && !is_over());
+	} while (is_over());
+	machine.counter_hz = told ? told : (last.counter - first.counter) * PIT_HZ / (uint64_t)ticks;
+	apic_timer_is((uint64_t)(first.apic - last.apic) * PIT_HZ / (uint64_t)ticks);
 	machine.counter_unreliable = !is_invariant();
 	if (has_adjust())
 		adjusted = msr_read(MSR_TSC_ADJUST);
