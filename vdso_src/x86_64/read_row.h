@@ -11,16 +11,22 @@
 #include "read.h"
 #include "vdso_data.h"
 
-/* Like vdso_row_units(), for the values of the row that are in memory. `rest` is some value that depends on the counter. */
+/*
+ * Like vdso_row_units(), for the values of the row that are in memory. `rest` is some value that depends on the counter. The floor is
+ * a branch here too: with `cmov` all that follows would wait for it, and the next call's `lfence` for that.
+ */
 static inline uint64_t vdso_row_units_there(const struct vdso_row *row, uint64_t state, uint64_t counter, uint64_t *rest)
 {
 	uint64_t units;
+	int below;
 
 	*rest = counter << (state & VDSO_STATE_SHIFT);
-	__asm__ __volatile__("subq %[base], %[low]\n\tmulq %[mult]\n\tcmpq %[floor], %[high]\n\tcmovbq %[floor], %[high]"
-			     : [low] "+a"(*rest), [high] "=&d"(units)
+	__asm__ __volatile__("subq %[base], %[low]\n\tmulq %[mult]\n\tcmpq %[floor], %[high]"
+			     : [low] "+a"(*rest), [high] "=&d"(units), "=@ccb"(below)
 			     : [base] "m"(row->base), [mult] "m"(row->mult), [floor] "m"(row->floor)
-			     : "memory", "cc");
+			     : "memory");
+	if (__builtin_expect(below, 0))
+		units = VDSO_LOAD(row->floor);
 	return units;
 }
 

@@ -75,13 +75,20 @@ def test_the_counter_is_read_between_the_two_looks_at_the_state(linked: Stubs, n
     )
     assert any(line == f"test {state}, {state}" for line in code[:counter])
     assert code[counter + 1 : counter + 3] == ["shl rdx, 0x20", "or rax, rdx"]
-    again = next(at for at, line in enumerate(code) if line == f"cmp qword ptr [{row} + rax], {state}")
+    again, zero = next(
+        (at, match[1])
+        for at, line in enumerate(code)
+        if (match := re.fullmatch(rf"cmp qword ptr \[{row} \+ (\w+)\], {state}", line))
+    )
     between = code[counter + 3 : again]
-    touched = [line for line in between if re.search(r"\b[re]?a[xl]\b", line)]
-    assert touched == ["shl rax, cl", f"sub rax, qword ptr [{row} + 8]", "and eax, 0"] or touched[-1] == "and eax, 0"
+    assert between[:3] == ["shl rax, cl", f"sub rax, qword ptr [{row} + 8]", f"mul qword ptr [{row} + 0x10]"]
+    copy = [] if zero == "rax" else [f"mov {zero}, rax"]
+    low_half = [line for line in between[3:] if re.match(rf"\w+ [re](ax|{zero[1:]})\b", line)]
+    assert low_half[: len(copy)] == copy, "the low half of the product is made of the counter"
+    of_the_address = [line for line in low_half if line not in copy and not line.startswith("mov rax")]
+    assert of_the_address == [f"and e{zero[1:]}, 0"]
     fields = {match[1] for line in between if (match := re.search(rf"\[{row} \+ (\w+)\]", line))}
     assert fields == {"8", "0x10", "0x18", "0x20"}
-    assert f"mul qword ptr [{row} + 0x10]" in between, "its low half, made of the counter, is what the address is made of"
     assert code[again + 1].startswith("jne ")
 
 
@@ -117,10 +124,21 @@ def test_time_asks_the_kernel_where_the_page_does(program: Program, page: DataPa
     assert len(asked(program, 0, counter=None).syscalls) == 1
 
 
-def test_time_believes_nothing_that_changed_meanwhile(program: Program, page: DataPage) -> None:
-    before, after = bytes(page), bytes(page.set_realtime(6, 1_800_000_000, 0))
-    loads = 6  # state, base, mult, floor twice, sec
+@pytest.mark.parametrize(
+    ("tick", "loads"),
+    [
+        pytest.param(False, 5, id="state, base, mult, floor, sec"),
+        pytest.param(True, 6, id="at a tick: the floor again, below which all units are"),
+    ],
+)
+def test_time_believes_nothing_that_changed_meanwhile(program: Program, page: DataPage, tick: bool, loads: int) -> None:
+    if tick:
+        page.set_tick(10**9, 10**7)
+    before, after = bytes(page), bytes(page.set_realtime(10**9 + 1, 1_800_000_000, 0))
     for at in range(1, loads + 1):
         program.machine.set_page(before)
         result = asked(program, 0, counter=10**10, before_load=lambda k, at=at: after if k == at else None)
         assert len(result.syscalls) == 1, at
+    program.machine.set_page(before)
+    result = asked(program, 0, counter=10**10, before_load=lambda k: after if k == loads + 2 else None)
+    assert not result.syscalls, "its last load is that of the state"

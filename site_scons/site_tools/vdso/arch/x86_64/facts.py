@@ -64,7 +64,7 @@ X86_64 = Arch(
     leaf_cie=b"\x01zR\0\x01\x78\x10\x01\x1b\x0c\x07\x08\x90\x01\x00",
     # The lower half of what page tables map (Linux, Documentation/arch/x86/x86_64/mm.rst)
     user_space=MappingProxyType({"4 levels of 4 KiB": 1 << 47, "5 levels of 4 KiB": 1 << 56}),
-    budget=MappingProxyType({"clock_gettime": 120}),
+    budget=MappingProxyType({"clock_gettime": 134}),
     no_return=frozenset({15, 60, 231}),
     sigreturn=b"",  # the C library brings it (SA_RESTORER)
     syscalls=MappingProxyType({"clock_gettime": 228, "clock_getres": 229, "gettimeofday": 96, "time": 201, "getcpu": 309}),
