@@ -5,7 +5,8 @@
 
 Builds the example kernels with the vdso.h and vdso.rs in OUT, and a static program; then boots each kernel with and
 without the vDSO, in turns. The program measures the time of a call (see demo.c); of all boots the least counts. Two more
-boots count the instructions of a call, those of the kernel and the firmware included. The kernel counts the system calls, and
+boots count the instructions of a call, those of the kernel and the firmware included. Where this machine is one of the image's
+architecture, the program runs on it too (see native.py). The kernel counts the system calls, and
 the reads of the counter that trapped because user mode may not read it (firmware may answer them, silently and slowly).
 Kernels, program and the output of each guest lie in OUT/demo. With the vDSO no call may be a system call, and without it
 each must be one; otherwise the reasons are printed and the status is 1. The last
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from machines import MACHINES, GuestError, Machine
 from machines.machine import includes
+from native import NativeError, measure, why_not
 from qemu import boot
 
 HERE = Path(__file__).resolve().parent
@@ -116,14 +118,13 @@ def start(name: str, kernel: Path, vdso: str, program: Path, log: Path, counter_
     return Boot(done.syscalls("clock_gettime"), done.values["counter_traps"], float(said[2]), float(said[3]))
 
 
-def measure(name: str, kernel: Path, program: Path, folder: Path, counter_page: bool) -> tuple[Result, Result]:
+def turns(name: str, kernel: Path, program: Path, folder: Path, counter_page: bool) -> tuple[Result, Result]:
     """Boot the kernel with the vDSO and without it, in turns: what slows the host slows both."""
 
     def guest(vdso: str, instructions: bool = False) -> Boot:
         return start(name, kernel, vdso, program, folder / f"guest-{name}-{vdso}.txt", counter_page, instructions)
 
-    turns = [(guest("on"), guest("off")) for _ in range(ROUNDS)]
-    on, off = zip(*turns, strict=True)
+    on, off = zip(*((guest("on"), guest("off")) for _ in range(ROUNDS)), strict=True)
     return Result(name, "on", on, guest("on", True)), Result(name, "off", off, guest("off", True))
 
 
@@ -176,11 +177,17 @@ def demo(out: Path, words: list[str]) -> list[str]:
     for name in [name for name in KERNELS if name in machine.languages]:
         KERNELS[name](machine.arch, folder / f"kernel-{name}", vdso)
         kernel = folder / f"kernel-{name}" / "kernel.elf"
-        on, off = measure(name, kernel, program, folder, counter_page=device)
+        on, off = turns(name, kernel, program, folder, counter_page=device)
         print(on, off, sep="\n")
         print(f"kernel={name} {ratios(on, off, not device)}", flush=True)
         measured.append((on, off))
         wrong += [reason for result in (on, off) for reason in result.wrong()]
+    reason = why_not(facts, machine)
+    if reason is None:
+        print("  RUN     on this machine", flush=True)
+        print(measure(out, machine, folder), flush=True)
+    elif reason:
+        print(f"demo: the image was not run on this machine: {reason}")
     if wrong:
         wrong.append(f"what the guests printed is in {folder}")
     else:
@@ -194,7 +201,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         wrong = demo(Path(arguments[0]).absolute(), arguments[1:])
-    except (DemoError, GuestError) as error:
+    except (DemoError, GuestError, NativeError) as error:
         wrong = [str(error)]
     for reason in wrong:
         print(f"demo: {reason}", file=sys.stderr)

@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 SOURCES = EXAMPLES.parent / "vdso_src"
+LAUNCHER = EXAMPLES / "launcher" / "launcher.c"
+LAUNCHER_ADDRESS = 0x60000000
 
 
 # include/uapi/asm-generic/unistd.h of Linux
@@ -46,6 +48,8 @@ class Machine:
                     there is no such page
     numbers         of system calls, by their names
     languages       of the example kernels for it
+    place           option of the linker for the address of a static program, such as the launcher; None: `compile` has no whole
+                    C library, and makes no launcher
     """
 
     arch: str
@@ -59,12 +63,19 @@ class Machine:
     counter_page: Callable[[Sequence[str], Path], Path] | None = None
     numbers: Mapping[str, int] = field(default_factory=lambda: GENERIC_NUMBERS)
     languages: tuple[str, ...] = ("c", "rust")
+    place: str | None = "-Ttext-segment"
 
 
 def includes(arch: str) -> tuple[str, ...]:
     """Return flags that find the headers of vdso-selftest and of the stubs: by quotes alone, as one is called time.h."""
     folders = (SOURCES / "selftest", SOURCES / arch / "selftest", SOURCES / arch, SOURCES)
     return tuple(word for folder in folders for word in ("-iquote", str(folder)))
+
+
+def launcher_flags(arch: str, place: str) -> tuple[str, ...]:
+    """Return what the launcher is compiled with: its headers, and its own place by that option of the linker."""
+    folders = (LAUNCHER.parent / arch, SOURCES, SOURCES / arch)
+    return (f"-Wl,{place}={LAUNCHER_ADDRESS:#x}", *(f"-I{folder}" for folder in folders))
 
 
 def image_sources() -> tuple[str, ...]:

@@ -15,6 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import native
+from machines import MACHINES
+
 from . import build_times, cycles, limits, table
 from .architectures import MEASURED
 from .measured import Measured
@@ -52,14 +55,18 @@ def main() -> int:
         compared = [subject for made, subject in zip(blobs, subjects, strict=True) if made.mode in SIMULATED]
         cores, missing = measured.cycles([*compared, *linux], work / "cycles")
         print(cycles.text(cores, missing), flush=True)
+    here = None
+    if native.why_not(blobs[0].facts, MACHINES[name]) is None:
+        here = native.measure(blobs[0].folder, MACHINES[name], work)
+        print(f"clock_gettime(MONOTONIC) on this machine, beside Linux's own vDSO and a system call\n\n{here}\n", flush=True)
     times = build_times.measure(root, out, work / "times", [f"ARCH={name}"])
     print(build_times.text(times), flush=True)
     more = 0 if measured.most.counted_by(blobs[0].facts) else limits.OTHER_COMPILER
     by_mode = {made.mode.title: column for made, column in zip(blobs, columns, strict=False)}
     held = limits.of_instructions(by_mode, measured.most, more)
-    held += limits.of_cycles(cores) + limits.of_times(times)
+    held += limits.of_cycles(cores) + limits.of_this_machine(here) + limits.of_times(times)
     print(limits.text(held), end="", flush=True)
-    report = {"instructions": columns, "cycles": cores, "build times": times}
+    report = {"instructions": columns, "cycles": cores, "this machine": here and here.report(), "build times": times}
     (work / "bench.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return limits.status(held)
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from native import Native
+
 from .build_times import LINEAR_LIMIT, Clean, Idle, Variants
 from .calls import CLOCKS
 from .cycles import ratios
@@ -19,6 +21,7 @@ from .measured import Most
 
 OTHER_COMPILER = 2  # instructions more that another compiler may take
 CYCLES_LIMIT = 0.85  # of Linux's cycles
+NATIVE_LIMIT = 0.9  # of the time that Linux's own vDSO takes on this machine
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,13 @@ def of_cycles(cores: Sequence[Mapping[str, Any]]) -> list[Limit]:
             worse = max(ratios(dict(row), ours, linux))
             found.append(Limit(f"cycles on {row['core']}, in those of {linux}", worse, CYCLES_LIMIT, False))
     return found
+
+
+def of_this_machine(found: Native | None) -> list[Limit]:
+    """Return the limit of a call on this machine; nothing where none was measured."""
+    if found is None:
+        return []
+    return [Limit("clock_gettime here, in times of Linux's own vDSO", found.of_linux, NATIVE_LIMIT, False)]
 
 
 def of_times(report: Mapping[str, Any]) -> list[Limit]:

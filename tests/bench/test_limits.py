@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from native import Native, Turn
 
 from bench import limits
 from bench.architectures import MEASURED
@@ -87,6 +88,13 @@ def test_the_compiler_that_limits_are_for_is_known(arch: str, tool: str, version
     assert most.counted_by({"tools": {tool: version}})
     assert not most.counted_by({"tools": {tool: version.replace("12.2.0", "14.2.0").replace("19.1", "21.1")}})
     assert not most.counted_by({"tools": {"another": version}})
+
+
+def test_a_call_on_this_machine_is_held_to_linuxs_own() -> None:
+    assert limits.of_this_machine(None) == []
+    slow, fast = (limits.of_this_machine(Native([Turn(ours, 60.0, 240.0)], 10**9, "tsc")) for ours in (54.6, 53.4))
+    assert [limit.missed for limit in (*slow, *fast)] == [True, False]
+    assert limits.status(slow) == 0
 
 
 def test_what_a_machine_alone_can_miss_is_told_and_no_status() -> None:

@@ -16,13 +16,10 @@ from typing import Protocol
 from bases import bases, minimal
 from debian_packages import KERNEL, MACHINE, Packages
 from kernel_builds import session_folder
-from kernels.program_builds import LAUNCHER_ADDRESS
 from kernels.runtimes import SECONDS, Run, Runtime, said
-from repository import SOURCES, TESTS
 from scons_build import build
 from vdso.arch.arch import Arch
 
-LAUNCHER = TESTS / "kernels" / "launcher.c"
 # Debian 12's QEMU does not know the vector registers that Debian's programs use on every architecture. A later one is linked
 # statically, so that it runs here too.
 QEMU = Packages(MACHINE, ("qemu-user",), ("stable", "testing"))
@@ -66,7 +63,7 @@ class Guest:
     """
     packages    of Debian for the architecture
     runner      what runs programs of the architecture
-    launcher    tests/kernels/launcher.c, built for it
+    launcher    examples/launcher, built for it
     runtimes    the programs that read clocks, by the name of what they are compiled with
     """
 
@@ -116,9 +113,3 @@ def _run(*words: object) -> subprocess.CompletedProcess[str]:
 def qemu(arch: Arch) -> Path:
     """Return a QEMU for programs that knows vector registers."""
     return QEMU.unpacked("qemu-user") / "usr" / "bin" / arch.emulation.user.name
-
-
-def launcher_flags(arch: Arch, place: str) -> tuple[str, ...]:
-    """Return what the launcher is compiled with: the layout of the data page, and its own place, by an option of the linker."""
-    own = (TESTS / "arch" / arch.name, SOURCES, SOURCES / arch.name)
-    return (f"-Wl,{place}={LAUNCHER_ADDRESS:#x}", *(f"-I{folder}" for folder in own))

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from debian_packages import unpacked
 from kernel_builds import CC, PROGRAMS, run, session_folder
-from repository import INCLUDES, TESTS
+from machines.machine import LAUNCHER, launcher_flags
+from repository import TESTS
 
 # what makes cleanups and unwinders work that come from a signal handler
 CFLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-fexceptions", "-fasynchronous-unwind-tables")
 CROSS = Path("/usr/riscv64-linux-gnu")  # Debian's cross glibc
-LAUNCHER_ADDRESS = 0x60000000
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,7 @@ def merged(root: Path, folders: Iterable[Path]) -> Path:
 
 @cache
 def launcher() -> Path:
-    """Build tests/kernels/launcher.c with the layout of the data page that the stubs have."""
+    """Build the launcher with the layout of the data page that the stubs have."""
     out = session_folder() / "launcher"
-    place = f"-Wl,-Ttext-segment={LAUNCHER_ADDRESS:#x}"
-    machine = f"-I{TESTS / 'arch' / 'riscv64'}"
-    run(CC, *CFLAGS, "-static", place, machine, *INCLUDES, TESTS / "kernels" / "launcher.c", "-o", out)
+    run(CC, *CFLAGS, "-static", *launcher_flags("riscv64", "-Ttext-segment"), LAUNCHER, "-o", out)
     return out

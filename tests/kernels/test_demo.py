@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def test_the_target(machine: Machine, tmp_path: Path) -> None:
         assert float(found[2]) == pytest.approx(int(without[1]) / int(with_it[1]), abs=0.1)
     assert (tmp_path / "demo" / f"guest-{names[-1]}-off.txt").is_file()
     assert done.stdout.splitlines()[-1].startswith("demo: clock_gettime by the vDSO is ")
+    natively = [line for line in done.stdout.splitlines() if line.startswith("native ")]
+    assert len(natively) == (4 if arch == platform.machine() and machine.place else 0), natively
     told = [line for line in done.stdout.splitlines() if line.startswith("  BOOT ")]
     boots = [f"vdso={vdso}" for vdso in ("on", "off") * demo.ROUNDS]
     boots += [f"vdso={vdso}, instructions counted" for vdso in ("on", "off")]

@@ -24,4 +24,5 @@ LOONGARCH64 = Machine(
         "-Dselftest=libc_start", *LIBRARY, *image_sources(),
     ),
     reader=(),
+    place=None,
 )  # fmt: skip

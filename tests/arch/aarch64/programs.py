@@ -9,9 +9,10 @@ from pathlib import Path
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, run, session_folder
 from kernels.clang_builds import Library, libgcc, musl
-from kernels.guests import LAUNCHER, Emulated, Guest, launcher_flags
+from kernels.guests import Emulated, Guest
 from kernels.program_builds import CFLAGS, go_for, merged
 from kernels.runtimes import Runtime
+from machines.machine import LAUNCHER, launcher_flags
 from vdso.arch.aarch64.facts import AARCH64
 
 LIBRARIES = Packages(AARCH64.debian, ("musl", "musl-dev", KERNEL))
@@ -49,7 +50,7 @@ def musl_root() -> Path:
 
 @cache
 def launcher() -> Path:
-    return _made(LAUNCHER, "launcher-aarch64", "-static", *launcher_flags(AARCH64, "-Ttext-segment"))
+    return _made(LAUNCHER, "launcher-aarch64", "-static", *launcher_flags(AARCH64.name, "-Ttext-segment"))
 
 
 ARM = Guest(

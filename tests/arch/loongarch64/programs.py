@@ -13,9 +13,10 @@ from pathlib import Path
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, session_folder
 from kernels.clang_builds import Library, musl
-from kernels.guests import LAUNCHER, Emulated, Guest, launcher_flags, qemu
+from kernels.guests import Emulated, Guest, qemu
 from kernels.program_builds import go_for, merged
 from kernels.runtimes import Runtime
+from machines.machine import LAUNCHER, launcher_flags
 from vdso.arch.loongarch64.facts import LOONGARCH64
 
 GLIBC = ("libc6", "libc6-dev", "linux-libc-dev", "libtinfo6", "bash")
@@ -71,7 +72,7 @@ def built(name: str, libc: str, static: bool) -> Path:
 
 @cache
 def launcher() -> Path:
-    return with_musl().build(LAUNCHER, "launcher-loongarch64", *launcher_flags(LOONGARCH64, "--image-base"), static=True)
+    return with_musl().build(LAUNCHER, "launcher-loongarch64", *launcher_flags(LOONGARCH64.name, "--image-base"), static=True)
 
 
 @cache

@@ -10,9 +10,10 @@ from pathlib import Path
 from debian_packages import KERNEL, Packages
 from kernel_builds import PROGRAMS, run, session_folder
 from kernels.clang_builds import libgcc, musl
-from kernels.guests import LAUNCHER, Emulated, Guest, Native, launcher_flags
+from kernels.guests import Emulated, Guest, Native
 from kernels.program_builds import CFLAGS, go_for
 from kernels.runtimes import Runtime
+from machines.machine import LAUNCHER, launcher_flags
 from vdso.arch.x86_64.facts import X86_64
 
 LIBRARIES = Packages(X86_64.debian, ("musl-dev", KERNEL))
@@ -42,7 +43,7 @@ def with_musl(name: str) -> Path:
 
 @cache
 def launcher() -> Path:
-    return _made(LAUNCHER, "launcher-x86_64", "-static", *launcher_flags(X86_64, "-Ttext-segment"))
+    return _made(LAUNCHER, "launcher-x86_64", "-static", *launcher_flags(X86_64.name, "-Ttext-segment"))
 
 
 X86 = Guest(

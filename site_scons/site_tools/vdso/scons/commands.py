@@ -64,8 +64,8 @@ def demo(root: str, out: str, settings: list[str]) -> int:
 
 
 def bench(root: str, out: str) -> int:
-    """Count instructions a call and measure build times; Python finds the library and the tests' support there."""
-    places = [Path(root, "tests"), Path(root, "tests", "support"), Path(root, "site_scons", "site_tools")]
+    """Count instructions a call and measure build times. Python finds there the library, and what tests and demo share."""
+    places = [Path(root, *words) for words in (("tests",), ("tests", "support"), ("examples",), ("site_scons", "site_tools"))]
     return _python(root, "-m", "bench", root, out, PYTHONPATH=os.pathsep.join(map(str, places)))
 
 

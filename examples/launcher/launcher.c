@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs an unmodified Linux program as a kernel does that gives it our vDSO. For user mode emulation, which has none.
+ * Runs an unmodified Linux program as a kernel does that gives it our vDSO. For user mode emulation, which has none, and for
+ * Linux on a machine of the image's architecture, where it takes the place of Linux's own.
  *
- *	qemu-ARCH [-L SYSROOT] launcher [OPTIONS] IMAGE DATA_OFFSET PROGRAM [ARGUMENT...]
+ *	[qemu-ARCH [-L SYSROOT]] launcher [OPTIONS] IMAGE DATA_OFFSET PROGRAM [ARGUMENT...]
+ *	[qemu-ARCH] launcher --hz
+ *
+ * The second form prints the frequency of the counter, as it is measured here.
  *
  * IMAGE is a vdso.so; it is mapped R-X, and a data page R-- DATA_OFFSET bytes from there (the number in vdso.h and
  * vdso.json; the word `none` for an image without a data page). PROGRAM is an ELF file, ET_EXEC or ET_DYN; its
@@ -15,7 +19,7 @@
  *	--page=zero		a page of zeros, as before `init`: every clock asks the kernel
  *	--page=none		no page where the image expects one: wrong
  *
- * The clocks of the page agree with those of the system: the counter is the host's under QEMU, whose rate is
+ * The clocks of the page agree with those of the system: the counter is the host's, under QEMU too, and its rate is
  * measured here, a tenth of a second long. The launcher's last system call is a write to file -1, so that in what
  * `-strace` shows all that follows is the program's. Status 127: not launched.
  *
@@ -302,6 +306,8 @@ int main(int argc, char **argv, char **envp)
 	char **words = argv + 1;
 	uint64_t *stack;
 
+	if (argc == 2 && !strcmp(argv[1], "--hz"))
+		return printf("%lu\n", (unsigned long)measure_hz()) < 0;
 	options = parse(&words);
 	if (argc - (words - argv) < 3)
 		die("usage", "launcher [OPTIONS] IMAGE DATA_OFFSET PROGRAM [ARGUMENT...]");
