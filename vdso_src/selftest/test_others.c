@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Do the other exports answer as their system calls do? */
 #include "calls.h"
+#include "clock_ids.h"
 #include "image.h"
 #include "machine.h"
+#include "patience.h"
 #include "tests.h"
+#include "time.h"
 
 /* The clocks that the vDSO serves, and some that it does not. */
 static const signed char clocks[] = { 0, 1, 4, 5, 6, 7, 11, 2, 3, 99, -1 };
@@ -45,7 +48,27 @@ static const struct other {
 	long number;
 } others[] = { MACHINE_OTHERS { 0, 0 } };
 
-/* Calls each export with arguments that ask for nothing, so that it does nothing. */
+/* A kernel may tell a clock's second at its tick, and be behind the vDSO until that. */
+#define TICK (20 * MILLISECOND)
+#define TICK_TURNS 1000000
+
+static void wait_for_tick(void)
+{
+	struct vdso_timespec start, now;
+	long turn;
+
+	for (turn = 0; take_turn(turn, TICK_TURNS); turn++) {
+		if (vdso_clock_gettime(VDSO_MONOTONIC, turn ? &now : &start))
+			return;
+		if (turn && between(&start, &now) > TICK)
+			return;
+	}
+}
+
+/*
+ * Calls each export with arguments that ask for nothing, so that it does nothing but answer: what its system call answers
+ * before that and after, or between the two.
+ */
 enum verdict test_others(void)
 {
 	unsigned i, found = 0;
@@ -54,16 +77,23 @@ enum verdict test_others(void)
 		return skip("not an image of scons-vdso");
 	for (i = 0; others[i].name; i++) {
 		uint64_t function = image_export(others[i].name);
-		long vdso, system_call;
+		int agree = 0, tries;
 
-		if (!function)
-			continue;
-		found++;
-		vdso = call_at(function, 0, 0, 0, 0, 0);
-		system_call = vdso_syscall5(others[i].number, 0, 0, 0, 0, 0);
-		if (vdso != system_call)
-			return not_ok("%s answers %ld, its system call %ld: is this the image as it was made?",
-				      others[i].name, vdso, system_call);
+		for (tries = 0; function && !agree && tries < 2; tries++) {
+			long before, vdso, after;
+
+			if (tries)
+				wait_for_tick();
+			before = vdso_syscall5(others[i].number, 0, 0, 0, 0, 0);
+			vdso = call_at(function, 0, 0, 0, 0, 0);
+			after = vdso_syscall5(others[i].number, 0, 0, 0, 0, 0);
+			agree = before <= vdso && vdso <= after;
+			if (!agree && tries)
+				return not_ok("%s answers %ld, its system call %ld before that and %ld after: is this the image as it was\n"
+					      "made? And if it tells a time, let the system call answer from vdso_data_read()",
+					      others[i].name, vdso, before, after);
+		}
+		found += function != 0;
 	}
 	return found ? OK : skip("this image has none");
 }

@@ -36,7 +36,8 @@ static inline struct machine_sigaction machine_action(void (*handler)(int, void 
 #define MACHINE_CONTEXT_PC 168
 
 /* Exports beside those of the clock, and their system calls. */
-#define MACHINE_OTHERS { VDSO_EXPORT_PREFIX "getcpu", VDSO_NR_GETCPU },
+#define MACHINE_OTHERS \
+	{ VDSO_EXPORT_PREFIX "getcpu", VDSO_NR_GETCPU }, { VDSO_EXPORT_PREFIX "time", VDSO_NR_TIME },
 
 /* Handlers return to the program's own code, so no code of the kernel's is known to unwinders. */
 #define MACHINE_SIGRETURN_CODE 0x0u
