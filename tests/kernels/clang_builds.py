@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from kernel_builds import run, session_folder
+from debian_packages import PACKAGES
+from kernel_builds import CFLAGS, run, session_folder
 
 CC, LD = "clang-19", "lld-19"
 
@@ -48,25 +49,27 @@ class Library:
                 f"-Wl,--dynamic-linker={self.loader}",
             )
         )
-        command = [CC, *self.target, "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-nostdinc", *headers, *flags, *how]
+        command = [CC, *self.target, *CFLAGS, "-nostdinc", *headers, *flags, *how]
         run(*command, "-nostdlib", f"-fuse-ld={LD}", *self.start, source, *parts, *self.end, "-o", out)
         return out
 
 
-def musl(arch: str, target: Sequence[str], development: Path, libgcc: Path, shared: Path | None = None) -> Library:
-    """Return musl of Debian's packages.
+def musl(arch: str, target: Sequence[str], libgcc: Path, linux: Sequence[Path]) -> Library:
+    """Return musl of Debian's packages; without the package `musl`, programs have all of it in them.
 
-    development, shared     where `musl-dev` and `musl` are unpacked; without the latter programs have all of it in them
+    linux   folders of Linux's own headers
     """
-    triplet = f"{arch}-linux-musl"
+    packages, triplet = PACKAGES[arch], f"{arch}-linux-musl"
+    development = packages.unpacked("musl-dev")
     libraries = development / "usr" / "lib" / triplet
+    shared = (packages.unpacked("musl") / "usr" / "lib" / triplet / "libc.so",) if "musl" in packages.names else ()
     return Library(
         target=tuple(target),
-        headers=(development / "usr" / "include" / triplet,),
+        headers=(development / "usr" / "include" / triplet, *linux),
         start=(libraries / "crt1.o", libraries / "crti.o"),
         end=(libraries / "crtn.o",),
         static=(libraries / "libc.a", libgcc),
-        dynamic=(shared / "usr" / "lib" / triplet / "libc.so", libgcc) if shared else (),
+        dynamic=(*shared, libgcc),
         loader=f"/lib/ld-musl-{arch}.so.1",
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bases import bases, minimal
-from debian_packages import KERNEL, MACHINE, Packages
+from debian_packages import KERNEL, MACHINE, PACKAGES, Packages
 from kernel_builds import session_folder
 from kernels.runtimes import SECONDS, Run, Runtime, said
 from scons_build import build
@@ -61,14 +61,12 @@ class Native:
 @dataclass(frozen=True)
 class Guest:
     """
-    packages    of Debian for the architecture
     runner      what runs programs of the architecture
     launcher    examples/launcher, built for it
     runtimes    the programs that read clocks, by the name of what they are compiled with
     """
 
     arch: Arch
-    packages: Packages
     runner: Runner
     launcher: Callable[[], Path]
     runtimes: Mapping[str, Runtime]
@@ -76,7 +74,7 @@ class Guest:
     def base(self, word: str) -> str:
         """Return BASE for `minimal`, or for `linux`: a vDSO of Linux that is at hand, or Debian's kernel."""
         found = [*bases(f"{self.arch.name}-linux-*.so"), None][0]
-        return word if word == "minimal" else str(found or self.packages.deb(KERNEL))
+        return word if word == "minimal" else str(found or PACKAGES[self.arch.name].deb(KERNEL))
 
     def linux(self) -> list[str]:
         """Return the names of the vDSOs of Linux that are at hand, or `debian` for that of Debian's kernel."""
@@ -90,7 +88,7 @@ class Guest:
             return next(path for path in bases(f"{self.arch.name}-linux-*.so") if path.stem == name)
         out = session_folder() / f"debian-{self.arch.name}"
         if not out.exists():
-            build(out, f"ARCH={self.arch.name}", f"BASE={self.packages.deb(KERNEL)}")
+            build(out, f"ARCH={self.arch.name}", f"BASE={PACKAGES[self.arch.name].deb(KERNEL)}")
         return out / "base.so"
 
     def launch(self, name: str, image: Path, data_offset: int, log: Path, *options: str) -> Run:

@@ -7,75 +7,67 @@ import importlib.util
 import os
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from debian_packages import unpacked
-from kernel_builds import CC, PROGRAMS, run, session_folder
+from debian_packages import PACKAGES
+from kernel_builds import CFLAGS, PROGRAMS, program, run, session_folder
+from kernels.clang_builds import Library, libgcc, musl
+from machines import MACHINES
 from machines.machine import LAUNCHER, launcher_flags
 from repository import TESTS
+from vdso.arch import ARCHES
+from vdso.arch.riscv64.facts import RISCV64
 
-# what makes cleanups and unwinders work that come from a signal handler
-CFLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-fexceptions", "-fasynchronous-unwind-tables")
-CROSS = Path("/usr/riscv64-linux-gnu")  # Debian's cross glibc
+CROSS = Path(RISCV64.emulation.libc.name).parents[1]  # Debian's cross glibc
+CLANG_FLAGS = {"aarch64": ("-mno-outline-atomics",)}  # libgcc's functions for them call __getauxval of glibc
+LIBCS = ("glibc", "musl")
+OWN_RESTORER = {("aarch64", "musl")}
+"""C libraries that give the kernel a function of theirs to return from a handler (SA_RESTORER), by the architecture, where
+the vDSO has one too: musl, src/signal/aarch64/restore.s."""
 
 
-@dataclass(frozen=True)
-class Musl:
-    """musl 1.2.6 of Debian, unpacked: folders of headers and libraries, and the shared library."""
-
-    headers: Path
-    libraries: Path
-    shared: Path
-
-    @property
-    def compile(self) -> tuple[str | Path, ...]:
-        """Return flags and the start file of a program that takes nothing from glibc."""
-        builtin = subprocess.run([CC, "-print-file-name=include"], capture_output=True, text=True, check=True).stdout.strip()
-        folders = [word for folder in (self.headers, builtin, _linux_headers()) for word in ("-isystem", folder)]
-        return ("-nostdlib", "-nostdinc", *folders, TESTS / "kernels" / "musl_start.c")
+def own_headers(arch: str) -> str:
+    """Return the flag that finds what the programs can't say in C, in the folder of an architecture."""
+    return f"-I{TESTS / 'arch' / arch}"
 
 
 @cache
-def _linux_headers() -> Path:
-    """Return Linux's own headers, which Debian keeps among those of the cross glibc."""
-    folder = session_folder() / "linux-headers"
+def with_musl(arch: str) -> Library:
+    """Return musl 1.2.6 of an architecture that Debian 12 has a cross gcc for."""
+    cc = ARCHES[arch].emulation.cc.name
+    return musl(arch, (f"--target={arch}-linux-musl", *CLANG_FLAGS.get(arch, ())), libgcc(cc), (linux_headers(arch),))
+
+
+@cache
+def linux_headers(arch: str) -> Path:
+    """Return Linux's own headers, which Debian keeps among those of glibc."""
+    cc = ARCHES[arch].emulation.cc.name
+    shown = subprocess.run([cc, "-E", "-v", "-xc", os.devnull], capture_output=True, text=True, check=True).stderr
+    searched = [Path(line.strip()) for line in shown.splitlines() if line.startswith(" /")]
+    folder = session_folder() / f"linux-headers-{arch}"
     folder.mkdir()
     for name in ("linux", "asm", "asm-generic"):
-        (folder / name).symlink_to(CROSS / "include" / name)
+        (folder / name).symlink_to(next(path / name for path in searched if (path / name).is_dir()))
     return folder
 
 
 @cache
-def musl() -> Musl:
-    triplet = "riscv64-linux-musl"
-    development = unpacked("musl-dev") / "usr"
-    shared = unpacked("musl") / "usr" / "lib" / triplet / "libc.so"
-    return Musl(development / "include" / triplet, development / "lib" / triplet, shared)
-
-
-@cache
-def static(name: str, libc: str) -> Path:
-    """Build the program `name` for riscv64, with all of `libc` in it: glibc 2.36 or musl 1.2.6."""
-    out, source = session_folder() / f"{name}-{libc}-static", PROGRAMS / f"{name}.c"
-    own = f"-I{TESTS / 'arch' / 'riscv64'}"
+def static(name: str, libc: str, arch: str = RISCV64.name) -> Path:
+    """Build the program `name` with all of `libc` in it: glibc of Debian 12, or musl 1.2.6."""
+    source = PROGRAMS / f"{name}.c"
     if libc == "musl":
-        run(CC, *CFLAGS, *musl().compile, own, "-static", source, f"-L{musl().libraries}", "-lc", "-lgcc", "-o", out)
-    else:
-        run(CC, *CFLAGS, own, "-static", source, "-o", out)
-    return out
+        return with_musl(arch).build(source, f"{name}-musl-static-{arch}", own_headers(arch), static=True)
+    return program(source, *CFLAGS, own_headers(arch), arch=arch)
 
 
 @cache
-def dynamic(name: str, libc: str) -> Path:
+def dynamic(name: str, libc: str, arch: str = RISCV64.name) -> Path:
     """Build the program `name` for the dynamic loader of `libc`."""
-    out, source = session_folder() / f"{name}-{libc}", PROGRAMS / f"{name}.c"
+    source, out = PROGRAMS / f"{name}.c", session_folder() / f"{name}-{libc}-{arch}"
     if libc == "musl":
-        loader = "-Wl,--dynamic-linker=/lib/ld-musl-riscv64.so.1"
-        run(CC, *CFLAGS, *musl().compile, loader, source, musl().shared, "-lgcc", "-o", out)
-    else:
-        run(CC, *CFLAGS, source, "-o", out)
+        return with_musl(arch).build(source, out.name, own_headers(arch), static=False)
+    run(ARCHES[arch].emulation.cc.name, *CFLAGS, own_headers(arch), source, "-o", out)
     return out
 
 
@@ -102,10 +94,10 @@ def go_for(name: str, architecture: str) -> Path:
 
 
 @cache
-def sysroot(package: str) -> Path:
+def sysroot(package: str, arch: str = RISCV64.name) -> Path:
     """Return a root folder with the libraries of a package and of what it needs."""
     names = {"libc6": ("libc6", "libgcc-s1"), "musl": ("musl",)}[package]
-    return merged(session_folder() / f"{package}-root", map(unpacked, names))
+    return merged(session_folder() / f"{package}-root-{arch}", map(PACKAGES[arch].unpacked, names))
 
 
 def merged(root: Path, folders: Iterable[Path]) -> Path:
@@ -123,8 +115,8 @@ def merged(root: Path, folders: Iterable[Path]) -> Path:
 
 
 @cache
-def launcher() -> Path:
-    """Build the launcher with the layout of the data page that the stubs have."""
-    out = session_folder() / "launcher"
-    run(CC, *CFLAGS, "-static", *launcher_flags("riscv64", "-Ttext-segment"), LAUNCHER, "-o", out)
-    return out
+def launcher(arch: str = RISCV64.name) -> Path:
+    """Build the launcher for an architecture whose machine has a whole C library."""
+    place = MACHINES[arch].place
+    assert place is not None
+    return program(LAUNCHER, *CFLAGS, *launcher_flags(arch, place), arch=arch)

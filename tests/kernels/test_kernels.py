@@ -13,8 +13,8 @@ import pytest
 from kernel_builds import (
     ALL_KERNELS,
     EXAMPLES,
-    GLIBC_KERNELS,
     KERNELS,
+    LIBC_KERNELS,
     PROGRAMS,
     Replace,
     build_kernel,
@@ -35,7 +35,7 @@ READS = 994  # how often the demo's program reads the counter itself, in a batch
 IMAGE = 0x300000000
 
 kernels = pytest.mark.parametrize("name", KERNELS)
-glibc_kernels = pytest.mark.parametrize("name", GLIBC_KERNELS)
+libc_kernels = pytest.mark.parametrize("name", LIBC_KERNELS)
 all_kernels = pytest.mark.parametrize("name", ALL_KERNELS)
 
 
@@ -152,7 +152,7 @@ PLACES = {
 """Where what is not the program's lies. `firmware`: what it, or QEMU itself, puts at the start of memory."""
 
 
-@glibc_kernels
+@libc_kernels
 @pytest.mark.parametrize(
     ("how", "place", "status"),
     [
@@ -178,7 +178,7 @@ def test_user_mode_reaches_its_own(name: str, how: str, place: str, status: int,
     assert done.exit == status, done.text
 
 
-@glibc_kernels
+@libc_kernels
 def test_without_the_vdso_nothing_is_mapped(name: str, tmp_path: Path) -> None:
     for place in ("vdso", f"{IMAGE:x}"):
         touch = program(PROGRAMS / "touch.c", arch=ALL_KERNELS[name].arch)
@@ -192,7 +192,7 @@ def threads(guest: Path, log: Path) -> Run:
     return boot(guest, program(PROGRAMS / "threads.c", arch=machine_of(guest).arch), args=["6", "60"], cpus=4, log=log)
 
 
-@glibc_kernels
+@libc_kernels
 def test_threads_on_four_harts(name: str, tmp_path: Path) -> None:
     done = threads(kernel(name), tmp_path / "guest.txt")
     assert done.exit == 0, done.text

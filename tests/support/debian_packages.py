@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Packages of Debian that the tests run on: for riscv64 a current glibc, musl 1.2.6, and a kernel.
+"""Packages of Debian that the tests run on: of each architecture a kernel and musl 1.2.6, of some a current glibc.
 
 They come as the tool's own base does (debian.py: signatures checked, the machine's apt untouched) and stay in
 
@@ -20,14 +20,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from vdso.arch import ARCHES
+from vdso.arch.aarch64.facts import AARCH64
+from vdso.arch.arch import Arch
+from vdso.arch.loongarch64.facts import LOONGARCH64
 from vdso.arch.riscv64.facts import RISCV64
+from vdso.arch.x86_64.facts import X86_64
 from vdso.errors import VdsoError
 from vdso.extract import debian
 from vdso.extract.containers import payloads
+from vdso.extract.find import find
 
 KERNEL = "linux"  # stands for the newest of the kernel packages, whose names hold the version
 SUITES = ("testing", "unstable")  # stable has musl 1.2.5, which never calls the vDSO's clock
@@ -62,7 +68,7 @@ class Packages:
 
     def _newest(self) -> dict[str, str]:
         """Return for each of `names` the name of its file without .deb; the file is there."""
-        index = cache() / f"newest-{self.architecture}.json"
+        index = cache() / f"newest-{self.architecture}-{'+'.join(self.names)}.json"
         with locked():
             known: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}
             complete = set(known) == set(self.names) and all((cache() / f"{file}.deb").exists() for file in known.values())
@@ -106,16 +112,39 @@ class Packages:
         return debian.kernel_packages(suite.names("linux-"), arch)
 
 
-RISCV = Packages(RISCV64.debian, ("libc6", "libgcc-s1", "musl", "musl-dev", KERNEL))
-deb, unpacked = RISCV.deb, RISCV.unpacked
+PACKAGES = {
+    RISCV64.name: Packages(RISCV64.debian, ("libc6", "libgcc-s1", "musl", "musl-dev", KERNEL)),
+    LOONGARCH64.name: Packages(
+        LOONGARCH64.debian,
+        ("libc6", "libc6-dev", "linux-libc-dev", "libtinfo6", "bash", "libgcc-16-dev", "musl", "musl-dev", KERNEL),
+    ),
+    AARCH64.name: Packages(AARCH64.debian, ("musl", "musl-dev", KERNEL)),
+    X86_64.name: Packages(X86_64.debian, ("musl-dev", KERNEL)),
+}
+"""What the tests take of Debian for each architecture."""
+deb = PACKAGES[RISCV64.name].deb
+IMAGES = {
+    RISCV64.name: (0x38, b"RSC\x05"),  # Linux: Documentation/arch/riscv/boot-image-header.rst
+    AARCH64.name: (0x38, b"ARMd"),  # Linux: Documentation/arch/arm64/booting.rst
+    X86_64.name: (0, b"\x7fELF"),  # vmlinux, which a bzImage unpacks
+}
+"""What a kernel that QEMU boots has, and where."""
 
 
-def kernel_image() -> bytes:
-    """Return Debian's newest kernel, as the raw Image that boots."""
-    data = deb(KERNEL).read_bytes()
+@lru_cache(maxsize=1)
+def kernel_image(arch: Arch = RISCV64) -> bytes:
+    """Return Debian's newest kernel, unpacked, in the form that QEMU boots."""
+    data = PACKAGES[arch.name].deb(KERNEL).read_bytes()
     label, image = max(payloads(KERNEL, data), key=lambda payload: len(payload[1]))
-    assert image[0x38:0x3C] == b"RSC\x05", f"{label} is no Image of riscv64"  # Linux: arch/riscv/boot-image-header.rst
+    at, magic = IMAGES[arch.name]
+    assert image.startswith(magic, at), f"{label} is no kernel of {arch.name}"
     return image
+
+
+@lru_cache
+def kernel_vdso(arch: Arch = RISCV64) -> bytes:
+    """Return the vDSO that Debian's newest kernel maps for programs with 64 bits."""
+    return find(KERNEL, kernel_image(arch), arch)
 
 
 def no_network(error: Exception) -> bool:

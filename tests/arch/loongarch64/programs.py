@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from debian_packages import KERNEL, Packages
+from debian_packages import PACKAGES
 from kernel_builds import PROGRAMS, session_folder
 from kernels.clang_builds import Library, musl
 from kernels.guests import Emulated, Guest, qemu
@@ -19,8 +19,8 @@ from kernels.runtimes import Runtime
 from machines.machine import LAUNCHER, launcher_flags
 from vdso.arch.loongarch64.facts import LOONGARCH64
 
-GLIBC = ("libc6", "libc6-dev", "linux-libc-dev", "libtinfo6", "bash")
-LIBRARIES = Packages(LOONGARCH64.debian, (*GLIBC, "libgcc-16-dev", "musl", "musl-dev", KERNEL))
+LIBRARIES = PACKAGES[LOONGARCH64.name]
+TRIPLET = "loongarch64-linux-gnu"
 # Reads clocks as a script does, by time(), gettimeofday() and clock_gettime(), and sees that none goes back.
 SCRIPT = """
 for ((served = 0, last = 0, mono = 0; served < 900; served += 3)); do
@@ -34,26 +34,30 @@ echo ok served=$served clock_gettime=0
 
 def gcc() -> Path:
     """Return the folder with gcc's own objects and libraries."""
-    (folder,) = (LIBRARIES.unpacked("libgcc-16-dev") / "usr" / "lib" / "gcc" / "loongarch64-linux-gnu").iterdir()
+    (folder,) = (LIBRARIES.unpacked("libgcc-16-dev") / "usr" / "lib" / "gcc" / TRIPLET).iterdir()
     return folder
 
 
 @cache
 def with_musl() -> Library:
     target = ("--target=loongarch64-unknown-linux-musl", "-mabi=lp64d")
-    return musl(LOONGARCH64.name, target, LIBRARIES.unpacked("musl-dev"), gcc() / "libgcc.a", LIBRARIES.unpacked("musl"))
+    return musl(LOONGARCH64.name, target, gcc() / "libgcc.a", linux_headers())
+
+
+def linux_headers() -> tuple[Path, Path]:
+    folder = LIBRARIES.unpacked("linux-libc-dev") / "usr" / "include"
+    return folder / TRIPLET, folder
 
 
 @cache
 def glibc() -> Library:
-    triplet, development = "loongarch64-linux-gnu", LIBRARIES.unpacked("libc6-dev") / "usr"
-    libraries, shared = development / "lib" / triplet, LIBRARIES.unpacked("libc6") / "usr" / "lib" / triplet
-    linux = LIBRARIES.unpacked("linux-libc-dev") / "usr" / "include"
+    development = LIBRARIES.unpacked("libc6-dev") / "usr"
+    libraries, shared = development / "lib" / TRIPLET, LIBRARIES.unpacked("libc6") / "usr" / "lib" / TRIPLET
     headers = development / "include"
     loader = shared / "ld-linux-loongarch-lp64d.so.1"
     return Library(
         target=("--target=loongarch64-unknown-linux-gnu", "-mabi=lp64d"),
-        headers=(headers / triplet, headers, linux / triplet, linux),
+        headers=(headers / TRIPLET, headers, *linux_headers()),
         start=(libraries / "crt1.o", libraries / "crti.o"),
         end=(libraries / "crtn.o",),
         static=(libraries / "libc.a", gcc() / "libgcc.a", gcc() / "libgcc_eh.a"),
@@ -87,7 +91,6 @@ def shell_root() -> Path:
 
 LOONG = Guest(
     arch=LOONGARCH64,
-    packages=LIBRARIES,
     runner=Emulated(lambda: qemu(LOONGARCH64)),
     launcher=launcher,
     runtimes={
