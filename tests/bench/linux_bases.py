@@ -6,9 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bases import bases
-from debian_packages import KERNEL, kernel_image
-from vdso.arch.riscv64.facts import RISCV64
-from vdso.extract.find import find
+from debian_packages import kernel_vdso
 
 LINUX = [path for path in bases("riscv64-linux-*.so") if "cfi" not in path.name]
 COMPARED = "riscv64-linux-7.2.13"
@@ -20,7 +18,7 @@ def linux_vdsos(folder: Path) -> list[Path]:
     if LINUX:
         return LINUX
     path = folder / "riscv64-linux-debian.so"
-    path.write_bytes(find(KERNEL, kernel_image(), RISCV64))
+    path.write_bytes(kernel_vdso())
     return [path]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import kernel_side
 import pytest
 from bases import bases
-from debian_packages import KERNEL, kernel_image
+from debian_packages import kernel_vdso
 from elftools.elf.elffile import ELFFile
 from kernel_builds import minimal, session_folder
 from kernel_side import PAGE, DataPage
@@ -50,9 +50,7 @@ from kernels.selftest_report import (  # fmt: skip
 from kernels.small_kernel import EXECUTE, HZ, READ, WRITE, Kernel, Manners
 from repository import ROOT
 from scons_build import build, scons
-from vdso.arch.riscv64.facts import RISCV64
 from vdso.elf import our_note
-from vdso.extract.find import find
 
 SIZE_LIMIT = 32 * 1024
 OTHERS_LACK = frozenset(range(400)) - {64, 94}
@@ -411,7 +409,7 @@ def test_a_handler_that_returns_nowhere() -> None:
 
 
 LINUX: dict[str, Callable[[], bytes]] = {path.stem: path.read_bytes for path in bases("riscv64-linux-*.so")}
-LINUX["debian"] = lambda: find(KERNEL, kernel_image(), RISCV64)
+LINUX["debian"] = kernel_vdso
 
 
 @pytest.mark.parametrize("base", LINUX)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from debian_packages import kernel_image
 from kernel_builds import ALL_KERNELS, Replace, build_kernel, build_vdso, kernel, minimal
-from kernels import linux_guest
-from kernels.program_builds import launcher, static
+from kernels.linux_guest import Linux
+from kernels.program_builds import launcher
 from kernels.selftest_report import (  # fmt: skip
     CLOCKS,
     CONTENT,
@@ -39,6 +39,7 @@ from kernels.selftest_report import (  # fmt: skip
 from machines import MACHINES, machine_of
 from qemu import boot
 from vdso.arch import ARCHES
+from vdso.arch.riscv64.facts import RISCV64
 
 SECONDS = 90
 
@@ -304,8 +305,7 @@ def test_a_kernel_that_goes_without(name: str, switches: str, skipped: set[str],
 
 @on_qemu
 def test_on_linux(tmp_path: Path) -> None:
-    programs = {"init": static("init", "glibc"), "vdso-selftest": selftest()}
-    guest = linux_guest.boot(tmp_path, kernel_image(), programs, [["vdso-selftest"]])
+    guest = Linux(RISCV64).boot(tmp_path, kernel_image(), {"vdso-selftest": selftest()}, [["vdso-selftest"]])
     found = read_tap("\n".join(guest.lines["vdso-selftest"]) + "\n")
     assert guest.status["vdso-selftest"] == 0, found.text
     assert "# it is none of scons-vdso\n" in found.notes
