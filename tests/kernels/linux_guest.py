@@ -115,7 +115,9 @@ class Linux:
         status = execute([*command, "-kernel", str(image), "-initrd", str(initrd), "-append", line], log, SECONDS)
         text = log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
         assert status == 0, f"status {status}:\n{text[-3000:]}"
-        return _read(text)
+        guest = _read(text)
+        assert list(guest.status) == [name for name, *_ in commands], text[-3000:]
+        return guest
 
 
 def _read(text: str) -> Guest:

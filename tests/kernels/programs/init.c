@@ -15,6 +15,7 @@
 #include <sys/auxv.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 static uint64_t hash(const unsigned char *bytes, unsigned size)
@@ -55,6 +56,8 @@ int main(int argc, char **argv)
 		run(argv + start);
 		start = i + 1;
 	}
+	/* The console may still have to send what was printed, and the kernel's last message would come amid it. */
+	tcdrain(STDOUT_FILENO);
 	reboot(RB_POWER_OFF);
 	return 1;
 }
