@@ -13,8 +13,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from arch.aarch64.litmus import AArch64
 from arch.aarch64.written import update_of_row
 from arch.riscv64.rvwmo import Access, Fence
+from memory_order.herd import agreed, mixes
 from memory_order.one_update import ALL, MEMORY, ROW, STATE, faults, writer
 from scons_build import build
 from vdso.arch.aarch64.decode import decode, text
@@ -127,3 +129,27 @@ def test_each_fence_of_a_kernels_code_is_needed(fence: int, wrong: set[str], cod
     fences = [at for at, item in enumerate(update) if isinstance(item, Fence)]
     del update[fences[fence]]
     assert faults(reader(code), update) == wrong
+
+
+# ---- By herd7, whose model of AArch64 is its makers' own.
+
+
+def test_herd7_finds_no_fault(code: bytes, tmp_path: Path) -> None:
+    assert mixes(agreed(reader(code), writer(MEMORY), AArch64(), tmp_path)) == set()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_herd7_needs_each_part_of_the_reader(code: bytes, part: str, tmp_path: Path) -> None:
+    """Where a word of memory stands for the counter `dmb` holds it too, so that no fault comes of a missing dependency."""
+    assert bool(mixes(agreed(reader(code, [part]), writer(MEMORY), AArch64(), tmp_path))) == (part != "dependency")
+
+
+@pytest.mark.parametrize("fence", [0, 1], ids=["mark", "release"])
+def test_herd7_needs_the_fences_of_the_writer(code: bytes, fence: int, tmp_path: Path) -> None:
+    write = writer(MEMORY)
+    del write[[at for at, item in enumerate(write) if isinstance(item, Fence)][fence]]
+    assert mixes(agreed(reader(code), write, AArch64(), tmp_path))
+
+
+def test_herd7_allows_what_we_allow_of_both_codes(code: bytes, written: Path, tmp_path: Path) -> None:
+    assert agreed(reader(code), update_of_row(written, MONOTONIC), AArch64(), tmp_path)

@@ -12,9 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 import pytest
 from arch.riscv64.rvwmo import Access, Fence, order, outcomes
+from arch.x86_64.litmus import X86
+from memory_order.herd import agreed, mixes
 from memory_order.one_update import ALL, MEMORY, ROW, STATE, faults
 from scons_build import build
 from vdso.arch.effects import Clobber, Memory
@@ -90,9 +93,13 @@ def kept(made: set[str], effect: object) -> set[str]:
 
 
 def writer(mark: Collection[Fence]) -> list[Access | Fence]:
-    """Return an update of a row: the mark, the counter, all of the row, and the new state."""
+    """Return an update of a row, with what TSO holds: the mark, the counter, all of the row, and the new state."""
+    return tso(update(mark))
+
+
+def update(mark: Collection[Fence]) -> list[Access | Fence]:
     stores = [Access(reads=False, writes=True, start=offset, size=8) for offset in (*ROW, STATE)]
-    return tso([Access(reads=False, writes=True, start=STATE, size=8), *mark, COUNTER, *stores])
+    return [Access(reads=False, writes=True, start=STATE, size=8), *mark, COUNTER, *stores]
 
 
 def test_the_code_has_what_the_model_is_told(code: bytes) -> None:
@@ -148,3 +155,20 @@ def test_the_mark_of_the_kernels_side_has_both(tmp_path_factory: pytest.TempPath
     assert re.search(r'vdso_fence_mark\(void\)\n\{\n\tVDSO_FENCE\("mfence\\n\\tlfence"\);', c)
     (mark,) = re.findall(r"^fn fence_mark\(\) \{(.*?)^\}", rust, re.M | re.S)
     assert 'core::arch::asm!("mfence", "lfence"' in mark
+
+
+# ---- By herd7, whose model of x86-TSO is its authors' own.
+
+
+@pytest.mark.parametrize("mark", [[], [LFENCE], [MFENCE], [BOTH]], ids=["nothing", "lfence", "mfence", "both"])
+def test_herd7_allows_what_we_allow(code: bytes, mark: list[Fence], tmp_path: Path) -> None:
+    """The reader has no mix, whatever the mark is: TSO keeps stores in order."""
+    assert mixes(agreed(reader(code), update(mark), X86(), tmp_path, tso)) == set()
+
+
+def test_herd7_needs_the_second_load_of_the_state(code: bytes, tmp_path: Path) -> None:
+    *first, last = reader(code)
+    at = next(at for at, item in enumerate(first) if isinstance(item, Access) and item.start in ROW)
+    early = [*first[:at], last, *first[at:]]  # the row behind it
+    found = agreed(early, update([BOTH]), X86(), tmp_path, tso)
+    assert mixes({(*loads[:2], *loads[3:7], loads[2]) for loads in found})
