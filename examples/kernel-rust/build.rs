@@ -23,10 +23,13 @@ fn main() {
     if let Err(error) = fs::copy(&module, out.join("vdso.rs")) {
         panic!("{}: {error}", module.display());
     }
-    // Made with COUNTER=mmio:OFFSET, it has a constant more.
-    println!("cargo:rustc-check-cfg=cfg(counter_page)");
-    if fs::read_to_string(&module).unwrap().contains("const COUNTER_OFFSET") {
-        println!("cargo:rustc-cfg=counter_page");
+    // Not every module has these: the one is there with COUNTER=mmio:OFFSET, the other where C libraries do not bring it.
+    let text = fs::read_to_string(&module).unwrap();
+    for (name, constant) in [("counter_page", "const COUNTER_OFFSET"), ("sigreturn", "const RT_SIGRETURN")] {
+        println!("cargo:rustc-check-cfg=cfg({name})");
+        if text.contains(constant) {
+            println!("cargo:rustc-cfg={name}");
+        }
     }
     let script = here.join("src").join(arch()).join("kernel.lds");
     println!("cargo:rerun-if-changed={}", script.display());

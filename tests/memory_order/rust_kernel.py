@@ -47,7 +47,7 @@ def compile_rust(folder: Path, vdso_rs: Path) -> Path:
     script = build_script()
     toolchain = script.choose()
     if toolchain is None:
-        pytest.skip(script.MISSING)
+        pytest.skip(script.missing(script.DEFAULT))
     (folder / "src").mkdir()
     (folder / "Cargo.toml").write_text(MANIFEST)
     source = Path(__file__).with_name("order_kernel.rs")

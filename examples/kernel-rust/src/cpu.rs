@@ -51,7 +51,7 @@ impl Cpu {
             unsafe { machine::enter_user(&mut self.frame) };
             memory::leave_user(self.index);
             // An interrupt is taken back before the lock: one that comes meanwhile makes a trap of its own.
-            let trap = machine::trap();
+            let trap = machine::trap(&self.frame);
             kernel = Kernel::lock();
             self.serve(&mut kernel, trap);
         }
@@ -65,11 +65,10 @@ impl Cpu {
             }
             Trap::Timer => self.give_way(kernel),
             Trap::Called => (),
-            Trap::CounterRead => {
-                self.traps.add();
+            _ => {
+                self.traps.look(trap, &kernel.space, &self.frame.registers);
                 signal::fault(kernel, self, trap);
             }
-            _ => signal::fault(kernel, self, trap),
         }
     }
 

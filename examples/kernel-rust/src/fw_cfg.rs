@@ -7,19 +7,15 @@ use crate::memory::page_up;
 const CPUS: u16 = 0x05;
 const FILES: u16 = 0x19;
 
-/// The device, by the address of its registers.
-struct Device(usize);
+/// How the machine reaches the device.
+pub trait Device {
+    fn select(&self, key: u16);
 
-impl Device {
-    fn select(&self, key: u16) {
-        // SAFETY: the selector, which is big-endian.
-        unsafe { ((self.0 + 8) as *mut u16).write_volatile(key.to_be()) }
-    }
+    /// Returns the next byte of the item that was selected last.
+    fn byte(&self) -> u8;
 
-    /// Returns the next bytes of the item that was selected last.
     fn next<const N: usize>(&self) -> [u8; N] {
-        // SAFETY: the data register.
-        core::array::from_fn(|_| unsafe { (self.0 as *const u8).read_volatile() })
+        core::array::from_fn(|_| self.byte())
     }
 
     /// Puts a file that QEMU was given by -fw_cfg at the address, and returns its size; None: there is no such file.
@@ -36,9 +32,8 @@ impl Device {
             assert!(address + size < end, "a file that is too large");
             self.select(key);
             for at in address..address + size {
-                let [byte] = self.next();
                 // SAFETY: memory behind the kernel, which nobody else uses yet.
-                unsafe { (at as *mut u8).write(byte) }
+                unsafe { (at as *mut u8).write(self.byte()) }
             }
             return Some(size);
         }
@@ -50,9 +45,9 @@ impl Device {
 /// program (opt/program).
 ///
 /// # Safety
-/// The registers of fw_cfg are at the address, and nobody uses the memory between the kernel and `memory_end`.
-pub unsafe fn machine(registers: usize, memory_end: usize) -> Machine {
-    let (device, start) = (Device(registers), &raw const crate::kernel_end as usize);
+/// Nobody uses the memory between the kernel and `memory_end`.
+pub unsafe fn machine(device: &impl Device, memory_end: usize) -> Machine {
+    let start = &raw const crate::kernel_end as usize;
     let mut machine = Machine::new();
     device.select(CPUS);
     machine.cpu_count = usize::from(u16::from_le_bytes(device.next())).min(MAX_CPUS);

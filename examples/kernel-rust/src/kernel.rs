@@ -2,7 +2,7 @@
 //! The state of the one program and its threads, under one lock.
 
 use crate::lock::{Guard, Lock};
-use crate::machine::{self, counter, FpRegisters, Registers, A0, NO_FP, NO_REGISTERS};
+use crate::machine::{self, counter, FpRegisters, Registers, A0, NO_FP, NO_REGISTERS, RESULT};
 use crate::memory::{self, Pages, Space};
 use crate::signal::{self, Action, Signals};
 use crate::syscall::{Errno, EAGAIN, EINTR, ETIMEDOUT};
@@ -46,6 +46,8 @@ pub struct Thread {
 /// The machine, as its folder reads it. A range is start and end.
 pub struct Machine {
     pub counter_hz: u64,
+    /// It is no clock, so programs ask the kernel.
+    pub counter_unreliable: bool,
     /// As the machine names them; the first is the one that boots.
     pub cpus: [usize; MAX_CPUS],
     pub cpu_count: usize,
@@ -62,7 +64,17 @@ impl Machine {
     pub const fn new() -> Self {
         let cpus = [0; MAX_CPUS];
         let (program, reserved) = ((0, 0), [(0, 0); 2]);
-        Self { counter_hz: 0, cpus, cpu_count: 0, memory_end: 0, program, reserved, wall_ns: None, words: "" }
+        Self {
+            counter_hz: 0,
+            counter_unreliable: false,
+            cpus,
+            cpu_count: 0,
+            memory_end: 0,
+            program,
+            reserved,
+            wall_ns: None,
+            words: "",
+        }
     }
 }
 
@@ -189,7 +201,7 @@ impl Kernel {
         for index in self.timed_threads() {
             if self.threads[index].deadline <= now {
                 let slept = matches!(self.threads[index].state, State::Sleeps { .. });
-                self.threads[index].registers[A0] = if slept { 0 } else { ETIMEDOUT.result() };
+                self.threads[index].registers[RESULT] = if slept { 0 } else { ETIMEDOUT.result() };
                 self.make_ready(index);
             }
         }
@@ -206,7 +218,7 @@ impl Kernel {
             match self.threads[index].state {
                 State::Waits { address: at, mask: bits } if at == address && bits & mask != 0 => {
                     if woken < count {
-                        self.threads[index].registers[A0] = 0;
+                        self.threads[index].registers[RESULT] = 0;
                         self.make_ready(index);
                         woken += 1;
                     } else if requeued < moved {
@@ -227,12 +239,12 @@ impl Kernel {
         let registers = &mut self.threads[index].registers;
         match self.threads[index].state {
             State::Waits { address, .. } if restart && untimed => {
-                registers[machine::PC] -= 4;
+                registers[machine::PC] -= machine::SYSCALL_SIZE;
                 registers[A0] = address;
             }
-            State::Waits { .. } => registers[A0] = EINTR.result(),
+            State::Waits { .. } => registers[RESULT] = EINTR.result(),
             State::Sleeps { rest } => {
-                registers[A0] = EINTR.result();
+                registers[RESULT] = EINTR.result();
                 let ns = (u128::from(left) * 1_000_000_000).div_ceil(u128::from(self.counter_hz)) as usize;
                 if rest != 0 {
                     // An error for a bad address is dropped: the call was interrupted anyhow.

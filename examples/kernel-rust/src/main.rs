@@ -65,7 +65,7 @@ extern "C" fn boot(cpu: usize, argument: usize) -> ! {
     let writers = usize::from(write.is_some());
     assert!(writers < machine.cpu_count, "write= needs a second CPU");
     vdso_kernel::start_clock(machine.counter_hz, machine.wall_ns, machine.cpu_count - writers);
-    if word("page") == Some("off") {
+    if machine.counter_unreliable || word("page") == Some("off") {
         vdso_kernel::unreliable();
     }
     cpu::COUNTER.store(word("counter") != Some("off"), Ordering::Relaxed);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Physical pages, and the one address space: the program's.
 //!
-//! The kernel lies at its physical addresses, so every physical address is a pointer. It never follows an address of the
-//! program: it walks the page table as the processor would for user mode, and takes the physical address.
+//! The kernel sees each page of memory at one address, which is a pointer; most machines' kernels see it at its physical one.
+//! `leaf`, `table` and `page_of` of the machine know where that is. The kernel never follows an address of the program: it walks
+//! the page table as the processor would for user mode, and takes the address where it sees the page itself.
 
 use crate::kernel::MAX_CPUS;
 use crate::machine::{self, page_of, KERNEL, OWNED, PAGE, READ, SHIFTS, VALID};
@@ -117,17 +118,17 @@ impl Pages {
     }
 }
 
-/// Memory that the kernel reaches at its physical address.
-fn bytes(physical: usize, size: usize) -> &'static mut [u8] {
+/// Memory, where the kernel sees it.
+fn bytes(place: usize, size: usize) -> &'static mut [u8] {
     // SAFETY: only pages from `Pages` and of the vDSO come here, and the lock of the kernel keeps other CPUs from them.
     // User mode may write to them meanwhile, so the kernel never reads a byte twice and expects it unchanged.
-    unsafe { core::slice::from_raw_parts_mut(physical as *mut u8, size) }
+    unsafe { core::slice::from_raw_parts_mut(place as *mut u8, size) }
 }
 
 /// A word of a page table or of a free page.
-fn word(physical: usize) -> &'static mut usize {
+fn word(place: usize) -> &'static mut usize {
     // SAFETY: as above; aligned, as pages and their entries are.
-    unsafe { &mut *(physical as *mut usize) }
+    unsafe { &mut *(place as *mut usize) }
 }
 
 /// The address space. All sizes are in whole pages.
@@ -168,8 +169,8 @@ impl Space {
     }
 
     /// Maps a page that always belongs to the kernel, as those of the vDSO.
-    pub fn map(&mut self, pages: &mut Pages, address: usize, physical: usize, access: usize) -> Result<(), Errno> {
-        *self.entry(address, Some(pages))? = machine::leaf(physical, access) | VALID;
+    pub fn map(&mut self, pages: &mut Pages, address: usize, page: usize, access: usize) -> Result<(), Errno> {
+        *self.entry(address, Some(pages))? = machine::leaf(page, access) | VALID;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ pub const MMAP_START: usize = 0x10_0000_0000;
 const MMAP_END: usize = 0x3f_0000_0000;
 const STACK_END: usize = SIGRETURN_PAGE - PAGE;
 pub const STACK_SIZE: usize = 512 << 10;
-/// Without a vDSO, a page with the code that signal handlers return to.
+/// A page with the code that signal handlers return to, where no vDSO has it.
 const SIGRETURN_PAGE: usize = USER_END - PAGE;
 const _: () = assert!(PROGRAM_END <= MAP_ADDR && MAP_ADDR + MAP_SIZE <= MMAP_START, "the vDSO has its place there");
 
@@ -44,15 +44,15 @@ pub fn start(kernel: &mut Kernel, elf: &[u8], words: &str, vdso: bool) {
     let Kernel { space, pages, .. } = &mut *kernel;
     let mut auxv = Auxv { words: [0; 32], count: 0 };
     if vdso {
-        vdso_kernel::map(|address, physical, access| space.map(pages, address, physical, access)).expect("memory");
+        vdso_kernel::map(|address, page, access| space.map(pages, address, page, access)).expect("memory");
         let (key, value) = vdso_kernel::auxv();
         auxv.push(key, value);
-        kernel.handler_return = vdso_kernel::sigreturn();
-    } else {
+    }
+    kernel.handler_return = vdso_kernel::sigreturn().filter(|_| vdso).unwrap_or_else(|| {
         space.protect(pages, SIGRETURN_PAGE, PAGE, READ | EXECUTE).expect("memory");
         space.load(SIGRETURN_PAGE, &machine::SIGRETURN).expect("memory");
-        kernel.handler_return = SIGRETURN_PAGE;
-    }
+        SIGRETURN_PAGE
+    });
     kernel.mmap_end = MMAP_END;
     auxv.push(AT_PHDR, headers);
     auxv.push(AT_PHENT, number(elf, 54, 2));

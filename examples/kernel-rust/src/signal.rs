@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-//! Signals, with the frame on the stack that Linux makes (arch/*/include/uapi/asm/ucontext.h).
+//! Signals, with the frame on the stack that Linux makes; the machine knows its layout.
 
 use crate::cpu::Cpu;
 use crate::kernel::{Kernel, State, PROCESS};
-use crate::machine::{self, A0, ACTION_WORDS, CONTEXT_WORDS, PC, RA, SA_RESTORER, SP};
+use crate::machine::{self, A0, ACTION_WORDS, CONTEXT, FRAME, INFO, MASK, PC, SAVED, SA_RESTORER, SP};
 use crate::syscall::{Errno, EINVAL, ESRCH};
 use crate::trap::Trap;
 
 const SIGILL: usize = 4;
 const SIGTRAP: usize = 5;
 const SIGBUS: usize = 7;
+const SIGFPE: usize = 8;
 const SIGKILL: usize = 9;
 const SIGSEGV: usize = 11;
 const SIGSTOP: usize = 19;
@@ -27,14 +28,11 @@ const SI_USER: usize = 0;
 const SI_TKILL: usize = -6_i32 as u32 as usize;
 const SEGV_MAPERR: usize = 1;
 const SEGV_ACCERR: usize = 2;
+const SI_KERNEL: usize = 0x80;
 const SS_DISABLE: usize = 2;
 
-// struct rt_sigframe in words of 64 bits: siginfo, then ucontext, whose end is the machine's sigcontext
-const FRAME: usize = REGISTERS + CONTEXT_WORDS;
-const CONTEXT: usize = 16;
+/// In the frame, of the stack for handlers.
 const STACK_FLAGS: usize = CONTEXT + 3;
-const MASK: usize = CONTEXT + 5;
-const REGISTERS: usize = CONTEXT + 22;
 
 const fn bit(signal: usize) -> u64 {
     1 << (signal - 1)
@@ -200,6 +198,8 @@ pub fn fault(kernel: &mut Kernel, cpu: &mut Cpu, trap: Trap) {
     let (signal, code, address) = match trap {
         Trap::Breakpoint => (SIGTRAP, 1, pc),
         Trap::Misaligned(address) => (SIGBUS, 1, address),
+        Trap::Arithmetic => (SIGFPE, 1, pc),
+        Trap::Forbidden => (SIGSEGV, SI_KERNEL, 0),
         Trap::Fault(address) if kernel.space.is_mapped(address) => (SIGSEGV, SEGV_ACCERR, address),
         Trap::Fault(address) => (SIGSEGV, SEGV_MAPERR, address),
         _ => (SIGILL, 1, pc),
@@ -223,21 +223,21 @@ fn call_handler(kernel: &mut Kernel, cpu: &mut Cpu, signal: usize, code: usize, 
     // SAFETY: stores the registers there, and changes none.
     unsafe { machine::save_fp(&mut thread.fp) };
     let mut frame = [0; FRAME];
-    frame[..3].copy_from_slice(&[signal, code, value]);
+    frame[INFO..INFO + 3].copy_from_slice(&[signal, code, value]);
     frame[STACK_FLAGS] = SS_DISABLE;
     frame[MASK] = thread.signals.blocked as usize;
-    machine::store_context(&mut frame[REGISTERS..], &cpu.frame.registers, &thread.fp);
+    machine::store_context(&mut frame[SAVED..], &cpu.frame.registers, &thread.fp);
     thread.signals.blocked |=
         (action.mask() | if action.flags() & SA_NODEFER == 0 { bit(signal) } else { 0 }) & !UNBLOCKABLE;
     if action.flags() & SA_RESETHAND != 0 {
         kernel.actions[signal].0[0] = SIG_DFL;
     }
     let registers = &mut cpu.frame.registers;
-    let stack = registers[SP].wrapping_sub(8 * FRAME) & !15;
-    registers[A0..A0 + 3].copy_from_slice(&[signal, stack, stack.wrapping_add(8 * CONTEXT)]);
+    let stack = machine::frame_below(registers[SP]);
+    registers[A0..A0 + 3].copy_from_slice(&[signal, stack.wrapping_add(8 * INFO), stack.wrapping_add(8 * CONTEXT)]);
     registers[PC] = action.handler();
-    registers[RA] = action.return_address(kernel.handler_return);
     registers[SP] = stack;
+    machine::enter_handler(&mut frame, registers, action.return_address(kernel.handler_return));
     if kernel.space.write_words(stack, frame).is_err() {
         kernel.exit = Some(128 + SIGSEGV);
     }
@@ -246,12 +246,12 @@ fn call_handler(kernel: &mut Kernel, cpu: &mut Cpu, signal: usize, code: usize, 
 /// rt_sigreturn: the thread goes on as the frame at its stack pointer says.
 pub fn sigreturn(kernel: &mut Kernel, cpu: &mut Cpu) {
     let thread = &mut kernel.threads[cpu.thread()];
-    let Ok(frame) = kernel.space.read_words::<FRAME>(cpu.frame.registers[SP]) else {
+    let Ok(frame) = kernel.space.read_words::<FRAME>(machine::frame_of_return(cpu.frame.registers[SP])) else {
         kernel.exit = Some(128 + SIGSEGV);
         return;
     };
     thread.signals.blocked = frame[MASK] as u64 & !UNBLOCKABLE;
-    machine::load_context(&frame[REGISTERS..], &mut cpu.frame.registers, &mut thread.fp);
+    machine::load_context(&frame[SAVED..], &mut cpu.frame.registers, &mut thread.fp);
     // SAFETY: the kernel itself does not use floating-point registers.
     unsafe { machine::restore_fp(&thread.fp) };
 }

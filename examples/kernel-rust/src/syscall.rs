@@ -5,7 +5,8 @@ use crate::console::Console;
 use crate::cpu::Cpu;
 use crate::kernel::{Kernel, State, PROCESS};
 use crate::machine::{
-    counter, save_fp, A0, CLONE_CHILD, CLONE_TLS, EXECUTE, NO_FP, NUMBER, PAGE, PROGRAM_END, READ, SP, TP, WRITE,
+    calls, counter, save_fp, A0, CLONE_CHILD, CLONE_TLS, EXECUTE, NO_FP, NUMBER, PAGE, PROGRAM_END, READ, RESULT, SP, TP,
+    WRITE,
 };
 use crate::memory::{is_user, page_up};
 use crate::program::{MMAP_START, STACK_SIZE};
@@ -13,7 +14,7 @@ use crate::{signal, vdso_kernel};
 
 /// An error number of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Errno(usize);
+pub struct Errno(pub usize);
 
 pub const ENOENT: Errno = Errno(2);
 pub const ESRCH: Errno = Errno(3);
@@ -76,44 +77,44 @@ pub fn handle(kernel: &mut Kernel, cpu: &mut Cpu) {
     let [a, b, c, d, ..] = arguments;
     let thread = cpu.thread();
     let result = match number {
-        /* write */ 64 => write(kernel, a, b, c),
-        /* writev */ 66 => writev(kernel, a, b, c),
-        /* readlinkat */ 78 => Err(ENOENT),
-        /* newfstatat */ 79 => stat(kernel, a, b, c),
-        /* fstat */ 80 => write_stat(kernel, a, b),
-        /* exit */ 93 => exit_thread(kernel, cpu, a),
-        /* exit_group */ 94 => exit(kernel, a),
-        /* set_tid_address */ 96 => set_clear_tid(kernel, thread, a),
-        /* futex */ 98 => futex(kernel, cpu, arguments),
-        /* set_robust_list */ 99 => Ok(0),
-        /* nanosleep */ 101 => sleep(kernel, cpu, CLOCK_MONOTONIC, false, a, b),
-        /* clock_gettime */ 113 => write_time(kernel, vdso_kernel::clock_gettime(a as i32), b),
-        /* clock_getres */ 114 => getres(kernel, a, b),
-        /* clock_nanosleep */ 115 => sleep(kernel, cpu, a, b & TIMER_ABSTIME != 0, c, d),
-        /* sched_getaffinity */ 123 => affinity(kernel, b, c),
-        /* sched_yield */ 124 => give_way(kernel, cpu),
-        /* kill */ 129 => signal::send_to_process(kernel, b),
-        /* tkill */ 130 => signal::send_to_thread(kernel, a, b),
-        /* tgkill */ 131 => signal::send_to_thread(kernel, b, c),
-        /* rt_sigaction */ 134 => signal::set_action(kernel, a, b, c),
-        /* rt_sigprocmask */ 135 => signal::set_mask(kernel, thread, a, b, c),
-        /* rt_sigreturn */ 139 => return signal::sigreturn(kernel, cpu),
-        /* getcpu */ 168 => getcpu(kernel, cpu.index, a, b),
-        /* gettimeofday */ 169 => gettimeofday(kernel, a, b),
-        /* getpid */ 172 => Ok(PROCESS),
-        /* gettid */ 178 => Ok(thread + 1),
-        /* brk */ 214 => Ok(set_break(kernel, a)),
-        /* munmap */ 215 => munmap(kernel, a, b),
-        /* clone */ 220 => clone(kernel, cpu, arguments),
-        /* mmap */ 222 => mmap(kernel, a, b, c, d),
-        /* mprotect */ 226 => mprotect(kernel, a, b, c),
-        /* prlimit64 */ 261 => limits(kernel, b, c, d),
-        /* getrandom */ 278 => random(kernel, a, b),
-        _ => Err(ENOSYS),
+        calls::WRITE => write(kernel, a, b, c),
+        calls::WRITEV => writev(kernel, a, b, c),
+        calls::READLINKAT => Err(ENOENT),
+        calls::NEWFSTATAT => stat(kernel, a, b, c),
+        calls::FSTAT => write_stat(kernel, a, b),
+        calls::EXIT => exit_thread(kernel, cpu, a),
+        calls::EXIT_GROUP => exit(kernel, a),
+        calls::SET_TID_ADDRESS => set_clear_tid(kernel, thread, a),
+        calls::FUTEX => futex(kernel, cpu, arguments),
+        calls::SET_ROBUST_LIST => Ok(0),
+        calls::NANOSLEEP => sleep(kernel, cpu, CLOCK_MONOTONIC, false, a, b),
+        calls::CLOCK_GETTIME => write_time(kernel, vdso_kernel::clock_gettime(a as i32), b),
+        calls::CLOCK_GETRES => getres(kernel, a, b),
+        calls::CLOCK_NANOSLEEP => sleep(kernel, cpu, a, b & TIMER_ABSTIME != 0, c, d),
+        calls::SCHED_GETAFFINITY => affinity(kernel, b, c),
+        calls::SCHED_YIELD => give_way(kernel, cpu),
+        calls::KILL => signal::send_to_process(kernel, b),
+        calls::TKILL => signal::send_to_thread(kernel, a, b),
+        calls::TGKILL => signal::send_to_thread(kernel, b, c),
+        calls::RT_SIGACTION => signal::set_action(kernel, a, b, c),
+        calls::RT_SIGPROCMASK => signal::set_mask(kernel, thread, a, b, c),
+        calls::RT_SIGRETURN => return signal::sigreturn(kernel, cpu),
+        calls::GETCPU => getcpu(kernel, cpu.index, a, b),
+        calls::GETTIMEOFDAY => gettimeofday(kernel, a, b),
+        calls::GETPID => Ok(PROCESS),
+        calls::GETTID => Ok(thread + 1),
+        calls::BRK => Ok(set_break(kernel, a)),
+        calls::MUNMAP => munmap(kernel, a, b),
+        calls::CLONE => clone(kernel, cpu, arguments),
+        calls::MMAP => mmap(kernel, a, b, c, d),
+        calls::MPROTECT => mprotect(kernel, a, b, c),
+        calls::PRLIMIT64 => limits(kernel, b, c, d),
+        calls::GETRANDOM => random(kernel, a, b),
+        _ => calls::other(kernel, cpu, number, arguments),
     };
     // A thread that has left the CPU gets its result when it is woken.
     if cpu.current == Some(thread) {
-        cpu.frame.registers[A0] = result.unwrap_or_else(Errno::result);
+        cpu.frame.registers[RESULT] = result.unwrap_or_else(Errno::result);
     }
 }
 
@@ -154,10 +155,7 @@ fn write_stat(kernel: &Kernel, file: usize, to: usize) -> Result<usize, Errno> {
     if file > 2 {
         return Err(EBADF);
     }
-    let mut stat = [0; 16];
-    stat[2] = S_IFCHR | 0o620 | 1 << 32; // st_mode, st_nlink
-    stat[7] = PAGE; // st_blksize
-    kernel.space.write_words(to, stat).map(|()| 0)
+    kernel.space.write_words(to, calls::stat(S_IFCHR | 0o620, PAGE)).map(|()| 0)
 }
 
 // Threads
@@ -198,7 +196,7 @@ fn clone(kernel: &mut Kernel, cpu: &mut Cpu, arguments: [usize; 6]) -> Result<us
         return Err(ENOSYS);
     }
     let mut registers = cpu.frame.registers;
-    registers[A0] = 0;
+    registers[RESULT] = 0;
     registers[SP] = stack;
     if flags & CLONE_SETTLS != 0 {
         registers[TP] = tls;

@@ -3,6 +3,7 @@
 
 /// A trap from user mode.
 #[derive(Clone, Copy)]
+#[allow(dead_code)] // not every machine has all of them
 pub enum Trap {
     /// Another CPU wants this one to look at what has changed.
     Called,
@@ -14,6 +15,9 @@ pub enum Trap {
     Breakpoint,
     Illegal,
     /// A read of the counter that is forbidden, where the CPU itself tells that from other illegal instructions.
-    #[allow(dead_code)] // not every machine does
     CounterRead,
+    /// Something that is the kernel's alone, where the CPU tells no more of it.
+    Forbidden,
+    /// A calculation without a result.
+    Arithmetic,
 }

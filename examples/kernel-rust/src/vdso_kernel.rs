@@ -3,7 +3,7 @@
 
 use crate::lock::Lock;
 use crate::machine::{self, EXECUTE, PAGE, READ};
-use crate::vdso::{self, sym, Refused, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
+use crate::vdso::{self, Refused, Update, VdsoDataPage, DATA_OFFSET, IMAGE, IMAGE_PAGES, LOAD_ADDR};
 use core::sync::atomic::Ordering;
 
 const AT_SYSINFO_EHDR: usize = 33;
@@ -45,11 +45,11 @@ pub fn start_clock(timebase_hz: u64, wall_ns: Option<u64>, program_cpus: usize) 
     update(set).expect("nanoseconds of a second");
 }
 
-/// Call it for each address space. `map(user address, physical address, access)` maps one page for user mode.
+/// Call it for each address space. `map(user address, kernel's address, access)` maps one page for user mode.
 pub fn map<E>(mut map: impl FnMut(usize, usize, usize) -> Result<(), E>) -> Result<(), E> {
     const IMAGE_ACCESS: usize = READ | EXECUTE;
     const DATA_ACCESS: usize = READ;
-    // This kernel lies at its physical addresses; another kernel translates them here.
+    // Where this kernel sees a page at another address than the physical one, `map` translates that.
     let image = &raw const IMAGE as usize;
     let data = &raw const DATA as usize;
     #[cfg(counter_page)]
@@ -66,8 +66,15 @@ pub fn auxv() -> (usize, usize) {
 }
 
 /// Returns the address that a signal handler returns to.
-pub fn sigreturn() -> usize {
-    LOAD_ADDR + sym::RT_SIGRETURN
+#[cfg(sigreturn)]
+pub fn sigreturn() -> Option<usize> {
+    Some(LOAD_ADDR + vdso::sym::RT_SIGRETURN)
+}
+
+/// The image has no code that a signal handler could return to: C libraries bring it.
+#[cfg(not(sigreturn))]
+pub fn sigreturn() -> Option<usize> {
+    None
 }
 
 /// Call it on each CPU, before user mode: it lets programs read the counter; `machine` knows how.

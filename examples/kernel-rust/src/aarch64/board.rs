@@ -2,6 +2,7 @@
 //! QEMU's `virt`: console, timer, interrupts (GICv2), other CPUs and power (PSCI), the time of day, the program.
 
 use super::cpu::{read, wait_for_interrupt, write};
+use super::fw_cfg_memory::Registers;
 use super::{fw_cfg, KERNEL};
 use crate::kernel::Machine;
 use core::arch::asm;
@@ -12,7 +13,7 @@ const GIC_DISTRIBUTOR: usize = DEVICES + 0x0800_0000;
 const GIC_INTERFACE: usize = DEVICES + 0x0801_0000;
 const UART: usize = DEVICES + 0x0900_0000;
 const CLOCK: usize = DEVICES + 0x0901_0000;
-const FW_CFG: usize = DEVICES + 0x0902_0000;
+const FW_CFG: Registers = Registers(DEVICES + 0x0902_0000);
 
 /// Where the device tree lies for a kernel that is an ELF file (QEMU's manual on `virt`).
 const TREE: usize = KERNEL.0;
@@ -141,7 +142,7 @@ unsafe fn memory_end() -> usize {
 /// Nobody uses the memory behind the kernel.
 pub unsafe fn read(_argument: usize) -> Machine {
     store(UART + 0x30, 0x301); // the UART and its transmitter are on
-    let mut machine = fw_cfg::machine(FW_CFG, memory_end().min(KERNEL.1));
+    let mut machine = fw_cfg::machine(&FW_CFG, memory_end().min(KERNEL.1));
     machine.counter_hz = read!("cntfrq_el0") as u64;
     machine.wall_ns = Some(u64::from(load(CLOCK)) * 1_000_000_000);
     machine

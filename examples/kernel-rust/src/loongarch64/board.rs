@@ -4,6 +4,7 @@
 use super::boot::{MAY_START, STARTED};
 use super::cpu::{counter, cpucfg, wait_for_interrupt, write_csr, TCFG};
 use super::fw_cfg;
+use super::fw_cfg_memory::Registers;
 use crate::kernel::Machine;
 use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 // Devices, as boot.rs maps them.
 const DEVICES: usize = 0x8000_0000_0000_0000;
 const UART: usize = DEVICES + 0x1fe0_01e0;
-const FW_CFG: usize = DEVICES + 0x1e02_0000;
+const FW_CFG: Registers = Registers(DEVICES + 0x1e02_0000);
 const POWER: usize = DEVICES + 0x100e_001c;
 const CLOCK: usize = DEVICES + 0x100d_0100 + 0x2c;
 
@@ -132,7 +133,7 @@ fn counter_hz() -> u64 {
 /// # Safety
 /// Nobody uses the memory behind the kernel.
 pub unsafe fn read(_argument: usize) -> Machine {
-    let mut machine = fw_cfg::machine(FW_CFG, LOW_MEMORY_END);
+    let mut machine = fw_cfg::machine(&FW_CFG, LOW_MEMORY_END);
     machine.counter_hz = counter_hz();
     machine.wall_ns = Some(clock_ns());
     machine

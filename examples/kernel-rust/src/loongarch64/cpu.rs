@@ -3,6 +3,7 @@
 
 use super::board;
 use super::paging::{LEVEL_BITS, PAGE_SHIFT, SHIFTS};
+use crate::memory::Space;
 use crate::trap::Trap;
 use core::arch::{asm, global_asm};
 
@@ -14,11 +15,14 @@ pub const RA: usize = 1;
 pub const TP: usize = 2;
 pub const SP: usize = 3;
 pub const A0: usize = 4;
-/// The register of a system call's number.
+/// The register of a system call's number, and that of its result.
 pub const NUMBER: usize = 11;
+pub const RESULT: usize = A0;
 
 /// From the instruction of a system call, where the pc is, to behind it.
 pub const SYSCALL_STEP: usize = 4;
+/// The size of that instruction.
+pub const SYSCALL_SIZE: usize = 4;
 
 /// 32 registers of 128 bits, of which the lower half is the floating-point register; fcc0 to fcc7, a byte each; fcsr0.
 pub type FpRegisters = [u64; 66];
@@ -347,8 +351,9 @@ impl TrapCount {
         Self(0)
     }
 
-    pub fn add(&mut self) {
-        self.0 += 1;
+    /// Counts a trap if it was such a read.
+    pub fn look(&mut self, trap: Trap, _space: &Space, _registers: &Registers) {
+        self.0 += usize::from(matches!(trap, Trap::CounterRead));
     }
 
     pub fn read(&self) -> usize {
@@ -357,7 +362,7 @@ impl TrapCount {
 }
 
 /// Says what the last trap was; interrupts are taken back. Numbers: Ecode of the manual's table 21.
-pub fn trap() -> Trap {
+pub fn trap(_frame: &Frame) -> Trap {
     let address = read_csr!(BADV);
     match read_csr!(ESTAT) >> 16 & 63 {
         0 if take_interrupts() => Trap::Timer,

@@ -12,11 +12,14 @@ pub const RA: usize = 1;
 pub const SP: usize = 2;
 pub const TP: usize = 4;
 pub const A0: usize = 10;
-/// The register of a system call's number.
+/// The register of a system call's number, and that of its result.
 pub const NUMBER: usize = 17;
+pub const RESULT: usize = A0;
 
 /// From the instruction of a system call, where the pc is, to behind it.
 pub const SYSCALL_STEP: usize = 4;
+/// The size of that instruction.
+pub const SYSCALL_SIZE: usize = 4;
 
 /// f0 to f31, then fcsr.
 pub type FpRegisters = [u64; 33];
@@ -233,7 +236,7 @@ pub fn counter() -> u64 {
 }
 
 /// Says what the last trap was; a call of another hart is taken back.
-pub fn trap() -> Trap {
+pub fn trap(_frame: &Frame) -> Trap {
     let address = read_csr!("stval");
     match read_csr!("scause") {
         cause if cause == INTERRUPT | 1 => {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! Calls of the firmware (RISC-V Supervisor Binary Interface).
 
-use super::wait_for_interrupt;
+use super::{wait_for_interrupt, Registers};
+use crate::memory::Space;
+use crate::trap::Trap;
 use core::arch::asm;
 
 const LEGACY_PUTCHAR: usize = 1; // OpenSBI before 1.2 has no other console
@@ -62,7 +64,7 @@ impl TrapCount {
     }
 
     /// The firmware counts.
-    pub fn add(&mut self) {}
+    pub fn look(&mut self, _trap: Trap, _space: &Space, _registers: &Registers) {}
 
     pub fn read(&self) -> usize {
         call(PMU, 5, [self.0, 0, 0, 0, 0]).expect("SBI PMU, a firmware counter")
