@@ -101,10 +101,11 @@ ALL_KERNELS = {
     "c-aarch64": Example("aarch64", "c", EXAMPLES / "kernel-c", make_c),
     "rust-aarch64": Example("aarch64", "rust", EXAMPLES / "kernel-rust", make_rust),
     "c-x86_64": Example("x86_64", "c", EXAMPLES / "kernel-c", make_c),
+    "rust-x86_64": Example("x86_64", "rust", EXAMPLES / "kernel-rust", make_rust),
 }
 """Those of all architectures. On loongarch64 the C library of a program is examples/libc: QEMU 7.2 has no LSX, which
 Debian's C libraries there are compiled for."""
-LIBC_KERNELS = (*KERNELS, "c-aarch64", "rust-aarch64", "c-x86_64")
+LIBC_KERNELS = (*KERNELS, "c-aarch64", "rust-aarch64", "c-x86_64", "rust-x86_64")
 """Those that programs of Debian's C libraries run on: glibc of Debian 12, and musl."""
 
 

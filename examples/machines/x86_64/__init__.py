@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""QEMU's PC, whose firmware starts the kernel by PVH. It has no kernel in Rust."""
+"""QEMU's PC, whose firmware starts the kernel by PVH."""
 
 from __future__ import annotations
 
@@ -34,5 +34,4 @@ X86_64 = Machine(
     compile=("x86_64-linux-gnu-gcc", "-O2", "-static", "-pthread"),
     reader=image_sources(),
     numbers=NUMBERS,
-    languages=("c",),
 )  # fmt: skip
