@@ -47,7 +47,6 @@ class Machine:
     counter_page    writes a device tree for QEMU with these words, in which the firmware opens the page of a counter; None:
                     there is no such page
     numbers         of system calls, by their names
-    languages       of the example kernels for it
     place           option of the linker for the address of a static program, such as the launcher; None: `compile` has no whole
                     C library, and makes no launcher
     """
@@ -62,7 +61,6 @@ class Machine:
     reader: tuple[str, ...]
     counter_page: Callable[[Sequence[str], Path], Path] | None = None
     numbers: Mapping[str, int] = field(default_factory=lambda: GENERIC_NUMBERS)
-    languages: tuple[str, ...] = ("c", "rust")
     place: str | None = "-Ttext-segment"
 
 

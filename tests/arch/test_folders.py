@@ -83,8 +83,8 @@ def test_each_architecture_has_its_words() -> None:
 def test_each_architecture_has_its_folders(arch: str) -> None:
     folders = [folder.format(arch) for folder in FOLDERS]
     assert [folder for folder in folders if not any((ROOT / folder).iterdir())] == []
-    kernels = tuple(language for language, folder in KERNELS.items() if any((ROOT / folder.format(arch)).glob("*")))
-    assert kernels == (MACHINES[arch].languages if arch in MACHINES else ())
+    assert [language for language, folder in KERNELS.items() if not any((ROOT / folder.format(arch)).iterdir())] == []
+    assert arch in MACHINES
 
 
 def test_no_other_source_speaks_of_one() -> None:
