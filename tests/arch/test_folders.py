@@ -14,12 +14,17 @@ from repository import ROOT
 from vdso.arch import ARCHES
 
 PRODUCT = ("site_scons", "vdso_src", "templates", "SConstruct", "SConscript", "sconsw")
-KERNEL_SOURCES = (
+EXAMPLES = (
+    "examples/demo.c",
+    "examples/demo.py",
+    "examples/native.py",
+    "examples/qemu.py",
     "examples/kernel-c/*.c",
     "examples/kernel-c/*.h",
     "examples/kernel-rust/src/*.rs",
-    "examples/qemu.py",
-    "examples/demo.py",
+    "examples/launcher/launcher.c",
+    "examples/machines/fw_cfg.py",
+    "examples/machines/machine.py",
 )
 WORDS = {
     "riscv64": r"riscv|risc-v|rdtime(?![.lh])|scounteren|mcounteren|ecall|auipc|lpad|zimop|sscratch|harts?(?![a-z])",
@@ -37,10 +42,12 @@ FOLDERS = (
     "vdso_src/{}",
     "vdso_src/{}/minimal",
     "vdso_src/{}/selftest",
+    "examples/kernel-c/{}",
+    "examples/kernel-rust/src/{}",
+    "examples/launcher/{}",
+    "examples/machines/{}",
 )
 """What each architecture has."""
-KERNELS = {"c": "examples/kernel-c/{}", "rust": "examples/kernel-rust/src/{}"}
-"""What those have too for which there are example kernels, by the language: those that the machine's row names."""
 LISTS = {
     "examples/kernel-rust/src/main.rs": r"#\[cfg_attr\(target_arch = .*",
     "site_scons/site_tools/vdso/arch/__init__.py": r"from \.\w+\.facts import \w+|\((?:[A-Z]\w+(?:, )?)+\)|DEFAULT = RISCV64",
@@ -83,12 +90,11 @@ def test_each_architecture_has_its_words() -> None:
 def test_each_architecture_has_its_folders(arch: str) -> None:
     folders = [folder.format(arch) for folder in FOLDERS]
     assert [folder for folder in folders if not any((ROOT / folder).iterdir())] == []
-    assert [language for language, folder in KERNELS.items() if not any((ROOT / folder.format(arch)).iterdir())] == []
     assert arch in MACHINES
 
 
 def test_no_other_source_speaks_of_one() -> None:
-    sources = dict(tracked(*PRODUCT, *KERNEL_SOURCES))
+    sources = dict(tracked(*PRODUCT, *EXAMPLES))
     assert len(sources) > 100
     assert [word for name, text in sources.items() for word in words(name, text)] == []
 
