@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machines import MACHINES, GuestError, Machine
-from machines.machine import includes
+from machines.machine import demo_command
 from native import NativeError, measure, why_not
 from qemu import boot
 
@@ -168,7 +168,7 @@ def demo(out: Path, words: list[str]) -> list[str]:
     facts = json.loads((out / "vdso.json").read_text())
     device = bool(facts["counter_offset"])
     machine = MACHINES[facts["arch"]]
-    run(*machine.compile, *includes(machine.arch), "-o", program, HERE / "demo.c")
+    run(*demo_command(machine, program))
     vdso = blob(out, machine, words)
     wrong: list[str] = []
     measured = []
@@ -183,7 +183,7 @@ def demo(out: Path, words: list[str]) -> list[str]:
     reason = why_not(facts, machine)
     if reason is None:
         print("  RUN     on this machine", flush=True)
-        print(measure(out, machine, folder), flush=True)
+        print(measure(out, machine, program), flush=True)
     elif reason:
         print(f"demo: the image was not run on this machine: {reason}")
     if wrong:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Measures an image on this very machine, where that is one of the image's architecture, beside what Linux has there.
 
-    found = measure(vdso, machine, folder)
+    found = measure(vdso, machine, program)
     print(found)
 
 The launcher runs the program of demo.c with the image in place of Linux's own vDSO. The same program runs with Linux's, and
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from machines import Machine
-from machines.machine import EXAMPLES, LAUNCHER, includes, launcher_flags
+from machines.machine import LAUNCHER, demo_command, launcher_flags
 
 CALLS = 200_000  # of each run, a multiple of demo.c's batch
 TURNS = 10
@@ -59,13 +59,18 @@ class Native:
         return Turn(*(min(getattr(turn, name) for turn in self.turns) for name in ("ours", "linux", "syscall")))
 
     @property
+    def pairs(self) -> list[float]:
+        """Return our time of each turn in that of Linux's own vDSO, the least first."""
+        return sorted(turn.ours / turn.linux for turn in self.turns)
+
+    @property
     def of_linux(self) -> float:
-        """Return our time in those of Linux's own vDSO."""
-        return statistics.median(turn.ours / turn.linux for turn in self.turns)
+        """Return our time in that of Linux's own vDSO."""
+        return statistics.median(self.pairs)
 
     @property
     def ratio(self) -> float:
-        """Return the time of a system call in those of ours."""
+        """Return the time of a system call in that of ours."""
         return statistics.median(turn.syscall / turn.ours for turn in self.turns)
 
     def report(self) -> dict[str, Any]:
@@ -73,10 +78,10 @@ class Native:
         return {"of_linux": self.of_linux, "ratio": self.ratio, **asdict(self)}
 
     def __str__(self) -> str:
-        pairs = sorted(turn.ours / turn.linux for turn in self.turns)
+        pairs, least = self.pairs, self.least
         lines = (
             f"native vdso={name} ns_per_call={ns:.1f} ticks_per_call={ns * self.hz / 1e9:.1f}"
-            for name, ns in (("ours", self.least.ours), ("linux", self.least.linux), ("off", self.least.syscall))
+            for name, ns in (("ours", least.ours), ("linux", least.linux), ("off", least.syscall))
         )
         last = f"native ratio={self.ratio:.1f} of_linux={self.of_linux:.2f} from={pairs[0]:.2f} to={pairs[-1]:.2f}"
         return "\n".join([*lines, f"{last} turns={len(pairs)} clocksource={self.source}"])
@@ -104,12 +109,20 @@ def _output(*command: object) -> str:
     return done.stdout
 
 
-def measure(vdso: Path, machine: Machine, folder: Path) -> Native:
-    """Measure the image in the folder `vdso`. The programs are built in `folder`. NativeError where something does not run."""
+def build(machine: Machine, program: Path) -> Path:
+    """Build `program` of demo.c, and return it. NativeError where that fails."""
+    _output(*demo_command(machine, program))
+    return program
+
+
+def measure(vdso: Path, machine: Machine, program: Path) -> Native:
+    """Measure the image in the folder `vdso` by `program`, beside which the launcher is built.
+
+    NativeError where something does not run.
+    """
     assert machine.place is not None, "why_not() says so"
-    launcher, program = folder / "launcher", folder / "program"
+    launcher = program.with_name("launcher")
     _output(*machine.compile, *launcher_flags(machine.arch, machine.place), LAUNCHER, "-o", launcher)
-    _output(*machine.compile, *includes(machine.arch), EXAMPLES / "demo.c", "-o", program)
     image = (vdso / "vdso.so", json.loads((vdso / "vdso.json").read_text())["data_offset"], program)
 
     def call(*words: object) -> float:

@@ -70,6 +70,11 @@ def includes(arch: str) -> tuple[str, ...]:
     return tuple(word for folder in folders for word in ("-iquote", str(folder)))
 
 
+def demo_command(machine: Machine, program: Path) -> tuple[str, ...]:
+    """Return the command that builds `program` of demo.c."""
+    return (*machine.compile, *includes(machine.arch), "-o", str(program), str(EXAMPLES / "demo.c"))
+
+
 def launcher_flags(arch: str, place: str) -> tuple[str, ...]:
     """Return what the launcher is compiled with: its headers, and its own place by that option of the linker."""
     folders = (LAUNCHER.parent / arch, SOURCES, SOURCES / arch)

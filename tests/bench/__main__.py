@@ -57,7 +57,7 @@ def main() -> int:
         print(cycles.text(cores, missing), flush=True)
     here = None
     if native.why_not(blobs[0].facts, MACHINES[name]) is None:
-        here = native.measure(blobs[0].folder, MACHINES[name], work)
+        here = native.measure(blobs[0].folder, MACHINES[name], native.build(MACHINES[name], work / "program"))
         print(f"clock_gettime(MONOTONIC) on this machine, beside Linux's own vDSO and a system call\n\n{here}\n", flush=True)
     times = build_times.measure(root, out, work / "times", [f"ARCH={name}"])
     print(build_times.text(times), flush=True)

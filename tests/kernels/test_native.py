@@ -55,7 +55,7 @@ def vdso(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_this_machine_runs_the_image(vdso: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """How long a call takes is nothing that a test may ask for."""
     monkeypatch.setattr(native, "TURNS", 2)
-    found = native.measure(vdso, HERE, tmp_path)
+    found = native.measure(vdso, HERE, native.build(HERE, tmp_path / "program"))
     assert len(found.turns) == 2
     assert all(min(turn.ours, turn.linux, turn.syscall) > 0 for turn in found.turns)
     assert 10_000 < found.hz < 10**11
@@ -66,4 +66,4 @@ def test_an_image_that_does_not_run_is_an_error(vdso: Path, tmp_path: Path) -> N
     (tmp_path / "vdso.so").write_bytes((vdso / "vdso.so").read_bytes()[:-1])
     (tmp_path / "vdso.json").write_text(json.dumps(FACTS))
     with pytest.raises(NativeError, match=r"status 127: launcher: .*vdso\.so: not an image"):
-        native.measure(tmp_path, HERE, tmp_path)
+        native.measure(tmp_path, HERE, native.build(HERE, tmp_path / "program"))

@@ -57,12 +57,11 @@ static void wait_for_tick(void)
 	struct vdso_timespec start, now;
 	long turn;
 
-	for (turn = 0; take_turn(turn, TICK_TURNS); turn++) {
-		if (vdso_clock_gettime(VDSO_MONOTONIC, turn ? &now : &start))
+	if (vdso_clock_gettime(VDSO_MONOTONIC, &start))
+		return;
+	for (turn = 0; take_turn(turn, TICK_TURNS); turn++)
+		if (vdso_clock_gettime(VDSO_MONOTONIC, &now) || between(&start, &now) > TICK)
 			return;
-		if (turn && between(&start, &now) > TICK)
-			return;
-	}
 }
 
 /*
